@@ -1,0 +1,54 @@
+# `make demo` and `make test` need Python 3.11 or newer and make. All that they install lies in .venv; they install again
+# only when pyproject.toml or constraints.txt has changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+
+# Written for any Python, so that an old one can say what is wrong with it.
+TOO_OLD = "import sys; sys.exit(sys.version_info < (3, 11) and 'jaxseq needs Python 3.11 or newer; $(1) is ' + \
+	sys.version.split()[0] + '. Write the name of a newer one: make $(or $(MAKECMDGOALS),demo) PYTHON=python3.11')"
+
+.PHONY: help demo test lint types pytest clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    install into $(VENV) and train a perceptron, a convnet and an LSTM on handwritten digits"
+	@echo "make test    install the test tools too; run ruff, pyright and all tests"
+	@echo "make lint    ruff and pyright alone"
+	@echo "make clean   remove $(VENV) and the caches"
+	@echo "PYTHON=...   which Python makes $(VENV); now $(PYTHON)"
+
+demo: $(VENV)/installed
+	@$(BIN)/python -m jaxseq demo
+
+test: lint pytest
+
+lint: style types
+
+.PHONY: style
+style: $(VENV)/installed-test
+	$(BIN)/ruff check --color never .
+	$(BIN)/python tools/check_files.py
+
+types: $(VENV)/installed-test
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+pytest: $(VENV)/installed-test style types
+	$(BIN)/python -m pytest --color no -n 2 --dist loadfile
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/pip || { $(PYTHON) -c $(call TOO_OLD,$(PYTHON)) && $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -c $(call TOO_OLD,$(BIN)/python)
+	@echo "Installing jaxseq into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	@echo "Installing what the tests need into $(VENV)"
+	@$(PIP) --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info

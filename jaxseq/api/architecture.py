@@ -1,0 +1,113 @@
+"""Layers in order, their names, and the shapes between them. Nothing here holds a weight."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from jaxseq.core import chain
+from jaxseq.core.layer import Layer, checked_shape
+from jaxseq.core.layers import InputLayer
+from jaxseq.core.require import require
+from jaxseq.core.types import Shape
+
+
+@dataclass
+class Architecture:
+    """The rows of a model, changed by `add`, `pop` and `declare` alone; a refused change leaves all as it was.
+
+    layers: ((name, layer), ...). input: what the model is given, batch axis first; None while unknown.
+    edges: the (shape, dtype) after each layer; empty while the input is unknown.
+    """
+
+    layers: tuple[tuple[str, Layer], ...] = ()
+    input: Shape | None = None
+    batch_size: int | None = None
+    dtype: str | None = None
+    edges: list[tuple[Shape, Any]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """The layers' names in order."""
+        return [name for name, _ in self.layers]
+
+    @property
+    def input_dtype(self) -> str:
+        """What x becomes on its way in: as declared, or as the first layer wants it."""
+        return self.dtype or (self.layers[0][1].input_dtype if self.layers else "float32")
+
+    def shapes(self, name: str) -> tuple[Shape, Shape]:
+        """(input shape, output shape) of a layer; ValueError while the model's input is unknown."""
+        require(self.edges, f"The shapes of {name!r} are not known before the input is: declare it with input_shape=(...), "
+                "or show the model some data.")
+        place = self.names.index(name)
+        return self._before(place)[0], self.edges[place][0]
+
+    def add(self, layer: Layer) -> str | None:
+        """Puts `layer` at the end and returns its name; an InputLayer declares the input and gets none."""
+        if isinstance(layer, InputLayer):
+            require(not self.layers, f"{layer!r} must come before all layers: add it first.")
+            self.declare(layer.batch_input_shape)
+            self.dtype = layer.dtype
+            return None
+        name = self._free_name(layer)
+        shape = self.input
+        if not self.layers and shape is None and layer.batch_input_shape is not None:
+            shape = self._with_batch_size(layer.batch_input_shape)
+        layers = (*self.layers, (name, layer))
+        if not self.layers and shape is not None or self.edges:
+            self.edges = [*self.edges, self._after(name, layer, shape)]
+        self.layers, self.input = layers, shape
+        return name
+
+    def pop(self) -> tuple[str, Layer]:
+        """Takes the last layer away."""
+        require(self.layers, "There is no layer to pop: the model is empty.", TypeError)
+        *rest, last = self.layers
+        self.layers, self.edges = tuple(rest), self.edges[:-1]
+        return last
+
+    def declare(self, shape: Shape | None = None, *, batch_size: int | None = None) -> None:
+        """Says what the input is: its whole shape, or the batch size alone. ValueError, and no change, if a layer objects."""
+        size = batch_size or self.batch_size
+        shape = shape if shape is not None else self.input
+        trial = Architecture(batch_size=size, dtype=self.dtype)
+        trial.input = None if shape is None else trial._with_batch_size(shape)
+        for name, layer in self.layers:
+            if trial.input is not None:
+                trial.edges.append(trial._after(name, layer, trial.input))
+            trial.layers += ((name, layer),)
+        self.input, self.batch_size, self.edges = trial.input, size, trial.edges
+
+    def _after(self, name: str, layer: Layer, shape: Shape | None) -> tuple[Shape, Any]:
+        """The (shape, dtype) after one more layer."""
+        before = self._before(len(self.layers)) if self.layers else (shape, self.dtype or layer.input_dtype)
+        try:
+            return chain.shapes(name, layer, *before)
+        except (ValueError, TypeError) as error:
+            follows = f"cannot follow {self.layers[-1][1]!r}, whose output is" if self.layers else "cannot take"
+            raise type(error)(f"{layer!r} {follows} {before[0]}: {error}") from error
+
+    def _before(self, place: int) -> tuple[Shape, Any]:
+        return self.edges[place - 1] if place else (self.input, self.input_dtype)
+
+    def _with_batch_size(self, shape: Shape) -> Shape:
+        size = self.batch_size if self.batch_size is not None else shape[0]
+        return checked_shape("input shape", (size, *shape[1:]))
+
+    def _free_name(self, layer: Layer) -> str:
+        if layer.name is not None and layer.owner is None:
+            require(layer.name not in self.names, f"Two layers are called {layer.name!r}: write another name for {layer!r}.")
+            require(re.fullmatch(r"[\w.\- ]+", layer.name) and layer.name not in (".", ".."),
+                    f"name={layer.name!r}: write letters, digits, '_', '-', '.' and spaces; the name becomes a key in files.")
+            return layer.name
+        base, count = snake_case(type(layer).__name__), 0
+        while (name := f"{base}_{count}" if count else base) in self.names:
+            count += 1
+        return name
+
+
+def snake_case(name: str) -> str:
+    """MaxPooling2D -> max_pooling2d, LSTM -> lstm: the words of a class name as Keras 3 writes them."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

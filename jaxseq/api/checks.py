@@ -1,0 +1,136 @@
+"""Do these columns fit this model? Asked once, on the host, before the first step; the model stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxseq.api.columns import Column, finite, whole, within
+from jaxseq.core import losses
+from jaxseq.core.layers import Embedding
+from jaxseq.core.require import require
+from jaxseq.core.types import Shape
+
+CATEGORICAL = losses.categorical_crossentropy
+SPARSE = losses.sparse_categorical_crossentropy
+BINARY = losses.binary_crossentropy
+
+
+def fitted_x(name: str, x: Column, shape: Shape) -> Column:
+    """x, with an axis added where a single feature was given flat; ValueError unless it fits the model's input."""
+    if x.ndim == 1 and len(shape) == 2 and shape[1] in (1, None):
+        x = x[:, None]
+    fits = x.ndim == len(shape) and _agree(x.shape[1:], shape[1:])
+    single = _agree(x.shape, shape[1:])
+    require(fits, f"{name} has shape {x.shape}, but the model wants {shape}"
+            + (f": pass {name}[None] for a single example." if single else "."))
+    require(0 not in x.shape[1:], f"{name} has shape {x.shape}: its rows are empty.")
+    return x
+
+
+def check_x_values(name: str, x: Column, first: Any) -> None:
+    """ValueError for NaN and infinities, and for token ids that the Embedding in front does not have."""
+    finite(name, x)
+    if isinstance(first, Embedding):
+        whole(name, x, "an Embedding takes token ids.")
+        within(name, x, 0, first.input_dim - 1, f", but {first!r} has the ids 0 to {first.input_dim - 1}: write "
+               "Embedding(input_dim=largest id + 1, ...).")
+
+
+def fitted_y(name: str, y: Column, output: Shape, loss: Any) -> Column:
+    """y, with an axis added where a single target was given flat; ValueError unless it fits loss and output."""
+    if loss is SPARSE:
+        return _fitted_labels(name, y, output)
+    if y.ndim == 1 and len(output) == 2 and output[1] == 1:
+        y = y[:, None]                                      # a user's own loss never meets (n,) against (n, 1)
+    if any(loss is each for each in losses.TABLE.values()):
+        require(y.ndim == len(output) and _agree(y.shape[1:], output[1:]), _misfit(name, y, output, loss))
+    return y
+
+
+def check_y_values(name: str, y: Column, output: Shape, loss: Any) -> None:
+    """ValueError for NaN and infinities, and for labels that the loss cannot mean."""
+    finite(name, y)
+    if loss is SPARSE:
+        whole(name, y, "sparse_categorical_crossentropy takes integer labels.")
+        last = (output[-1] or 1) - 1
+        within(name, y, 0, last, f", but the model's output {output} has the classes 0 to {last}: give the last layer one unit "
+               f"per class, or number the classes from 0, np.unique({name}, return_inverse=True)[1].")
+    elif loss is BINARY:
+        within(name, y, 0, 1, f", but binary_crossentropy takes labels from 0 to 1: relabel {name}, for example ({name} > 0).")
+    elif loss is CATEGORICAL:
+        within(name, y, 0, 1, ", but categorical_crossentropy takes one-hot rows or probabilities.")
+        _check_distributions(name, y)
+
+
+def fitted_weight(name: str, weight: Column, output: Shape) -> Column:
+    """Weights (rows,) or (rows, time), of floating dtype; ValueError for NaN, infinities, negatives and other shapes.
+
+    A column (rows, 1) counts as flat where the model gives one row of numbers per example.
+    """
+    if weight.shape[1:] == (1,) and len(output) <= 2:
+        weight = weight[:, 0]
+    several = output[:-1] if len(output) > 2 else (None,)
+    fits = weight.ndim <= len(several) and _agree(weight.shape[1:], several[1:weight.ndim])
+    require(fits, f"{name} has shape {weight.shape} for a model with the output {output}: pass one weight per row, "
+            f"{weight.shape[:1]}" + (", or one per row and time step." if len(several) > 1 else "."))
+    finite(name, weight)
+    within(name, weight, 0, np.inf, ": a weight is 0 or larger.")
+    return weight
+
+
+def class_weights(class_weight: Mapping[int, float], y: Column) -> np.ndarray:
+    """One weight per row of y: that of its class. ValueError when a class of y has none."""
+    require(isinstance(class_weight, Mapping), f"class_weight={class_weight!r}: write a dict such as {{0: 1.0, 1: 5.0}}.",
+            TypeError)
+    for each, value in class_weight.items():
+        usable = isinstance(value, int | float | np.integer | np.floating) and 0 <= value < np.inf
+        require(usable, f"class_weight[{each!r}] is {value!r}: a weight is a number from 0 on.")
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        labels = labels.argmax(axis=1)
+    labels = labels.reshape(len(labels), -1)
+    require(labels.shape[1] == 1, f"class_weight needs one class per row, got y {y.shape}: pass sample_weight instead.")
+    whole("y", labels[:, 0], "class_weight needs classes. Pass sample_weight instead.")
+    classes, where = np.unique(labels[:, 0].astype(np.int64), return_inverse=True)
+    missing = [int(each) for each in classes if int(each) not in class_weight]
+    require(not missing, f"class_weight has no entry for class {', '.join(map(str, missing[:5]))}"
+            f"{', ...' if len(missing) > 5 else ''} of y: add it, {{..., {missing[0] if missing else 0}: 1.0}}.")
+    return np.array([class_weight[int(each)] for each in classes], np.float32)[where]
+
+
+def _agree(have: Shape, wanted: Shape) -> bool:
+    """Whether a shape is the wanted one, in which None is any length."""
+    return len(have) == len(wanted) and all(b is None or a == b for a, b in zip(have, wanted, strict=True))
+
+
+def _fitted_labels(name: str, y: Column, output: Shape) -> Column:
+    given = y.shape
+    if y.ndim == len(output) and y.shape[-1] == 1:
+        y = y[..., 0]
+    one_hot = len(given) == len(output) and given[-1] == output[-1]
+    require(y.ndim == len(output) - 1 and _agree(y.shape[1:], output[1:-1]), f"sparse_categorical_crossentropy wants {name} of "
+            f"shape {output[:-1]}, integer labels for the model's output {output}; got {given}."
+            + (" For one-hot rows write loss='categorical_crossentropy'." if one_hot else ""))
+    return y
+
+
+def _misfit(name: str, y: Column, output: Shape, loss: Any) -> str:
+    text = f"{loss.__name__} wants {name} of the shape of the model's output, {output}; got {y.shape}."
+    if loss is CATEGORICAL and (y.ndim == len(output) - 1 or y.ndim == len(output) and y.shape[-1] == 1):
+        return (text + f" For integer labels write loss='sparse_categorical_crossentropy', or pass "
+                f"jaxseq.utils.to_categorical({name}, {output[-1]}).")
+    if y.ndim == len(output) and _agree(y.shape[1:-1], output[1:-1]):
+        return text + f" Give the last layer {y.shape[-1]} units, or pass {name} with {output[-1]} columns."
+    return text
+
+
+def _check_distributions(name: str, y: Column) -> None:
+    """An all-zero row is nobody's label: the loss would be 0 whatever is predicted. Time steps may be so: padding is."""
+    if y.ndim != 2:
+        return
+    empty = ~np.asarray(y).any(axis=-1)
+    require(not empty.any(), f"{name}[{int(empty.argmax())}] is all zeros, but categorical_crossentropy wants a class in every "
+            "row.")

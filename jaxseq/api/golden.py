@@ -1,0 +1,318 @@
+"""Golden programs: rows of layers whose outputs and gradients are written out beside them in NumPy.
+
+An oracle takes x and the layer's weights by name, in float64. It gives y and a function `back` from dy, the gradient of a
+loss with respect to y, to that of x and of each weight: ({"kernel": ...}, dx).
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxseq.core import chain, rng
+from jaxseq.core.layer import Layer
+from jaxseq.core.layers import (
+    LSTM,
+    Activation,
+    AveragePooling2D,
+    BatchNormalization,
+    Conv1D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAveragePooling1D,
+    MaxPooling2D,
+)
+from jaxseq.core.types import Array, Spec
+
+Arrays = dict[str, Any]
+Oracle = Callable[[Any, Arrays], tuple[Any, Callable[[Any], tuple[Arrays, Any]]]]
+SEED = 2**33 + 5                # of what Dropout draws: both words of the key are used
+
+
+class Golden(NamedTuple):
+    """A row of layers, each with its name and its oracle, and the shape of an input without its batch axis.
+
+    vocabulary: where x are ids, what they lie below.
+    """
+
+    name: str
+    x: tuple[int, ...]
+    rows: tuple[tuple[str, Layer, Oracle], ...]
+    vocabulary: int | None = None
+
+
+class Case(NamedTuple):
+    """A golden program's numbers: x (batch, ...), weights and states by layer, and dy, like y."""
+
+    x: Any
+    params: dict[str, Arrays]
+    state: dict[str, Arrays]
+    dy: Any
+
+
+def case(golden: Golden, batch: int) -> tuple[Case, Arrays]:
+    """The numbers that belong to a program and a batch size, always the same ones, and what should come out."""
+    draw = np.random.default_rng([zlib.crc32(golden.name.encode()), batch])
+    normal = lambda spec: draw.normal(size=spec.shape).astype(np.float32)
+    shape = (batch, *golden.x)
+    ids = golden.vocabulary
+    x = normal(np.empty(shape)) if ids is None else draw.integers(ids, size=shape, dtype=np.int32)
+    params, state = _specs(golden)
+    params = jax.tree.map(normal, params)
+    state = jax.tree.map(lambda spec: np.zeros(spec.shape, spec.dtype), state)
+    y, back = expected(golden, x, params)
+    dy = normal(y)
+    return Case(x, params, state, dy), {"y": y, **back(dy.astype(np.float64))}
+
+
+def expected(golden: Golden, x: Any, params: dict[str, Arrays]) -> tuple[Any, Callable[[Any], Arrays]]:
+    """y of all oracles in a row, and the function from dy to the gradients by name."""
+    backs = []
+    y = x if x.dtype.kind == "i" else x.astype(np.float64)
+    for name, _, oracle in golden.rows:
+        y, back = oracle(y, {weight: value.astype(np.float64) for weight, value in params.get(name, {}).items()})
+        backs.append((name, back))
+
+    def all_back(dy: Any) -> Arrays:
+        found = {}
+        for name, back in reversed(backs):
+            weights, dy = back(dy)
+            found |= {f"{name}/{weight}": value for weight, value in weights.items()}
+        return found if dy is None else {"x": dy, **found}
+
+    return y, all_back
+
+
+def computed(golden: Golden, case: Case) -> dict[str, Array]:
+    """The same by name as the layers give it: y in training, and the gradients of sum(y * dy)."""
+    run = lambda params, x: forward(golden, case._replace(params=params, x=x))
+    if golden.vocabulary is None:
+        y, back = jax.vjp(run, case.params, case.x)
+        params, dx = back(case.dy)
+        return {"y": y, "x": dx, **_flat(params)}
+    y, back = jax.vjp(lambda params: run(params, case.x), case.params)
+    return {"y": y, **_flat(*back(case.dy))}
+
+
+def forward(golden: Golden, case: Case) -> Array:
+    """y in training."""
+    return chain.apply(_layers(golden), case.params, case.state, case.x, train=True, key=rng.root_key(SEED)).y
+
+
+@functools.cache
+def _specs(golden: Golden) -> tuple[Any, Any]:
+    """The specs of params and state."""
+    x = Spec((1, *golden.x), np.float32 if golden.vocabulary is None else np.int32)
+    return jax.eval_shape(lambda: chain.init(_layers(golden), rng.root_key(0), x))
+
+
+def _layers(golden: Golden) -> chain.Layers:
+    return [(name, layer) for name, layer, _ in golden.rows]
+
+
+def _flat(params: dict[str, Any]) -> Arrays:
+    return {f"{name}/{weight}": value for name, weights in params.items() for weight, value in weights.items()}
+
+
+# ---- oracles
+
+
+def dense(x, w):
+    """y = x W + b."""
+    return x @ w["kernel"] + w["bias"], lambda dy: ({"kernel": x.T @ dy, "bias": dy.sum(0)}, dy @ w["kernel"].T)
+
+
+def tanh(x, w):
+    """y = tanh(x); dx = (1 - y^2) dy."""
+    y = np.tanh(x)
+    return y, lambda dy: ({}, (1 - y**2) * dy)
+
+
+def softmax(x, w):
+    """y = exp(x) / sum exp(x); dx = y (dy - <dy, y>)."""
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    y = powers / powers.sum(-1, keepdims=True)
+    return y, lambda dy: ({}, y * (dy - (dy * y).sum(-1, keepdims=True)))
+
+
+def mean(x, w):
+    """y = the mean over the steps."""
+    return x.mean(1), lambda dy: ({}, np.repeat(dy[:, None], x.shape[1], 1) / x.shape[1])
+
+
+def flatten(x, w):
+    """y = each row laid out flat."""
+    return x.reshape(len(x), -1), lambda dy: ({}, dy.reshape(x.shape))
+
+
+def dropout(x, w):
+    """y = 2 x where the bits of the place lie in the upper half, else 0."""
+    key = threefry(divmod(SEED, 2**32), zlib.crc32(b"dropout"))
+    high, low = threefry(key, np.arange(x.size, dtype=np.uint32))
+    kept = 2.0 * ((high ^ low).reshape(x.shape) >= 2**31)
+    return x * kept, lambda dy: ({}, dy * kept)
+
+
+def threefry(key: tuple[Any, Any], place: Any) -> tuple[Any, Any]:
+    """The two uint32 that threefry2x32 makes of a key of two words and the counter (0, place).
+
+    Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
+    """
+    first, second = (np.asarray(word, np.uint32) for word in key)
+    schedule = first, second, first ^ second ^ np.uint32(0x1BD11BDA)
+    place = np.atleast_1d(np.asarray(place, np.uint32))
+    a, b = np.zeros_like(place) + first, place + second
+    for group in range(5):
+        for turn in ((13, 15, 26, 6), (17, 29, 16, 24))[group % 2]:
+            a = a + b
+            b = (b << np.uint32(turn) | b >> np.uint32(32 - turn)) ^ a
+        a, b = a + schedule[(group + 1) % 3], b + schedule[(group + 2) % 3] + np.uint32(group + 1)
+    return a, b
+
+
+def conv2d(x, w, *, stride=1, edge=((0, 0), (0, 0))):
+    """y[i, j] = sum over k, l of x[i s + k, j s + l] W[k, l] + b, with an edge of zeros around x."""
+    kernel = w["kernel"]
+    wide = np.pad(x, ((0, 0), *edge, (0, 0)))
+    rows, columns = ((length - size) // stride + 1 for length, size in zip(wide.shape[1:3], kernel.shape, strict=False))
+    windows = {(k, m): np.s_[:, k:k + stride * rows:stride, m:m + stride * columns:stride]
+               for k, m in np.ndindex(kernel.shape[:2])}
+    y = sum(wide[window] @ kernel[place] for place, window in windows.items()) + w["bias"]
+
+    def back(dy):
+        dkernel, dwide = np.zeros(kernel.shape), np.zeros(wide.shape)
+        for place, window in windows.items():
+            dkernel[place] = np.tensordot(wide[window], dy, ((0, 1, 2), (0, 1, 2)))
+            dwide[window] += dy @ kernel[place].T
+        (top, _), (left, _) = edge
+        dx = dwide[:, top:top + x.shape[1], left:left + x.shape[2]]
+        return {"kernel": dkernel, "bias": dy.sum((0, 1, 2))}, dx
+
+    return y, back
+
+
+def causal_conv1d(x, w):
+    """The same along one axis, with all the zeros before it."""
+    edge = (0, 0), (len(w["kernel"]) - 1, 0)
+    y, back_2d = conv2d(x[:, None], {"kernel": w["kernel"][None], "bias": w["bias"]}, edge=edge)
+
+    def back(dy):
+        weights, dx = back_2d(dy[:, None])
+        return {"kernel": weights["kernel"][0], "bias": weights["bias"]}, dx[:, 0]
+
+    return y[:, 0], back
+
+
+def max_pool(x, w):
+    """y = the largest of each 2 x 2 block, which alone receives the gradient."""
+    blocks = _blocks(x)
+    largest = blocks.max((2, 4), keepdims=True)
+    return largest[:, :, 0, :, 0], lambda dy: ({}, ((blocks == largest) * dy[:, :, None, :, None]).reshape(x.shape))
+
+
+def average_pool(x, w):
+    """y = the mean of each 2 x 2 block."""
+    return _blocks(x).mean((2, 4)), lambda dy: ({}, dy.repeat(2, 1).repeat(2, 2) / 4)
+
+
+def _blocks(x):
+    """(batch, height, width, channels) -> (batch, height / 2, 2, width / 2, 2, channels)."""
+    batch, height, width, channels = x.shape
+    return x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+
+
+def embedding(x, w):
+    """y = the row of the table that each id names; the gradients of one id add up."""
+    def back(dy):
+        table = np.zeros(w["embeddings"].shape)
+        np.add.at(table, x, dy)
+        return {"embeddings": table}, None
+
+    return w["embeddings"][x], back
+
+
+def batch_norm(x, w):
+    """y = gamma n + beta, with n = (x - mean) / sqrt(variance + 0.001) over all axes but the last."""
+    over = tuple(range(x.ndim - 1))
+    scale = 1 / np.sqrt(x.var(over) + 1e-3)
+    n = (x - x.mean(over)) * scale
+
+    def back(dy):
+        dn = dy * w["gamma"]
+        dx = scale * (dn - dn.mean(over) - n * (dn * n).mean(over))
+        return {"gamma": (dy * n).sum(over), "beta": dy.sum(over)}, dx
+
+    return n * w["gamma"] + w["beta"], back
+
+
+def lstm(x, w):
+    """y = the last h. Gates in the order i, f, c, o."""
+    kernel, recurrent = w["kernel"], w["recurrent_kernel"]
+    h = c = np.zeros((len(x), len(recurrent)))
+    steps = []
+    for t in range(x.shape[1]):
+        z = np.split(x[:, t] @ kernel + h @ recurrent + w["bias"], 4, -1)
+        i, f, g, o = _sigmoid(z[0]), _sigmoid(z[1]), np.tanh(z[2]), _sigmoid(z[3])
+        steps.append((h, c, i, f, g, o))                            # h and c from before the step
+        c = f * c + i * g
+        h = o * np.tanh(c)
+
+    def back(dh):
+        d, dx, dc = {name: np.zeros(value.shape) for name, value in w.items()}, np.zeros(x.shape), 0
+        for t in reversed(range(len(steps))):
+            h, c, i, f, g, o = steps[t]
+            shown = np.tanh(f * c + i * g)
+            dc = dc + dh * o * (1 - shown**2)
+            gates = dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g**2), dh * shown * o * (1 - o)
+            dz = np.concatenate(gates, -1)
+            d["kernel"] += x[:, t].T @ dz
+            d["recurrent_kernel"] += h.T @ dz
+            d["bias"] += dz.sum(0)
+            dx[:, t], dh, dc = dz @ kernel.T, dz @ recurrent.T, dc * f
+        return d, dx
+
+    return h, back
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+# ---- programs. Max-pooling comes first and nothing has a kink: accelerators round too coarsely to agree on which side.
+
+PROGRAMS = (
+    # On the CPU, jax 0.10.2 with its own options is off by 1e35 here, at a batch of 128 (jax#39103).
+    Golden("mean", (20, 32), (
+        ("mean", GlobalAveragePooling1D(), mean),
+        ("dense", Dense(64), dense),
+    )),
+    Golden("perceptron", (50,), (
+        ("dense", Dense(32), dense),
+        ("tanh", Activation("tanh"), tanh),
+        ("dropout", Dropout(0.5), dropout),
+        ("dense_1", Dense(10), dense),
+        ("softmax", Activation("softmax"), softmax),
+    )),
+    Golden("convnet", (16, 16, 3), (
+        ("max_pool", MaxPooling2D(), max_pool),
+        ("batch_norm", BatchNormalization(), batch_norm),
+        ("conv", Conv2D(8, 3, padding="same"), functools.partial(conv2d, edge=((1, 1), (1, 1)))),
+        ("conv_1", Conv2D(4, 2, strides=2), functools.partial(conv2d, stride=2)),
+        ("average_pool", AveragePooling2D(), average_pool),
+        ("flatten", Flatten(), flatten),
+        ("dense", Dense(10), dense),
+    )),
+    Golden("sequence", (9,), (
+        ("embedding", Embedding(11, 5), embedding),
+        ("conv", Conv1D(4, 3, padding="causal"), causal_conv1d),
+        ("lstm", LSTM(4), lstm),
+    ), vocabulary=11),
+)

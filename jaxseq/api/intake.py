@@ -1,0 +1,202 @@
+"""From what people hand to fit, evaluate and predict to feeds that fit the model, or one clear error.
+
+Nothing here changes the model; everything is asked before the first step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxseq.api import checks, columns
+from jaxseq.api.architecture import Architecture
+from jaxseq.api.columns import Column
+from jaxseq.api.data import Feed, feed
+from jaxseq.api.loop import Plan
+from jaxseq.core.require import one_of, positive_int, require
+from jaxseq.core.types import Shape
+
+DEFAULT_BATCH_SIZE = 32
+
+
+class FitWish(NamedTuple):
+    """fit()'s arguments about how to go through the data, as the user wrote them."""
+
+    batch_size: int | None
+    epochs: int
+    validation_split: float
+    shuffle: bool | str
+    initial_epoch: int
+    steps_per_epoch: int | None
+    validation_steps: int | None
+
+
+class Rows(NamedTuple):
+    """Columns that belong together, row by row."""
+
+    x: Column
+    y: Column
+    weight: Column | None
+
+    def between(self, start: int, stop: int) -> Rows:
+        """Some of the rows."""
+        return Rows(self.x[start:stop], self.y[start:stop], None if self.weight is None else self.weight[start:stop])
+
+
+def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, validation_data: Any,
+             wish: FitWish, check_inputs: bool) -> tuple[Plan, Shape]:
+    """What fit shall do, and the shape of x. ValueError or TypeError for anything that does not fit."""
+    one_of("shuffle", wish.shuffle, (True, False, "batch"))
+    epochs = _epochs(wish.initial_epoch, wish.epochs)
+    size = batch_size(model, wish.batch_size)
+    for argument in "steps_per_epoch", "validation_steps":
+        limited(argument, getattr(wish, argument), 1)
+    rows = fitted_rows(model, loss, x, y, sample_weight, class_weight, "", check_inputs)
+    train, valid = _split(rows, wish.validation_split, validation_data)
+    if validation_data is not None:
+        valid = _validation_rows(shown(model, rows.x), loss, validation_data, check_inputs)
+    whole_batches(model, "x", train.x.shape[0], size)
+    train_feed = feed(*train, size, wish.shuffle)
+    steps = train_feed.steps if wish.steps_per_epoch is None else int(wish.steps_per_epoch)
+    if valid is None:
+        require(wish.validation_steps is None, "validation_steps needs validation_data or validation_split.")
+        return Plan(train_feed, None, epochs, steps, 0), rows.x.shape
+    whole_batches(model, "validation x", valid.x.shape[0], size)
+    valid_feed = feed(*valid, size)
+    valid_steps = limited("validation_steps", wish.validation_steps, valid_feed.steps)
+    return Plan(train_feed, valid_feed, epochs, steps, valid_steps), rows.x.shape
+
+
+def evaluation_feed(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, size: int | None,
+                    check_inputs: bool) -> tuple[Feed, Shape]:
+    """The data of evaluate, ready to be run over, and the shape of x."""
+    size = batch_size(model, size)
+    rows = fitted_rows(model, loss, x, y, sample_weight, None, "", check_inputs)
+    whole_batches(model, "x", rows.x.shape[0], size)
+    return feed(*rows, size), rows.x.shape
+
+
+def training_batch(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> tuple[Feed, Shape]:
+    """The data of train_on_batch as one batch, and the shape of x."""
+    rows = fitted_rows(model, loss, x, y, sample_weight, class_weight, "", True)
+    return feed(*rows, one_batch(model, rows.x)), rows.x.shape
+
+
+def prediction_feed(model: Architecture, x: Any, size: int | None, check_inputs: bool) -> tuple[Feed, Shape]:
+    """The data of predict, ready to be run over, and the shape of x."""
+    size = batch_size(model, size)
+    given = columns.column("x", x)
+    fitted = fitted_x(model, "x", given)
+    if check_inputs:
+        checks.check_x_values("x", given, _first_layer(model))
+    whole_batches(model, "x", fitted.shape[0], size)
+    return feed(fitted, None, None, size), fitted.shape
+
+
+def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, prefix: str,
+                check_inputs: bool) -> Rows:
+    """x, y and weights as columns that fit the model, its output and its loss."""
+    x_name, y_name, weight_name = f"{prefix}x", f"{prefix}y", f"{prefix}sample_weight"
+    given_x = columns.column(x_name, x)
+    require(y is not None, f"{y_name} is missing: pass the targets, {y_name}, beside {x_name}.", TypeError)
+    given_y = columns.column(y_name, y)
+    weight = None if sample_weight is None else columns.column(weight_name, sample_weight)
+    columns.same_length({x_name: given_x, y_name: given_y, weight_name: weight})
+    x = fitted_x(model, x_name, given_x)
+    output = shown(model, x).edges[-1][0]
+    y = checks.fitted_y(y_name, given_y, output, loss)
+    if check_inputs:                                    # of what was given, so that the places are the user's own
+        checks.check_x_values(x_name, given_x, _first_layer(model))
+        checks.check_y_values(y_name, given_y, output, loss)
+    if weight is not None:
+        weight = checks.fitted_weight(weight_name, weight, output)
+    if class_weight is not None:
+        require(weight is None, "class_weight and sample_weight both weigh the rows: multiply them and pass sample_weight.")
+        weight = checks.class_weights(class_weight, y)
+    return Rows(x, y, weight)
+
+
+def fitted_x(model: Architecture, name: str, x: Column) -> Column:
+    """x as the model's input; where the model has not seen its input yet, x says what it is."""
+    require(model.layers, "The model is empty: add a layer first, model.add(Dense(10)).")
+    if model.input is not None:
+        return checks.fitted_x(name, x, model.input)
+    return checks.fitted_x(name, x, (None,) * max(2, x.ndim))
+
+
+def shown(model: Architecture, x: Column) -> Architecture:
+    """The architecture as it will be once it has seen x; itself where its input is known."""
+    if model.input is not None:
+        return model
+    trial = Architecture(model.layers, batch_size=model.batch_size, dtype=model.dtype)
+    trial.declare((None, *x.shape[1:]))
+    return trial
+
+
+def batch_size(model: Architecture, size: Any) -> int:
+    """The batch size to work with: the model's fixed one, or the one asked for, or 32."""
+    fixed = _fixed_batch_size(model)
+    if size is None:
+        return fixed or DEFAULT_BATCH_SIZE
+    size = positive_int("batch_size", size)
+    require(fixed is None or size == fixed, f"batch_size={size}, but the model is declared for batches of {fixed}: pass "
+            f"batch_size={fixed}, or build it without a fixed batch size.")
+    return size
+
+
+def whole_batches(model: Architecture, name: str, rows: int, size: int) -> None:
+    """ValueError when a model with a fixed batch size would meet a smaller last batch."""
+    require(_fixed_batch_size(model) is None or rows % size == 0, f"{name} has {rows} rows, but the model is declared for batches "
+            f"of exactly {size}: pass {rows // size * size or size} rows.")
+
+
+def one_batch(model: Architecture, x: Any) -> int:
+    """The rows of x, for calls that take them as one batch; ValueError when a fixed batch size is another."""
+    rows, fixed = max(1, columns.column("x", x).shape[0]), _fixed_batch_size(model)
+    require(fixed in (None, rows), f"x has {rows} rows, but the model is declared for batches of exactly {fixed}: pass {fixed} "
+            "rows.")
+    return rows
+
+
+def limited(argument: str, steps: int | None, available: int) -> int:
+    """`steps` when given, but never more than there are."""
+    return available if steps is None else min(positive_int(argument, steps), available)
+
+
+def _fixed_batch_size(model: Architecture) -> int | None:
+    return model.input[0] if model.input is not None else model.batch_size
+
+
+def _first_layer(model: Architecture) -> Any:
+    return model.layers[0][1]
+
+
+def _epochs(initial: Any, stop: Any) -> range:
+    for name, value in ("epochs", stop), ("initial_epoch", initial):
+        whole = hasattr(value, "__index__") and not isinstance(value, bool) and int(value) >= 0
+        require(whole, f"{name}={value!r}: write a whole number of at least 0.")
+    require(initial <= stop, f"initial_epoch={initial} lies behind epochs={stop}, the number of the last epoch: write "
+            f"epochs={initial + stop} to train for {stop} more.")
+    return range(int(initial), int(stop))
+
+
+def _split(rows: Rows, share: Any, validation_data: Any) -> tuple[Rows, Rows | None]:
+    """(rows to train on, rows held out from the end), as Keras cuts them: before any shuffling."""
+    usable = isinstance(share, int | float | np.floating) and not isinstance(share, bool) and 0 <= share < 1
+    require(usable, f"validation_split={share!r}: write a share from 0 up to, and without, 1.")
+    if not share or validation_data is not None:
+        return rows, None
+    count = rows.x.shape[0]
+    cut = int(np.floor(count * (1 - share)))
+    require(0 < cut < count, f"validation_split={share} of {count} rows leaves {cut} to train on and {count - cut} to "
+            "measure: neither may be empty.")
+    return rows.between(0, cut), rows.between(cut, count)
+
+
+def _validation_rows(model: Architecture, loss: Any, data: Any, check_inputs: bool) -> Rows:
+    usable = isinstance(data, tuple | list) and len(data) in (2, 3)
+    told = f"a {type(data).__name__}" + (f" of {len(data)}" if isinstance(data, tuple | list) else "")
+    require(usable, f"validation_data is {told}: write (x, y) or (x, y, sample_weight).", TypeError)
+    x, y, weight = (*data, None)[:3]
+    return fitted_rows(model, loss, x, y, weight, None, "validation ", check_inputs)

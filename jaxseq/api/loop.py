@@ -1,0 +1,156 @@
+"""The loops: epochs and batches over compiled programs, with callbacks between whole steps.
+
+A dispatch makes as many steps as take about 50 ms, so that the bar moves and Ctrl-C answers; how many never changes a
+number. The model's state is assigned once a dispatch is complete, so it always stands at a whole step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxseq.api.callbacks import CallbackList, Logs
+from jaxseq.api.data import Cursor, Feed, Segment
+from jaxseq.api.interrupt import Interrupt
+from jaxseq.api.memory import advised
+from jaxseq.core import run
+from jaxseq.core.types import Spec
+
+DISPATCH_SECONDS = 0.05
+
+
+Pieces = Iterator[tuple[Segment, int, int]]        # a segment, and which of its steps
+
+
+class Plan(NamedTuple):
+    """What fit was asked to do.
+
+    train, valid: the data. epochs: range(initial_epoch, epochs). steps: per epoch. valid_steps: per validation.
+    """
+
+    train: Feed
+    valid: Feed | None
+    epochs: range
+    steps: int
+    valid_steps: int
+
+
+class Pacer:
+    """How many steps the next dispatch makes: one while batches have hooks, else what takes about 50 ms."""
+
+    def __init__(self, single: bool):
+        self.steps, self._single = 1, single
+
+    def learn(self, steps: int, seconds: float) -> None:
+        """After `steps` steps took `seconds`. Grows at most eightfold, for the first dispatch also compiles."""
+        if not self._single:
+            wanted = steps * DISPATCH_SECONDS / max(seconds, 1e-6)
+            self.steps = int(min(max(wanted, 1), 8 * steps))
+
+
+def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
+    """Trains for the planned epochs; returns the last epoch's logs."""
+    logs: Logs = {}
+    high, low = np.asarray(jax.random.key_data(model.train_state.key))
+    cursor = Cursor(plan.train.endless((int(high), int(low)), int(model.train_state.step)))
+    pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"))
+    for epoch in plan.epochs:
+        callbacks.call("on_epoch_begin", epoch)
+        logs = _train_epoch(model, cursor.take(plan.steps), pacer, callbacks, interrupt)
+        if plan.valid is not None:
+            measured = evaluate_loop(model, plan.valid, plan.valid_steps, callbacks, interrupt)
+            logs |= {f"val_{name}": value for name, value in measured.items()}
+        callbacks.call("on_epoch_end", epoch, logs)
+        if model.stop_training:
+            break
+    return logs
+
+
+def _train_epoch(model: Any, pieces: Pieces, pacer: Pacer, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
+    """One epoch of training steps; returns its logs."""
+    sums = run.zero_sums(model.programs.task)
+
+    def dispatch(segment: Segment, start: int, stop: int) -> Logs:
+        nonlocal sums
+        programs = model.programs           # asked anew: a callback may have frozen a layer
+        ts, sums = jax.block_until_ready(programs.train(model.train_state, sums, segment.slab, segment.rows, start, stop))
+        model.train_state = ts
+        return run.finish(programs.task, sums)
+
+    return _paced("train", dispatch, pieces, pacer, callbacks, interrupt, lambda: model.stop_training)
+
+
+def train_once(model: Any, feed: Feed, interrupt: Interrupt) -> Logs:
+    """One training step on the whole feed; returns its logs."""
+    return _train_epoch(model, Cursor(feed.endless()).take(1), Pacer(single=True), CallbackList([], model, {}), interrupt)
+
+
+def evaluate_loop(model: Any, feed: Feed, steps: int, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
+    """Evaluates `steps` batches; returns {"loss": ..., each metric: ...}. A stateful layer's state moves on."""
+    sums = run.zero_sums(model.programs.task)
+    pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"))
+
+    def dispatch(segment: Segment, start: int, stop: int) -> Logs:
+        nonlocal sums
+        programs, ts = model.programs, model.train_state
+        state, sums = jax.block_until_ready(
+            programs.evaluate(ts.params, ts.state, sums, segment.slab, segment.rows, start, stop))
+        model.train_state = ts._replace(state=state)
+        return run.finish(programs.task, sums)
+
+    def body() -> Logs:
+        return _paced("test", dispatch, Cursor(feed.endless()).take(steps), pacer, callbacks, interrupt)
+
+    return callbacks.run("test", body)
+
+
+def predict_loop(model: Any, feed: Feed, steps: int, callbacks: CallbackList, interrupt: Interrupt) -> np.ndarray:
+    """The predictions for the first `steps` batches. A stateful layer's state moves on."""
+    parts: list[np.ndarray] = []
+
+    def dispatch(segment: Segment, start: int, stop: int) -> Logs:
+        ts = model.train_state
+        y, state = jax.block_until_ready(model.predict_program(ts.params, ts.state, segment.slab.x, segment.rows[start]))
+        model.train_state = ts._replace(state=state)
+        parts.append(np.asarray(y))
+        return {"outputs": parts[-1]}
+
+    def body() -> Logs:
+        return _paced("predict", dispatch, Cursor(feed.endless()).take(steps), Pacer(single=True), callbacks, interrupt)
+
+    callbacks.run("predict", body)
+    return np.concatenate(parts) if parts else _no_predictions(model, feed)
+
+
+def _no_predictions(model: Any, feed: Feed) -> np.ndarray:
+    """What predict gives for no rows: (0, ...) of the shape and dtype that the program would give for some."""
+    ts, x = model.train_state, feed.slab.x
+    y, _ = jax.eval_shape(model.predict_program, ts.params, ts.state, Spec((1, *x.shape[1:]), x.dtype),
+                          Spec((feed.batch_size,), np.int32))
+    return np.zeros((0, *y.shape[1:]), y.dtype)
+
+
+def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pieces, pacer: Pacer, callbacks: CallbackList,
+           interrupt: Interrupt, stopped: Callable[[], bool] = lambda: False) -> Logs:
+    """Runs `dispatch` over all pieces, so many steps at a time as the pacer says; returns the logs of the last."""
+    logs: Logs = {}
+    done = 0
+    for segment, start, end in pieces:
+        while start < end and not stopped():
+            interrupt.check()
+            stop = min(start + pacer.steps, end)
+            callbacks.call(f"on_{what}_batch_begin", done)
+            began = time.perf_counter()
+            with advised(f"The device has too little memory for batches of {segment.rows.shape[1]} rows: pass a smaller "
+                         "batch_size. The model stands at its last whole step."):
+                logs = dispatch(segment, start, stop)
+            pacer.learn(stop - start, time.perf_counter() - began)
+            done += stop - start
+            start = stop
+            callbacks.call(f"on_{what}_batch_end", done - 1, logs)
+            callbacks.call("on_steps_end", done, logs)
+    return logs

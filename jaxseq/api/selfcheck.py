@@ -1,0 +1,116 @@
+"""self_check: does this installation compute what NumPy computes?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jaxlib
+import numpy as np
+from jax import lax
+
+from jaxseq.api import golden
+from jaxseq.api.golden import Case, Golden
+from jaxseq.core import run
+from jaxseq.core.require import require
+
+BATCHES = 1, 7, 128
+TOLERANCE = {"cpu": 1e-4}       # of the largest number there is
+ELSEWHERE = 3e-2                # accelerators multiply with fewer digits; what is looked for is garbage
+
+
+class SelfCheck(NamedTuple):
+    """What `self_check` found. outputs: how many were compared. error: the largest, relative to the output's size."""
+
+    outputs: int
+    error: float
+    seconds: float
+    device: str
+    versions: str
+
+
+class Off(NamedTuple):
+    """How far one output of a program is off: y, or the gradient of x or of a weight."""
+
+    program: str
+    batch: int
+    output: str
+    error: float
+
+
+def self_check(verbose: bool = False) -> SelfCheck:
+    """Runs small programs of every kind of layer, forward and backward, and compares them with NumPy in float64.
+
+    Batches are 1, 7 and 128. The programs are compiled as those of fit and predict are; it takes about two seconds.
+    verbose: prints a line for each program.
+    Raises: RuntimeError when any output is off, with the numbers and what to install.
+    """
+    return check(golden.PROGRAMS, verbose)
+
+
+def check(programs: Sequence[Golden], verbose: bool = False) -> SelfCheck:
+    """`self_check` of these programs."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor() as pool:                          # XLA compiles each on one core
+        errors = [off for found in pool.map(_errors, programs) for off in found]
+    if verbose:
+        _tell(errors)
+    device = jax.default_backend()
+    versions = f"jax {jax.__version__}, jaxlib {jaxlib.__version__}"
+    _require_right(errors, TOLERANCE.get(device, ELSEWHERE), f"{versions} on {device}")
+    return SelfCheck(len(errors), max(off.error for off in errors), time.perf_counter() - began, device, versions)
+
+
+def _errors(program: Golden) -> list[Off]:
+    """How far each output of a program is off, at all batch sizes."""
+    cases, wanted = zip(*(golden.case(program, batch) for batch in BATCHES), strict=True)
+    predicted, trained = jax.device_get(_compiled(program)(jax.tree.map(lambda leaf: leaf[None], cases), 1))
+    errors = []
+    for batch, y, given, want in zip(BATCHES, predicted, trained, wanted, strict=True):
+        require(given.keys() == want.keys(), f"{program.name}: the oracles give {sorted(want)}, the layers {sorted(given)}.")
+        errors += [Off(program.name, batch, output, _distance(given[output], want[output])) for output in want]
+        errors.append(Off(program.name, batch, "y", _distance(y, want["y"])))
+    return errors
+
+
+def _compiled(program: Golden) -> Any:
+    """(cases, steps) -> (y of each case, y and gradients of each), all in one compiled program.
+
+    y alone is computed as predict does it, the rest as fit does: in a loop, over data picked by the loop's counter.
+    """
+    def both(cases: Sequence[Case], steps: int) -> tuple[Any, Any]:
+        pick = lambda i: jax.tree.map(lambda leaf: leaf[i], cases)
+        train = lambda i, _: [golden.computed(program, case) for case in pick(i)]
+        zeros = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), jax.eval_shape(train, 0, None))
+        return [golden.forward(program, case) for case in pick(0)], lax.fori_loop(0, steps, train, zeros)
+
+    return run.compiled(both)
+
+
+def _distance(given: Any, wanted: Any) -> float:
+    """The largest difference, relative to the largest number wanted (or 1). NaN is infinitely far off."""
+    difference = np.max(np.abs(given - wanted)) / max(1.0, np.max(np.abs(wanted)))
+    return float(np.nan_to_num(difference, nan=np.inf))
+
+
+def _tell(errors: list[Off]) -> None:
+    for name in dict.fromkeys(off.program for off in errors):
+        own = [off.error for off in errors if off.program == name]
+        print(f"{name:12} {len(own):3} outputs, off by {max(own):.1e} at most")
+
+
+def _require_right(errors: list[Off], tolerance: float, where: str) -> None:
+    """RuntimeError unless every error is within the tolerance."""
+    wrong = [off for off in errors if not off.error <= tolerance]
+    if not wrong:
+        return
+    worst = max(wrong, key=lambda off: off.error)
+    output = "y" if worst.output == "y" else f"the gradient of {worst.output}"
+    raise RuntimeError(
+        f"{len(wrong)} of {len(errors)} outputs are wrong with {where}. The worst: in the program {worst.program!r}, on a "
+        f"batch of {worst.batch}, {output} is off by {worst.error:.1e} of its largest number, where {tolerance:.0e} is "
+        "allowed. Do not trust what is trained here. Install another jax: pip install 'jax>=0.10.1,!=0.10.2'")

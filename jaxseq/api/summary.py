@@ -1,0 +1,56 @@
+"""The table that summary() prints."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+
+def text(model: Any, line_length: int | None = None) -> str:
+    """Name, class, output shape and number of weights of every layer, and the totals."""
+    from rich.box import ROUNDED
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f'Model "{model.name}"', title_justify="left", title_style="bold", box=ROUNDED, width=line_length)
+    table.add_column("Layer (class)", overflow="fold", min_width=28)
+    table.add_column("Output shape", overflow="fold", min_width=20)
+    table.add_column("Weights", justify="right", min_width=9)
+    for layer in model.layers:
+        frozen = "" if layer.trainable else ", frozen"
+        table.add_row(_plain(f"{layer.name} ({type(layer).__name__}{frozen})"), *_shape_and_count(model, layer))
+    out = io.StringIO()
+    console = Console(file=out, width=line_length or 78, highlight=False, color_system=None)
+    console.print(table)
+    for line in _totals(model):
+        console.print(line)
+    return out.getvalue()
+
+
+def show(model: Any, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
+    """Prints the table, or hands its lines to `print_fn`."""
+    for line in text(model, line_length).splitlines():
+        (print_fn or print)(line)
+
+
+def _shape_and_count(model: Any, layer: Any) -> tuple[str, str]:
+    if model.input_shape is None:
+        return "?", "?"
+    return str(layer.output_shape), f"{layer.count_params():,}"
+
+
+def _totals(model: Any) -> list[str]:
+    if model.input_shape is None:
+        return ["The input is not known yet: declare it with input_shape=(...), or call build or fit."]
+    total, trained = model.count_params(), model.count_trainable_params()
+    size = total * 4
+    readable = f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"
+    return [f"Weights: {total:,} ({readable}), trained {trained:,}, not trained {total - trained:,}"]
+
+
+def _plain(words: str) -> Any:
+    """Text that rich prints as it is: names come from users and files and may look like markup."""
+    from rich.text import Text
+
+    return Text("".join(c if c.isprintable() else "?" for c in words[:80]))

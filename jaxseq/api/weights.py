@@ -1,0 +1,75 @@
+"""Weights as Keras lists them, and the parts of a TrainState that must fit together."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxseq.core.require import require
+from jaxseq.core.types import TrainState
+
+Slot = tuple[str, str, str]         # (field of the TrainState, layer name, weight name)
+
+
+def get(ts: TrainState, slots: list[Slot]) -> list[np.ndarray]:
+    """The weights at `slots`, as NumPy arrays of their own."""
+    return [np.array(getattr(ts, field)[layer][weight]) for field, layer, weight in slots]
+
+
+def put(ts: TrainState, slots: list[Slot], weights: Any) -> TrainState:
+    """The TrainState with other weights at `slots`. ValueError unless number and shapes fit."""
+    weights = list(weights)
+    require(len(weights) == len(slots), f"set_weights got {len(weights)} arrays and needs {len(slots)}: "
+            + ", ".join(f"{layer}/{weight}" for _, layer, weight in slots) + ".")
+    new = {"params": {name: dict(entry) for name, entry in ts.params.items()},
+           "state": {name: dict(entry) for name, entry in ts.state.items()}}
+    for (field, layer, weight), value in zip(slots, weights, strict=True):
+        old, value = new[field][layer][weight], np.asarray(value)
+        require(value.shape == old.shape, f"{layer}/{weight} has shape {old.shape}, got {value.shape}.")
+        new[field][layer][weight] = jnp.asarray(value, old.dtype)
+    return ts._replace(**new)
+
+
+def like(name: str, old: Any, new: Any) -> Any:
+    """`new` as a tree of arrays like `old`; ValueError that names the first entry that differs."""
+    have, want = dict(_leaves(new)), dict(_leaves(old))
+    for path in sorted(have.keys() | want.keys()):
+        require(path in want, f"{name}{path} is not in the model.")
+        require(path in have, f"{name}{path} is missing.")
+        require(jnp.shape(have[path]) == want[path].shape, f"{name}{path} has shape {jnp.shape(have[path])}, the model's "
+                f"{want[path].shape}.")
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: jnp.asarray(have[_key(path)], leaf.dtype), old)
+
+
+def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any) -> Any:
+    """A fresh optimizer state for `trained`, with the entries of `old` wherever path and shape agree."""
+    known = dict(_leaves(old))
+
+    def keep(path: Any, fresh: Any) -> Any:
+        had = known.get(_key(path))
+        return had if had is not None and had.shape == fresh.shape and had.dtype == fresh.dtype else fresh
+
+    return jax.tree_util.tree_map_with_path(keep, optimizer.init(trained))
+
+
+def fingerprint(ts: TrainState) -> str:
+    """SHA-256, in hex, over everything in the TrainState: paths, dtypes, shapes and bytes."""
+    digest = hashlib.sha256()
+    for path, leaf in _leaves(ts._replace(key=jax.random.key_data(ts.key))):
+        host = np.asarray(leaf)
+        digest.update(f"{path} {host.dtype} {host.shape}\n".encode())
+        digest.update(np.ascontiguousarray(host).tobytes())
+    return digest.hexdigest()
+
+
+def _leaves(tree: Any) -> list[tuple[str, Any]]:
+    return [(_key(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)]
+
+
+def _key(path: Any) -> str:
+    return jax.tree_util.keystr(path)

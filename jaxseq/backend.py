@@ -1,0 +1,3 @@
+"""The K functions for losses, metrics and layers of one's own: `from jaxseq import backend as K`."""
+
+from jaxseq.api.backend import *  # noqa: F403

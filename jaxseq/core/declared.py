@@ -1,0 +1,109 @@
+"""Declarations: objects of plain settings, to {"class_name", "config"} and back through a table of names."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from jaxseq.core.require import nearest, pick, require
+
+
+class Declared:
+    """What initializers, regularizers and constraints share: their fields are their configuration."""
+
+    def __post_init__(self) -> None:
+        """Makes the settings of a new dataclass plain and hashable: NumPy scalars become Python's, lists tuples."""
+        for each in fields(self) if is_dataclass(self) else ():
+            object.__setattr__(self, each.name, _settled(getattr(self, each.name)))
+
+    def get_config(self) -> dict[str, Any]:
+        """The settings as JSON can hold them: {field: value}. A class that is no dataclass has none to tell."""
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)} if is_dataclass(self) else {}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The object that `get_config` described. Raises TypeError for a setting the class does not have."""
+        known = [each.name for each in fields(cls)] if is_dataclass(cls) else list(config)
+        for setting in config:
+            require(setting in known, f"{cls.__name__} takes no setting {setting!r}." + nearest(setting, known),
+                    TypeError)
+        return cls(**{setting: _restored(value) for setting, value in config.items()})
+
+
+def to_config(declared: Any) -> Any:
+    """{"class_name", "config"} of an object with `get_config`. A name, a config, a function or None stays as it is."""
+    if inspect.isclass(declared) or not hasattr(declared, "get_config"):
+        return declared
+    return {"class_name": type(declared).__name__, "config": declared.get_config()}
+
+
+def from_config(kind: str, identifier: Any, table: Mapping[str, Callable[..., Any]],
+                custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The object that an identifier stands for.
+
+    kind: the word for error messages, as "initializer".
+    identifier: a name; a {"class_name", "config"} dict, as Keras 2 and Keras 3 write it; a class, or an entry of the
+        table without its parentheses; or an object that can be called, which is returned untouched.
+    table: name -> class, or function that makes the object.
+    custom_objects: the user's own name -> class, or function that *is* the object.
+
+    Raises ValueError for an unknown name and for what is none of these.
+    """
+    if inspect.isclass(identifier) or any(identifier is maker for maker in table.values()):
+        return identifier()
+    if isinstance(identifier, str | Mapping):
+        return _by_name(kind, *_parsed(kind, identifier), table, custom_objects or {})
+    require(callable(identifier), f"{identifier!r} is no {kind}: write one of the names {', '.join(sorted(table))}, or "
+            "pass an object that can be called.")
+    return identifier
+
+
+def number(owner: str, argument: str, value: Any, least: float = -math.inf) -> None:
+    """Raises ValueError unless `value` is a finite number of at least `least`."""
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    wanted = "a finite number" if least == -math.inf else f"a finite number of at least {least:g}"
+    require(real and math.isfinite(value) and value >= least, f"{owner}({argument}={value!r}): write {wanted}.")
+
+
+def _parsed(kind: str, identifier: str | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """(name, config). Keras 3 writes a user's function as {"class_name": "function", "config": its name}."""
+    if isinstance(identifier, str):
+        return identifier, {}
+    require({"class_name", "config"} <= set(identifier), f"{dict(identifier)!r} is no {kind}: write "
+            '{"class_name": ..., "config": {...}}.')
+    if identifier["class_name"] == "function":
+        return identifier["config"], {}
+    return identifier["class_name"], identifier["config"] or {}
+
+
+def _by_name(kind: str, name: str, config: Mapping[str, Any], table: Mapping[str, Any],
+             custom: Mapping[str, Any]) -> Any:
+    maker = pick(kind, name, {**table, **custom})
+    if name in custom and not inspect.isclass(maker):
+        return maker
+    return getattr(maker, "from_config", lambda settings: maker(**settings))(config)
+
+
+def _settled(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return tuple(map(_settled, value)) if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON can hold it; arrays in the form of Keras 3."""
+    if isinstance(value, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _restored(value: Any) -> Any:
+    """The setting that `_plain` wrote."""
+    if isinstance(value, Mapping) and value.get("class_name") in ("__numpy__", "__tensor__"):
+        return np.asarray(value["config"]["value"], value["config"]["dtype"])
+    return value

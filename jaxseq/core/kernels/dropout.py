@@ -1,0 +1,29 @@
+"""Dropout as a plain function, and what every layer that drops needs besides."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from jaxseq.core import rng
+from jaxseq.core.require import require
+from jaxseq.core.types import Array, Key
+
+
+def dropped(x: Array, key: Key, rate: float, shape: tuple[int, ...]) -> Array:
+    """Inverted dropout, y = x * kept / (1 - rate), with one draw for each element of `shape`, which broadcasts against x."""
+    scale = jnp.asarray(1 / (1 - rate), x.dtype)
+    return jnp.where(rng.keep(key, rate, shape), x * scale, jnp.zeros((), x.dtype))
+
+
+def check_rate(name: str, rate: float, argument: str = "rate") -> None:
+    """ValueError unless 0 <= rate < 1: at 1 nothing would be left."""
+    usable = isinstance(rate, int | float) and not isinstance(rate, bool) and 0 <= rate < 1
+    require(usable, f"{name}({argument}={rate!r}): write a number from 0 up to, and without, 1.")
+
+
+def own_key(key: Key | None, seed: int | None) -> Key:
+    """The layer's key, set apart by the user's own seed where there is one; a ValueError where there is no key."""
+    if key is None:
+        raise ValueError("A layer that drops draws at random in training, so it needs a key: apply(..., train=True, "
+                         "key=jax.random.key(0)).")
+    return key if seed is None else rng.fold_in(key, seed)

@@ -1,0 +1,96 @@
+"""Pooling as slices that are folded together, one axis after the other.
+
+The maximum (and the sum) over a window is that over its rows, then over its columns. Along one axis the elements are
+cut into `stride` phases, and every place of the window is a slice of one phase; so the gradient consists of selections
+and of padding, which fuse, where that of XLA's reduce_window searches each window once more.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from functools import reduce
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxseq.core.kernels.window import edges, per_axis, require_room
+from jaxseq.core.precision import widened
+from jaxseq.core.types import Array
+
+
+def max_pool(x: Array, size: Any = 2, strides: Any = None, padding: str = "valid") -> Array:
+    """The largest element of every window.
+
+    Shapes: x (batch, *lengths, channels) -> (batch, *lengths', channels). strides: as `size` when absent.
+    padding: "valid" (elements that fill no window are dropped) or "same" (ceil(length / stride) windows).
+    Of equal elements the first in the window, row by row, receives the whole gradient. NaN counts as the largest.
+    Raises: ValueError when a window is longer than its axis and nothing is padded.
+    """
+    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).min
+    for row in _rows(x, size, strides, padding):
+        x = reduce(_first_largest, _places(x, row, jnp.asarray(lowest, x.dtype)))
+    return x
+
+
+def average_pool(x: Array, size: Any = 2, strides: Any = None, padding: str = "valid") -> Array:
+    """The mean of every window, over the elements that lie in x: what is padded does not count.
+
+    Shapes, strides, padding and errors as in `max_pool`. Sums are taken in float32 at least.
+    """
+    y = widened(x)
+    for row in _rows(x, size, strides, padding):
+        total = reduce(operator.add, _places(y, row, jnp.zeros((), y.dtype)))
+        y = total / _counts(row, y.ndim).astype(y.dtype)
+    return y.astype(x.dtype)
+
+
+class _Row(NamedTuple):
+    """The windows along one axis of x."""
+
+    axis: int
+    length: int
+    size: int
+    stride: int
+    before: int
+    windows: int
+
+
+def _rows(x: Array, size: Any, strides: Any, padding: str) -> list[_Row]:
+    """The last axis first: then the first of equal elements is the first row by row."""
+    spatial, lengths = x.ndim - 2, x.shape[1:-1]
+    sizes = per_axis("size", size, spatial)
+    steps = sizes if strides is None else per_axis("strides", strides, spatial)
+    names = tuple(f"axis {axis}" for axis in range(1, spatial + 1))
+    require_room("pool", x.shape, names, lengths, sizes, padding, (1,) * spatial)
+    borders = edges(lengths, sizes, steps, padding, (1,) * spatial)
+    return [_Row(axis + 1, n, size, stride, border[0], (n + sum(border) - size) // stride + 1)
+            for axis, n, size, stride, border in zip(range(spatial), lengths, sizes, steps, borders, strict=True)][::-1]
+
+
+def _places(x: Array, row: _Row, outside: Array) -> Iterator[Array]:
+    """For each place in the window, in order: the elements that stand there, one per window."""
+    axis, stride = row.axis, row.stride
+    blocks = row.windows + (row.size - 1) // stride
+    config = [(0, 0, 0)] * x.ndim
+    config[axis] = row.before, blocks * stride - row.before - row.length, 0             # negative: cropped
+    x = lax.pad(x, outside, config)
+    x = x.reshape(*x.shape[:axis], blocks, stride, *x.shape[axis + 1:])
+    for place in range(row.size):
+        block, phase = divmod(place, stride)
+        whole = lax.index_in_dim(x, phase, axis + 1, keepdims=False)
+        yield lax.slice_in_dim(whole, block, block + row.windows, axis=axis)
+
+
+def _counts(row: _Row, ndim: int) -> np.ndarray:
+    """How many elements of each window lie in x, to be broadcast along the axis."""
+    start = np.arange(row.windows) * row.stride - row.before
+    inside = np.minimum(start + row.size, row.length) - np.maximum(start, 0)
+    return inside.reshape([-1 if axis == row.axis else 1 for axis in range(ndim)])
+
+
+def _first_largest(a: Array, b: Array) -> Array:
+    """The larger of two, `a` where they are equal; the gradient goes to that one alone."""
+    return jnp.where((a >= b) | (a != a), a, b)

@@ -1,0 +1,193 @@
+"""Recurrences as plain functions on arrays: a cell driven over time, and the LSTM with a gradient of its own.
+
+A cell takes (carry, z_t) to the next carry, whose first entry h is its output. z is the input already multiplied by the
+kernel: one product for all steps instead of one in each. Arrays are batch-major outside and time-major inside.
+At a masked step the carry stays what it was, so the output repeats the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxseq.core.require import require
+from jaxseq.core.types import Array
+
+Carry = tuple[Array, ...]               # each (batch, units), the output first
+Cell = Callable[[Carry, Array], Carry]
+
+
+def project(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """z = x @ kernel + bias for all steps at once. Shapes: x (batch, time, d), kernel (d, m), bias (m,) -> (batch, time, m).
+
+    The product is written for rows: XLA:CPU runs the gradients of one with two batch axes at half the speed in a loop.
+    """
+    batch, time, features = x.shape
+    z = x.reshape(batch * time, features) @ kernel
+    return (z if bias is None else z + bias).reshape(batch, time, -1)
+
+
+def over_time(cell: Cell, carry: Carry, z: Array, mask: Array | None = None, *, go_backwards: bool = False,
+              unroll: bool = False) -> tuple[Array, Carry]:
+    """Drives a cell over time: carry_t = cell(carry_{t-1}, z_t) at a real step, carry_{t-1} at a masked one.
+
+    Shapes: z (batch, time, m), mask (batch, time) bool -> (outputs (batch, time, units), the last carry).
+    go_backwards: the last step comes first, and the outputs stand in the order in which they were computed.
+    unroll: writes all steps out one after the other instead of a loop.
+    Raises: ValueError for no steps at all.
+    """
+    z, mask = _in_time_order(z, mask, go_backwards)
+    outputs, carry = _scan(cell, carry, z, mask, unroll)
+    return outputs.swapaxes(0, 1), carry
+
+
+def lstm_cell(recurrent_kernel: Array, activation: Callable[[Array], Array], recurrent_activation: Callable[[Array], Array],
+              kept: Array | None = None) -> Cell:
+    """The LSTM's cell, gates in the order i, f, c, o:
+
+        i, f, o = recurrent_activation(z + h @ recurrent_kernel),   g = activation(z + h @ recurrent_kernel)
+        c <- f * c + i * g,   h <- o * activation(c)
+
+    Shapes: recurrent_kernel (units, 4 * units), h and c (batch, units), z_t (batch, 4 * units).
+    kept: (batch, 4, units), what h is multiplied with on its way into each gate: recurrent dropout.
+    Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
+    """
+    units = recurrent_kernel.shape[0]
+    per_gate = recurrent_kernel.reshape(units, 4, units)
+
+    def recurrent(h: Array) -> Array:
+        if kept is None:
+            return h @ recurrent_kernel
+        return jnp.einsum("bgu,ugv->bgv", h[:, None] * kept, per_gate).reshape(-1, 4 * units)
+
+    def cell(carry: Carry, z: Array) -> Carry:
+        h, c = carry
+        i, f, g, o = jnp.split(z + recurrent(h), 4, axis=-1)                # (batch, units) each
+        c = recurrent_activation(f) * c + recurrent_activation(i) * activation(g)
+        return recurrent_activation(o) * activation(c), c
+
+    return cell
+
+
+def lstm(z: Array, recurrent_kernel: Array, h: Array, c: Array, mask: Array | None = None, *, go_backwards: bool = False,
+         unroll: bool = False) -> tuple[Array, Array, Array]:
+    """`over_time` of the LSTM's cell with tanh and sigmoid, and a gradient that runs two to three times as fast.
+
+    Forward saves the activated gates. Backward works out their slopes for all steps at once, leaves one product to each
+    step of the reverse scan, and makes the gradient of the recurrent kernel in one product after it.
+    Forward-mode derivatives (jax.jvp, jax.jacfwd) are not defined here: use `over_time` for them.
+
+    Shapes: z (batch, time, 4 * units), recurrent_kernel (units, 4 * units), h and c (batch, units), mask (batch, time)
+        bool -> (outputs (batch, time, units), last h, last c).
+    Raises: ValueError for no steps at all.
+    """
+    z, mask = _in_time_order(z, mask, go_backwards)
+    outputs, h, c = _with_own_gradient(z, recurrent_kernel, h, c, mask, unroll)
+    return outputs.swapaxes(0, 1), h, c
+
+
+def _in_time_order(z: Array, mask: Array | None, go_backwards: bool) -> tuple[Array, Array | None]:
+    """z (time, batch, m) and mask (time, batch, 1), the step that is computed first in front."""
+    require(z.shape[1] >= 1, f"A recurrent layer needs at least one time step, got z (batch, time, ...) {z.shape}.")
+    order = slice(None, None, -1 if go_backwards else None)
+    return z.swapaxes(0, 1)[order], None if mask is None else mask.T[order, :, None]
+
+
+def _scan(cell: Cell, carry: Carry, z: Array, mask: Array | None, unroll: bool) -> tuple[Array, Carry]:
+    """(outputs (time, batch, units), last carry) of time-major z and mask."""
+    def step(carry, now):
+        z_t, real = now
+        carry = _kept(real, cell(carry, z_t), carry)
+        return carry, carry[0]
+
+    carry, outputs = lax.scan(step, carry, (z, mask), unroll=unroll)
+    return outputs, carry
+
+
+def _kept(real: Array | None, new: Any, old: Any) -> Any:
+    """`new` at real steps, `old` at masked ones."""
+    return new if real is None else jax.tree.map(partial(jnp.where, real), new, old)
+
+
+# ---- tanh and sigmoid, with their own gradient; all time-major ----
+
+
+def _gates(z: Array) -> Array:
+    """sigmoid, sigmoid, tanh, sigmoid of the four quarters of z, by one tanh: sigmoid(z) = (1 + tanh(z / 2)) / 2.
+
+    One function over the whole row is a loop that LLVM vectorises; four over slices of it run at a third of the speed.
+    """
+    scale = np.repeat(np.array([0.5, 0.5, 1.0, 0.5]), z.shape[-1] // 4).astype(z.dtype)
+    return jnp.tanh(z * scale) * scale + (1 - scale)
+
+
+def _step(carry: Carry, z: Array, recurrent_kernel: Array) -> tuple[Carry, Array]:
+    h, c = carry
+    gates = _gates(z + h @ recurrent_kernel)                                # (batch, 4 * units)
+    i, f, g, o = jnp.split(gates, 4, axis=-1)
+    c = f * c + i * g
+    return (o * jnp.tanh(c), c), gates
+
+
+def _lstm(z, recurrent_kernel, h, c, mask, unroll):
+    """(outputs (time, batch, units), last h, last c)."""
+    outputs, (h, c) = _scan(lambda carry, z_t: _step(carry, z_t, recurrent_kernel)[0], (h, c), z, mask, unroll)
+    return outputs, h, c
+
+
+def _lstm_forward(z, recurrent_kernel, h, c, mask, unroll):
+    def step(carry, now):
+        z_t, real = now
+        new, gates = _step(carry, z_t, recurrent_kernel)
+        carry = _kept(real, new, carry)
+        return carry, (carry, gates)
+
+    (last_h, last_c), ((hs, cs), gates) = lax.scan(step, (h, c), (z, mask), unroll=unroll)
+    return (hs, last_h, last_c), (recurrent_kernel, h, c, mask, hs, cs, gates)
+
+
+def _lstm_backward(unroll, saved, cotangents):
+    """With d for dloss/d: dz = [dc, dc, dc, dh] * slopes, and what flows to the step before is dz @ recurrent_kernel.T."""
+    recurrent_kernel, h, c, mask, hs, cs, gates = saved
+    d_outputs, dh, dc = cotangents
+    slopes, through_c, forget = _slopes(gates, _before(c, cs), cs)
+    transposed = recurrent_kernel.T                                         # inside the loop it would be done each step
+
+    def step(carry, now):
+        (dh, dc), (d_output, slope, through, f, real) = carry, now
+        dh = dh + d_output
+        dc_new = dc + dh * through                                          # (batch, units)
+        dz = jnp.concatenate([dc_new, dc_new, dc_new, dh], axis=-1) * slope     # (batch, 4 * units)
+        dz = _kept(real, dz, jnp.zeros_like(dz))
+        return _kept(real, (dz @ transposed, dc_new * f), (dh, dc)), dz
+
+    (dh, dc), dz = lax.scan(step, (dh, dc), (d_outputs, slopes, through_c, forget, mask), reverse=True, unroll=unroll)
+    return dz, _rows(_before(h, hs)).T @ _rows(dz), dh, dc, None
+
+
+_with_own_gradient = jax.custom_vjp(_lstm, nondiff_argnums=(5,))
+_with_own_gradient.defvjp(_lstm_forward, _lstm_backward)
+
+
+def _slopes(gates: Array, c_before: Array, c: Array) -> tuple[Array, Array, Array]:
+    """(dc/dz_i, dc/dz_f, dc/dz_g, dh/dz_o side by side; dh/dc; dc/dc_before), for all steps at once."""
+    i, f, g, o = jnp.split(gates, 4, axis=-1)                               # (time, batch, units) each
+    t = jnp.tanh(c)
+    slopes = [g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g), t * o * (1 - o)]
+    return jnp.concatenate(slopes, axis=-1), o * (1 - t * t), f
+
+
+def _before(first: Array, states: Array) -> Array:
+    """The state that each step found: (time, batch, units)."""
+    return jnp.concatenate([first[None], states[:-1]])
+
+
+def _rows(x: Array) -> Array:
+    """(time, batch, m) -> (time * batch, m)."""
+    return x.reshape(-1, x.shape[-1])

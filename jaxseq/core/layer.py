@@ -1,0 +1,173 @@
+"""The one signature: a layer is a frozen declaration with a pure `init` and a pure `apply`."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+import jax.numpy as jnp
+
+from jaxseq.core import activations, constraints, initializers, regularizers, rng
+from jaxseq.core.handle import Handle
+from jaxseq.core.require import known_words, require
+from jaxseq.core.types import Array, Ctx, Key, Params, Shape, Spec, State
+
+C = TypeVar("C", bound=type)
+
+
+def _declare(cls: C) -> C:
+    """dataclass(frozen=True), with Handle's rule about what may change, and a constructor that knows Keras's words."""
+    dataclass(frozen=True, repr=False)(cls)
+    del cls.__setattr__, cls.__delattr__
+    cls.__init__ = _in_keras_words(cls.__init__)
+    return cls
+
+
+def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
+    """The same constructor, with all of Keras's words for the input shape, and a hint for a misspelt keyword."""
+
+    @functools.wraps(init)
+    def constructor(self: Layer, *values: Any, **words: Any) -> None:
+        own = {each.name for each in fields(self) if each.init}
+        known_words(type(self).__name__, words, own | set(INPUT_WORDS))
+        about_input = {word: words.pop(word) for word in INPUT_WORDS if word in words and word not in own}
+        if about_input:
+            words["batch_input_shape"] = declared_shape(type(self), words.pop("batch_input_shape", None), **about_input)
+        init(self, *values, **words)
+        for each in fields(self):
+            interpret = _INTERPRETERS.get(each.name.rsplit("_", 1)[-1])
+            if interpret is not None:
+                interpret(getattr(self, each.name))         # an unknown name is refused here, not at the first step
+
+    return constructor
+
+
+_INTERPRETERS = {"activation": activations.get, "initializer": initializers.get, "regularizer": regularizers.get,
+                 "constraint": constraints.get}
+INPUT_WORDS = "input_shape", "input_dim", "input_length", "batch_size", "batch_shape"
+
+
+def declared_shape(cls: type[Layer], batch_input_shape: Any = None, *, input_shape: Any = None, input_dim: Any = None,
+                   input_length: Any = None, batch_size: Any = None, batch_shape: Any = None) -> Shape:
+    """The one shape, batch axis first, that Keras's words for a first layer's input describe.
+
+    `batch_input_shape` wins over `input_shape`, and that over `input_dim` and `input_length`, as in Keras 2.
+    """
+    whole = batch_input_shape if batch_input_shape is not None else batch_shape
+    if whole is not None:
+        return checked_shape("batch_input_shape", whole)
+    in_words = cls.shape_in_words(input_length, input_dim)
+    rest = in_words if input_shape is None else checked_shape("input_shape", input_shape)
+    require(rest is not None, f"{cls.__name__}(batch_size={batch_size!r}) says the batch size alone. Add the rest: "
+            f"batch_size={batch_size!r}, input_shape=(...).")
+    return checked_shape("batch_input_shape", (batch_size, *rest))
+
+
+def checked_shape(argument: str, shape: Any) -> Shape:
+    """`shape` as a tuple of whole numbers from 1 on, or None for any length; else a ValueError."""
+    usable = isinstance(shape, tuple | list) and all(
+        each is None or (hasattr(each, "__index__") and not isinstance(each, bool) and int(each) >= 1) for each in shape)
+    hint = f" Write {argument}=({shape},)." if hasattr(shape, "__index__") else ""
+    require(usable, f"{argument}={shape!r}: write a tuple of whole numbers, None where any length fits." + hint)
+    return tuple(None if each is None else int(each) for each in shape)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class Layer(Handle, ABC):
+    """A step of a model: its fields are its configuration, and it holds no arrays.
+
+    A subclass is a frozen dataclass without being told so; its fields are what the user writes, in order:
+
+        class Scale(Layer):
+            factor: float = 1.0
+
+            def apply(self, params, state, x, ctx):
+                return x * self.factor, state
+
+    Fields of every layer (by keyword):
+        name: unique in its model; chosen from the class when absent.
+        trainable: the one field that may be changed later; read when programs are built.
+        batch_input_shape: the input when the layer stands first. Keras's other words for it (input_shape, input_dim,
+            input_length, batch_size, batch_shape) are understood and end up here.
+    """
+
+    name: str | None = field(default=None, kw_only=True, compare=False)
+    trainable: bool = field(default=True, kw_only=True, compare=False)
+    batch_input_shape: Shape | None = field(default=None, kw_only=True, compare=False)
+
+    input_dtype: ClassVar[str] = "float32"      # what the data become when this layer stands first
+    statistics: ClassVar[tuple[str, ...]] = ()  # the entries of the state that Keras counts among the weights
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _declare(cls)
+
+    def __repr__(self) -> str:
+        told = [f"{each.name}={getattr(self, each.name)!r}" for each in sorted(fields(self), key=lambda each: each.kw_only)
+                if each.default is MISSING or getattr(self, each.name) != each.default]
+        return f"{type(self).__name__}({', '.join(told)})"
+
+    @staticmethod
+    def shape_in_words(length: int | None, dim: int | None) -> Shape | None:
+        """The input without its batch axis that `input_length` and `input_dim` describe: one row, (dim,)."""
+        width = dim if dim is not None else length
+        return None if width is None else (width,)
+
+    def init(self, key: Key, x: Spec) -> tuple[Params, State]:
+        """The first params and state for an input like `x` (batch axis included)."""
+        return {}, {}
+
+    def draw(self, key: Key, weights: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+        """Each weight w of the given shape, drawn by the field <w>_initializer. For use in `init`."""
+        draws = {weight: initializers.get(self._about(weight, "initializer")) for weight in weights}
+        return {weight: draws[weight](rng.fold_in(key, weight), shape, jnp.float32) for weight, shape in weights.items()}
+
+    @abstractmethod
+    def apply(self, params: Params, state: State, x: Array, ctx: Ctx) -> tuple[Array, State]:
+        """The layer's output and its new state, which has the structure of the old one."""
+
+    def out_mask(self, x: Array, mask: Array | None) -> Array | None:
+        """The mask of the output, given the input and its mask. Passed on unchanged by default."""
+        return mask
+
+    def reset(self, state: State) -> State:
+        """The state after `reset_states()`. Only stateful layers have something to forget."""
+        return state
+
+    def without_activation(self) -> tuple[Layer, Callable[[Array], Array]] | None:
+        """(the same layer without its last function, that function), or None when they cannot be told apart."""
+        return None
+
+    def penalty(self, params: Params) -> Array:
+        """The weight regularizers' share of the loss: the sum over weights w of self.<w>_regularizer(w)."""
+        total = jnp.zeros((), jnp.float32)
+        for weight, value in params.items():
+            regularizer = regularizers.get(self._about(weight, "regularizer"))
+            if regularizer is not None:
+                total = total + regularizer(value).astype(jnp.float32)
+        return total
+
+    def activity_penalty(self, y: Array) -> Array | None:
+        """The activity regularizer's share of the loss, per row as in Keras 3; None without such a regularizer."""
+        regularizer = regularizers.get(getattr(self, "activity_regularizer", None))
+        return None if regularizer is None else regularizer(y).astype(jnp.float32) / max(1, *y.shape[:1])
+
+    def constrain(self, params: Params) -> Params:
+        """The weights after an update, each w put back where self.<w>_constraint wants it."""
+        rules = {weight: constraints.get(self._about(weight, "constraint")) for weight in params}
+        return {weight: value if rules[weight] is None else rules[weight](value) for weight, value in params.items()}
+
+    def _about(self, weight: str, what: str) -> Any:
+        """The field about a weight: kernel -> kernel_regularizer, recurrent_kernel -> recurrent_regularizer."""
+        return getattr(self, f"{weight.removesuffix('_kernel')}_{what}", None)
+
+
+_declare(Layer)
+
+
+def sequence_in_words(length: int | None, dim: int | None) -> Shape | None:
+    """`shape_in_words` of the layers that read sequences: (length or any, dim)."""
+    return None if dim is None else (length, dim)

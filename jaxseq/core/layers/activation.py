@@ -1,0 +1,25 @@
+"""Activation: a function of each element, or over the last axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxseq.core import activations
+from jaxseq.core.layer import Layer
+from jaxseq.core.layers.identity import Identity
+
+
+class Activation(Layer):
+    """Applies an activation: y = activation(x).
+
+    Shapes: x (batch, ...) -> y of the same shape. Params: none. State: none.
+    Raises: ValueError for a name that is not an activation.
+    """
+
+    activation: Any
+
+    def apply(self, params, state, x, ctx):
+        return activations.get(self.activation)(x), state
+
+    def without_activation(self):
+        return Identity(), activations.get(self.activation)

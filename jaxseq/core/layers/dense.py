@@ -1,0 +1,52 @@
+"""Dense: a learned matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from jaxseq.core import activations
+from jaxseq.core.layer import Layer
+from jaxseq.core.require import positive_int, require
+
+
+class Dense(Layer):
+    """Multiplies the last axis by a learned matrix: y = activation(x @ kernel + bias).
+
+    Shapes: x (batch, ..., fan_in) -> y (batch, ..., units).
+    Params: kernel (fan_in, units), Glorot-uniform; bias (units,), zeros. State: none.
+    Raises: ValueError when units < 1, or when x has no feature axis.
+    Source: Glorot & Bengio 2010 (kernel); layout and defaults of keras.layers.Dense.
+    """
+
+    units: int
+    activation: Any = None
+    use_bias: bool = True
+    kernel_initializer: Any = "glorot_uniform"
+    bias_initializer: Any = "zeros"
+    kernel_regularizer: Any = None
+    bias_regularizer: Any = None
+    activity_regularizer: Any = None
+    kernel_constraint: Any = None
+    bias_constraint: Any = None
+
+    def __post_init__(self):
+        positive_int("Dense(units)", self.units)
+
+    def init(self, key, x):
+        require(len(x.shape) >= 2, f"Dense needs x (batch, features), got {x.shape}. Put Flatten() before it, or pass "
+                "x[:, None].")
+        weights = {"kernel": (x.shape[-1], self.units), "bias": (self.units,)}
+        return self.draw(key, weights if self.use_bias else {"kernel": weights["kernel"]}), {}
+
+    def apply(self, params, state, x, ctx):
+        y = x @ params["kernel"]                                        # (batch, ..., units)
+        if self.use_bias:
+            y = y + params["bias"]
+        return activations.get(self.activation)(y), state
+
+    def without_activation(self) -> tuple[Layer, Callable] | None:
+        if self.activity_regularizer is not None:
+            return None                                                 # it looks at what the activation gives
+        return replace(self, activation=None), activations.get(self.activation)

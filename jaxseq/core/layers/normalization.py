@@ -1,0 +1,88 @@
+"""Normalization: activations brought to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jax import lax
+
+from jaxseq.core.kernels.moments import moments
+from jaxseq.core.layer import Layer
+from jaxseq.core.precision import widened
+from jaxseq.core.require import require
+from jaxseq.core.types import Array, Ctx
+
+
+class BatchNormalization(Layer):
+    """Normalizes each feature: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta.
+
+    In training mean and variance are those of the batch, over every axis but `axis`, and the moving ones follow them:
+    moving <- momentum * moving + (1 - momentum) * batch. In evaluation, and with trainable=False, the moving ones serve.
+
+    Shapes: x (batch, ...) -> y of the same shape. Masked steps do not count in the statistics of a mask (batch, time).
+    Params: gamma (features,), ones; beta (features,), zeros. Either is absent without scale, without center.
+    State: moving_mean (features,), zeros; moving_variance (features,), ones. Statistics are taken in float32.
+    Raises: ValueError for an axis that x does not have or that is the batch axis, and for numbers out of range.
+    Source: Ioffe & Szegedy 2015; numbers of Keras 3, whose variance is the biased one (Keras 2 moves by the unbiased).
+    """
+
+    axis: int = -1
+    momentum: float = 0.99
+    epsilon: float = 1e-3
+    center: bool = True
+    scale: bool = True
+    beta_initializer: Any = "zeros"
+    gamma_initializer: Any = "ones"
+    moving_mean_initializer: Any = "zeros"
+    moving_variance_initializer: Any = "ones"
+    beta_regularizer: Any = None
+    gamma_regularizer: Any = None
+    beta_constraint: Any = None
+    gamma_constraint: Any = None
+
+    def __post_init__(self):
+        whole = hasattr(self.axis, "__index__") and not isinstance(self.axis, bool)
+        require(whole and self.axis != 0, f"BatchNormalization(axis={self.axis!r}): write the number of the axis that "
+                "holds the features: -1 for the last, 1 for channels first.")
+        require(0 <= self.momentum <= 1, f"BatchNormalization(momentum={self.momentum!r}): write a number from 0 to 1.")
+        require(self.epsilon > 0, f"BatchNormalization(epsilon={self.epsilon!r}): write a number above 0.")
+
+    def init(self, key, x):
+        axes = len(x.shape)
+        require(-axes < self.axis < axes, f"BatchNormalization(axis={self.axis}) needs x with such an axis, and not the "
+                f"batch axis, got {x.shape}.")
+        shape = (x.shape[self.axis],)
+        wanted = {"gamma": self.scale, "beta": self.center}
+        params = self.draw(key, {weight: shape for weight, present in wanted.items() if present})
+        return params, self.draw(key, {"moving_mean": shape, "moving_variance": shape})
+
+    def apply(self, params, state, x, ctx):
+        statistics = state["moving_mean"], state["moving_variance"]
+        if ctx.train and self.trainable:
+            statistics = moments(x, self.axis, _fitting(ctx, x))
+            state = self._moved(state, *statistics)
+        return self._normalized(params, x, *statistics), state
+
+    def _normalized(self, params, x: Array, mean: Array, variance: Array) -> Array:
+        wide = widened(x)
+        along = [1] * x.ndim
+        along[self.axis] = -1
+        factor = lax.rsqrt(widened(variance) + self.epsilon)               # (features,)
+        if self.scale:
+            factor = factor * params["gamma"].astype(factor.dtype)
+        y = (wide - mean.astype(wide.dtype).reshape(along)) * factor.astype(wide.dtype).reshape(along)
+        if self.center:
+            y = y + params["beta"].astype(wide.dtype).reshape(along)
+        return y.astype(x.dtype)
+
+    def _moved(self, state, mean: Array, variance: Array) -> dict[str, Array]:
+        """The moving statistics a step further. They are read by no loss, so no gradient flows into them."""
+        batch = {"moving_mean": mean, "moving_variance": variance}
+        return {name: self.momentum * old + (1 - self.momentum) * lax.stop_gradient(batch[name]).astype(old.dtype)
+                for name, old in state.items()}
+
+
+def _fitting(ctx: Ctx, x: Array) -> Array | None:
+    """The mask, if x has its two axes and one of features besides."""
+    fits = ctx.mask is not None and x.ndim >= 3 and ctx.mask.shape == x.shape[:2]
+    return ctx.mask if fits else None

@@ -1,0 +1,50 @@
+"""Errors that say what was given, what was wanted, and the line to write."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def require(ok: Any, message: str, error: type[Exception] = ValueError) -> None:
+    """Raises `error(message)` unless `ok`."""
+    if not ok:
+        raise error(message)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """' Did you mean ...?' with the closest known names, or the list of all when none is close."""
+    known = sorted(known)
+    close = difflib.get_close_matches(str(name).lower(), known, n=3, cutoff=0.6)
+    if close:
+        return " Did you mean " + " or ".join(repr(each) for each in close) + "?"
+    return " Known: " + ", ".join(known) + "."
+
+
+def pick(kind: str, name: str, table: Mapping[str, T]) -> T:
+    """table[name], or a ValueError that names the nearest entries."""
+    require(name in table, f"Unknown {kind} {name!r}." + nearest(name, table))
+    return table[name]
+
+
+def known_words(owner: str, words: Iterable[str], known: Iterable[str]) -> None:
+    """TypeError for the first of the keywords `words` that `owner` does not know, with the nearest ones it does."""
+    known = set(known)
+    for word in words:
+        require(word in known, f"{owner} takes no argument {word!r}." + nearest(word, known), TypeError)
+
+
+def one_of(argument: str, value: T, choices: tuple[T, ...]) -> T:
+    """`value` if it is one of `choices`, else a ValueError that lists them."""
+    require(value in choices, f"{argument}={value!r}: write one of {', '.join(map(repr, choices))}.")
+    return value
+
+
+def positive_int(argument: str, value: Any) -> int:
+    """`value` as an int of at least 1, else a ValueError. Booleans and floats are refused."""
+    whole = not isinstance(value, bool) and hasattr(value, "__index__")
+    require(whole and int(value) >= 1, f"{argument}={value!r}: write a whole number of at least 1.")
+    return int(value)

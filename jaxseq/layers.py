@@ -1,0 +1,5 @@
+"""Layers: `from jaxseq.layers import Dense`. `Layer` is the base for a layer of your own."""
+
+from jaxseq.core.layer import Layer as Layer
+from jaxseq.core.layers import *  # noqa: F403
+from jaxseq.core.types import Ctx as Ctx

@@ -1,0 +1,15 @@
+"""Settings for every test: Keras as an oracle on JAX, and no silent change of dtype."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"     # read once, when keras is imported
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)
