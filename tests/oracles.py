@@ -7,11 +7,12 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def lstm(params, x, mask=None, h=None, c=None, activation=np.tanh, recurrent_activation=sigmoid):
-    """The textbook loop, one row, one step and one gate at a time: (h after each step (batch, time, units), last h, last c).
+def lstm(params, x, mask=None, h=None, c=None, kept=None, activation=np.tanh, recurrent_activation=sigmoid):
+    """The textbook loop, one row, one step and one gate at a time.
 
     params: kernel (features, 4 * units), recurrent_kernel (units, 4 * units), bias (4 * units,) or absent; gates i, f, c, o.
-    A masked step keeps h and c.
+    kept: (batch, 4, units), what h is multiplied with on its way into each gate. A masked step keeps h and c.
+    Returns (h after each step (batch, time, units), last h, last c).
     """
     W, U = (np.asarray(params[name], np.float64) for name in ("kernel", "recurrent_kernel"))
     units = U.shape[0]
@@ -20,14 +21,16 @@ def lstm(params, x, mask=None, h=None, c=None, activation=np.tanh, recurrent_act
     x = np.asarray(x, np.float64)
     batch, time, _ = x.shape
     h, c = (np.zeros((batch, units)) if each is None else np.array(each, np.float64) for each in (h, c))
+    kept = np.ones((batch, 4, units)) if kept is None else np.asarray(kept, np.float64)
     outputs = np.zeros((batch, time, units))
     for n in range(batch):
         for t in range(time):
             if mask is None or mask[n, t]:
-                i = recurrent_activation(x[n, t] @ W_i + h[n] @ U_i + b_i)
-                f = recurrent_activation(x[n, t] @ W_f + h[n] @ U_f + b_f)
-                o = recurrent_activation(x[n, t] @ W_o + h[n] @ U_o + b_o)
-                c[n] = f * c[n] + i * activation(x[n, t] @ W_c + h[n] @ U_c + b_c)
+                h_i, h_f, h_c, h_o = h[n] * kept[n]
+                i = recurrent_activation(x[n, t] @ W_i + h_i @ U_i + b_i)
+                f = recurrent_activation(x[n, t] @ W_f + h_f @ U_f + b_f)
+                o = recurrent_activation(x[n, t] @ W_o + h_o @ U_o + b_o)
+                c[n] = f * c[n] + i * activation(x[n, t] @ W_c + h_c @ U_c + b_c)
                 h[n] = o * activation(c[n])
             outputs[n, t] = h[n]
     return outputs, h, c

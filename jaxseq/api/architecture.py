@@ -48,6 +48,7 @@ class Architecture:
         """Puts `layer` at the end and returns its name; an InputLayer declares the input and gets none."""
         if isinstance(layer, InputLayer):
             require(not self.layers, f"{layer!r} must come before all layers: add it first.")
+            require(self.input is None, f"{layer!r}: the model's input is declared already, {self.input}.")
             self.declare(layer.batch_input_shape)
             self.dtype = layer.dtype
             return None
@@ -99,8 +100,9 @@ class Architecture:
     def _free_name(self, layer: Layer) -> str:
         if layer.name is not None and layer.owner is None:
             require(layer.name not in self.names, f"Two layers are called {layer.name!r}: write another name for {layer!r}.")
-            require(re.fullmatch(r"[\w.\- ]+", layer.name) and layer.name not in (".", ".."),
-                    f"name={layer.name!r}: write letters, digits, '_', '-', '.' and spaces; the name becomes a key in files.")
+            usable = isinstance(layer.name, str) and re.fullmatch(r"[\w.\- ]+", layer.name) and layer.name not in (".", "..")
+            require(usable, f"name={layer.name!r}: write letters, digits, '_', '-', '.' and spaces; the name becomes a key in "
+                    "files.")
             return layer.name
         base, count = snake_case(type(layer).__name__), 0
         while (name := f"{base}_{count}" if count else base) in self.names:

@@ -11,9 +11,10 @@ import numpy as np
 
 from jaxseq.api import config, summary, weights
 from jaxseq.api.architecture import Architecture
+from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.core import chain, rng
-from jaxseq.core.layer import Layer
-from jaxseq.core.require import nearest, require
+from jaxseq.core.layer import Layer, checked_shape
+from jaxseq.core.require import nearest, positive_int, require
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
 
@@ -37,7 +38,8 @@ class Body:
         self._key = rng.root_key(self.seed)
         self._architecture = Architecture()
         self._train_state: TrainState | None = None
-        require(not isinstance(layers, Layer), f"Sequential({layers!r}): write a list, Sequential([...]).", TypeError)
+        require(layers is None or isinstance(layers, Iterable), f"Sequential({layers!r}): write a list, Sequential([...]).",
+                TypeError)
         for layer in layers or ():
             self.add(layer)
 
@@ -52,7 +54,8 @@ class Body:
         """
         if layer is None:
             require(batch_size is not None or input_shape is not None, "add() needs a layer: model.add(Dense(10)).", TypeError)
-            self._declare((None, *input_shape) if input_shape is not None else None, batch_size)
+            size = None if batch_size is None else positive_int("batch_size", batch_size)
+            self._declare(None if input_shape is None else (None, *checked_shape("input_shape", input_shape)), size)
             return
         require(not isinstance(layer, type), f"add({getattr(layer, '__name__', layer)}) is a class: add an instance, "
                 f"{getattr(layer, '__name__', layer)}(...).", TypeError)
@@ -60,16 +63,18 @@ class Body:
                 "subclass of jaxseq.layers.Layer.", TypeError)
         require(not any(each is layer for each in self.layers), f"{layer!r} stands in this model already: write a new layer.")
         require(layer.owner is None, f"{layer!r} stands in another model: write a new layer for this one.")
-        name = self._architecture.add(layer)
-        if name is not None:
-            layer.bind(self, name)
-            self._changed()
+        with at_step_boundary():
+            name = self._architecture.add(layer)
+            if name is not None:
+                layer.bind(self, name)
+                self._changed()
 
     def pop(self) -> Layer:
         """Takes the last layer away and returns it. TypeError when there is none."""
-        _, layer = self._architecture.pop()
-        layer.unbind()
-        self._changed()
+        with at_step_boundary():
+            _, layer = self._architecture.pop()
+            layer.unbind()
+            self._changed()
         return layer
 
     @property
@@ -112,7 +117,8 @@ class Body:
     def build(self, input_shape: Shape | None = None) -> None:
         """Draws the first weights, for an input of that shape, batch axis first: build((None, 784))."""
         if input_shape is not None:
-            require(isinstance(input_shape, tuple | list), f"build({input_shape!r}): write the shape with its batch axis, "
+            whole = isinstance(input_shape, tuple | list) and input_shape
+            require(whole, f"build({input_shape!r}): write the shape with its batch axis, "
                     "build((None, 784)).", TypeError)
             known = self.input_shape
             require(known is None or tuple(input_shape)[1:] == known[1:], f"build({tuple(input_shape)}): the model's input is "

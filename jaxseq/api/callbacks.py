@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
+from jaxseq.core.declared import number
 from jaxseq.core.require import nearest, one_of, require
 
 Logs = dict[str, Any]
@@ -150,6 +151,7 @@ class LambdaCallback(Callback):
         for hook, function in hooks.items():
             require(hook in known, f"LambdaCallback takes no argument {hook!r}." + nearest(hook, known), TypeError)
             if function is not None:
+                require(callable(function), f"LambdaCallback({hook}={function!r}): write a function.", TypeError)
                 setattr(self, hook, function)
 
 
@@ -161,12 +163,15 @@ class EarlyStopping(Callback):
     baseline: a value to beat; until it is beaten an improvement does not reset the patience.
     restore_best_weights: at the end of training, put back the weights of the best epoch.
     start_from_epoch: the first epoch that counts.
-    Differs from Keras 3: nothing. stopped_epoch, best and best_epoch can be read afterwards.
+    Raises: ValueError for a negative patience, and at the end of an epoch that does not measure `monitor`.
+    Differs from Keras 3, which warns of the latter and goes on. stopped_epoch, best and best_epoch can be read afterwards.
     """
 
     def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0, verbose: int = 0, mode: str = "auto",
                  baseline: float | None = None, restore_best_weights: bool = False, start_from_epoch: int = 0):
         super().__init__()
+        number("EarlyStopping", "min_delta", min_delta)
+        number("EarlyStopping", "patience", patience, least=0)
         self.monitor, self.min_delta, self.patience, self.verbose = monitor, abs(min_delta), patience, verbose
         self.sign = {"min": 1.0, "max": -1.0}[direction(monitor, mode)]
         self.baseline, self.restore_best_weights, self.start_from_epoch = baseline, restore_best_weights, start_from_epoch

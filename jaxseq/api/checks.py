@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxseq.api.columns import Column, finite, whole, within
+from jaxseq.api.columns import Column, finite, in_code, whole, within
 from jaxseq.core import losses
 from jaxseq.core.layers import Embedding
 from jaxseq.core.require import require
@@ -25,7 +25,7 @@ def fitted_x(name: str, x: Column, shape: Shape) -> Column:
     fits = x.ndim == len(shape) and _agree(x.shape[1:], shape[1:])
     single = _agree(x.shape, shape[1:])
     require(fits, f"{name} has shape {x.shape}, but the model wants {shape}"
-            + (f": pass {name}[None] for a single example." if single else "."))
+            + (f": pass {in_code(name)}[None] for a single example." if single else "."))
     require(0 not in x.shape[1:], f"{name} has shape {x.shape}: its rows are empty.")
     return x
 
@@ -35,8 +35,8 @@ def check_x_values(name: str, x: Column, first: Any) -> None:
     finite(name, x)
     if isinstance(first, Embedding):
         whole(name, x, "an Embedding takes token ids.")
-        within(name, x, 0, first.input_dim - 1, f", but {first!r} has the ids 0 to {first.input_dim - 1}: write "
-               "Embedding(input_dim=largest id + 1, ...).")
+        within(name, x, 0, first.input_dim - 1, f", but {first!r} has the ids 0 to {first.input_dim - 1}: "
+               "write input_dim=largest id + 1, and count ids from 0.")
 
 
 def fitted_y(name: str, y: Column, output: Shape, loss: Any) -> Column:
@@ -57,9 +57,10 @@ def check_y_values(name: str, y: Column, output: Shape, loss: Any) -> None:
         whole(name, y, "sparse_categorical_crossentropy takes integer labels.")
         last = (output[-1] or 1) - 1
         within(name, y, 0, last, f", but the model's output {output} has the classes 0 to {last}: give the last layer one unit "
-               f"per class, or number the classes from 0, np.unique({name}, return_inverse=True)[1].")
+               f"per class, or number the classes from 0, np.unique({in_code(name)}, return_inverse=True)[1].")
     elif loss is BINARY:
-        within(name, y, 0, 1, f", but binary_crossentropy takes labels from 0 to 1: relabel {name}, for example ({name} > 0).")
+        within(name, y, 0, 1, f", but binary_crossentropy takes labels from 0 to 1: write, for example, "
+               f"({in_code(name)} > 0).")
     elif loss is CATEGORICAL:
         within(name, y, 0, 1, ", but categorical_crossentropy takes one-hot rows or probabilities.")
         _check_distributions(name, y)
@@ -81,24 +82,31 @@ def fitted_weight(name: str, weight: Column, output: Shape) -> Column:
     return weight
 
 
-def class_weights(class_weight: Mapping[int, float], y: Column) -> np.ndarray:
-    """One weight per row of y: that of its class. ValueError when a class of y has none."""
+def class_weights(class_weight: Mapping[int, float], y: Column, loss: Any) -> np.ndarray:
+    """One weight per row of y: that of its class. ValueError when a class of y has none, and where rows have no class."""
     require(isinstance(class_weight, Mapping), f"class_weight={class_weight!r}: write a dict such as {{0: 1.0, 1: 5.0}}.",
             TypeError)
     for each, value in class_weight.items():
         usable = isinstance(value, int | float | np.integer | np.floating) and 0 <= value < np.inf
         require(usable, f"class_weight[{each!r}] is {value!r}: a weight is a number from 0 on.")
-    labels = np.asarray(y)
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        labels = labels.argmax(axis=1)
-    labels = labels.reshape(len(labels), -1)
-    require(labels.shape[1] == 1, f"class_weight needs one class per row, got y {y.shape}: pass sample_weight instead.")
-    whole("y", labels[:, 0], "class_weight needs classes. Pass sample_weight instead.")
-    classes, where = np.unique(labels[:, 0].astype(np.int64), return_inverse=True)
+    labels = _classes(np.asarray(y), loss)
+    require(labels is not None, f"class_weight needs one class per row, got y {y.shape}: pass sample_weight instead.")
+    classes, where = np.unique(labels, return_inverse=True)
     missing = [int(each) for each in classes if int(each) not in class_weight]
     require(not missing, f"class_weight has no entry for class {', '.join(map(str, missing[:5]))}"
             f"{', ...' if len(missing) > 5 else ''} of y: add it, {{..., {missing[0] if missing else 0}: 1.0}}.")
     return np.array([class_weight[int(each)] for each in classes], np.float32)[where]
+
+
+def _classes(y: np.ndarray, loss: Any) -> np.ndarray | None:
+    """The class of every row: of labels (rows,) or (rows, 1), or of one-hot rows; None where there is none."""
+    if y.ndim == 2 and y.shape[1] > 1 and loss is not SPARSE:
+        one_hot = loss is CATEGORICAL or (np.count_nonzero(y, axis=1) == 1).all()
+        return y.argmax(axis=1) if one_hot else None
+    if y.size != len(y):
+        return None
+    whole("y", y, "class_weight needs classes. Pass sample_weight instead.")
+    return y.reshape(-1).astype(np.int64)
 
 
 def _agree(have: Shape, wanted: Shape) -> bool:
@@ -121,10 +129,14 @@ def _misfit(name: str, y: Column, output: Shape, loss: Any) -> str:
     text = f"{loss.__name__} wants {name} of the shape of the model's output, {output}; got {y.shape}."
     if loss is CATEGORICAL and (y.ndim == len(output) - 1 or y.ndim == len(output) and y.shape[-1] == 1):
         return (text + f" For integer labels write loss='sparse_categorical_crossentropy', or pass "
-                f"jaxseq.utils.to_categorical({name}, {output[-1]}).")
+                f"jaxseq.utils.to_categorical({in_code(name)}, {output[-1]}).")
     if y.ndim == len(output) and _agree(y.shape[1:-1], output[1:-1]):
-        return text + f" Give the last layer {y.shape[-1]} units, or pass {name} with {output[-1]} columns."
+        return text + f" Give the last layer {_counted(y.shape[-1], 'unit')}, or pass {_counted(output[-1], 'column')}."
     return text
+
+
+def _counted(number: int | None, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _check_distributions(name: str, y: Column) -> None:

@@ -26,9 +26,14 @@ def column(name: str, data: Any) -> Column:
     uint8 images travel as bytes. Raises TypeError for data that are not numbers, ValueError for ragged lists, masked
     arrays and a single number.
     """
-    array = _from_device(name, data) if isinstance(data, jax.Array) else _from_host(name, data)
+    array = numbers(name, data)
     require(array.ndim >= 1, f"{name} is a single number, {data!r}: pass an array with one row per example.")
     return array
+
+
+def numbers(name: str, data: Any) -> Column:
+    """`column` of any rank, a single number included."""
+    return _from_device(name, data) if isinstance(data, jax.Array) else _from_host(name, data)
 
 
 def same_length(columns: Mapping[str, Column | None]) -> None:
@@ -55,7 +60,7 @@ def finite(name: str, array: Column) -> None:
     if count:
         place = _first(bad)
         told = "1 value that is NaN or infinite, at" if count == 1 else f"{count} values that are NaN or infinite, the first at"
-        raise ValueError(f"{name} has {told} {list(place)}: {host[place]}. Clean the data, for example with np.nan_to_num.")
+        raise ValueError(f"{name} has {told} {list(place)}: {host[place]!s}. Clean the data, for example with np.nan_to_num.")
 
 
 def within(name: str, array: Column, low: float, high: float, meaning: str) -> None:
@@ -64,7 +69,7 @@ def within(name: str, array: Column, low: float, high: float, meaning: str) -> N
     if host.size == 0 or (host.min() >= low and host.max() <= high):
         return
     place = _first((host < low) | (host > high))
-    raise ValueError(f"{name}{list(place)} is {host[place]}{meaning}")
+    raise ValueError(f"{name}{list(place)} is {host[place]!s}{meaning}")
 
 
 def whole(name: str, array: Column, meaning: str) -> None:
@@ -75,7 +80,12 @@ def whole(name: str, array: Column, meaning: str) -> None:
     broken = host != np.floor(host)
     if broken.any():
         place = _first(broken)
-        raise ValueError(f"{name}{list(place)} is {host[place]}, not a whole number: {meaning}")
+        raise ValueError(f"{name}{list(place)} is {host[place]!s}, not a whole number: {meaning}")
+
+
+def in_code(name: str) -> str:
+    """A column's name in a line to write: y for "validation y"."""
+    return name.split()[-1]
 
 
 def _first(bad: np.ndarray) -> tuple[int, ...]:
@@ -84,8 +94,8 @@ def _first(bad: np.ndarray) -> tuple[int, ...]:
 
 
 def _from_device(name: str, array: jax.Array) -> jax.Array:
-    numbers = any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
-    require(numbers, f"{name} has dtype {array.dtype}: pass numbers" + _cure(name, array.dtype), TypeError)
+    usable = any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
+    require(usable, f"{name} has dtype {array.dtype}: pass numbers" + _cure(name, array.dtype), TypeError)
     require(not isinstance(array, jax.core.Tracer), f"{name} is being traced by jax.jit, jax.grad or the like: call the pure "
             "functions of model.functional() there.", TypeError)
     return array
@@ -93,11 +103,12 @@ def _from_device(name: str, array: jax.Array) -> jax.Array:
 
 def _from_host(name: str, data: Any) -> np.ndarray:
     require(data is not None, f"{name} is None: pass an array with one row per example.", TypeError)
-    require(not isinstance(data, np.ma.MaskedArray), f"{name} is a masked array: pass {name}.filled(0), and say which "
+    require(not isinstance(data, np.ma.MaskedArray), f"{name} is a masked array: pass {in_code(name)}.filled(0), and say which "
             "steps are real with a Masking layer.")
     if hasattr(data, "to_numpy"):                       # pandas, polars
         data = data.to_numpy()
-    require(not hasattr(data, "toarray"), f"{name} is a sparse {type(data).__name__}: pass {name}.toarray().", TypeError)
+    require(not hasattr(data, "toarray"), f"{name} is a sparse {type(data).__name__}: pass {in_code(name)}.toarray().",
+            TypeError)
     try:
         array = np.asarray(data)
     except ValueError:
@@ -105,7 +116,7 @@ def _from_host(name: str, data: Any) -> np.ndarray:
             raise                                       # its own __array__ knows better what is wrong
         raise ValueError(_ragged(name, data)) from None
     require(array.ndim > 0 or array.dtype.kind != "O" and not isinstance(data, str | bytes),
-            f"{name} is a {type(data).__name__}: pass an array of numbers.", TypeError)
+            f"{name} is of type {type(data).__name__}: pass an array of numbers.", TypeError)
     return _narrowed(name, array)
 
 
@@ -114,7 +125,8 @@ def _ragged(name: str, rows: Any) -> str:
     shapes = [_shape(row) for row in rows]
     odd = next((i for i, shape in enumerate(shapes) if shape is None or shape != shapes[0]), 0)
     where = f"row {odd} is ragged itself" if shapes[odd] is None else f"row 0 has shape {shapes[0]}, row {odd} {shapes[odd]}"
-    return f"{name} is a ragged list, {where}: pad its rows to one length, so that np.asarray({name}) is an array."
+    return (f"{name} is a ragged list, {where}: pad its rows to one length, so that np.asarray({in_code(name)}) is an "
+            "array.")
 
 
 def _shape(row: Any) -> tuple[int, ...] | None:
@@ -138,20 +150,20 @@ def _narrowed(name: str, array: np.ndarray) -> np.ndarray:
         return _to_float32(name, array)
     if dtype.kind in "iu" and dtype.itemsize >= 4:
         within(name, array, _INT32.min, _INT32.max, f", too large for int32: scale the data, or pass floats, "
-               f"{name}.astype('float32').")
+               f"{in_code(name)}.astype('float32').")
         return array.astype(np.int32, copy=False)
     return array
 
 
 def _cure(name: str, dtype: Any) -> str:
     """How data of no number's dtype become numbers."""
+    it = in_code(name)
+    numbered = f". Give each text a number: np.unique({it}, return_inverse=True)[1]."
     return {
-        "S": f". Give each text a number: np.unique({name}, return_inverse=True)[1].",
-        "U": f". Give each text a number: np.unique({name}, return_inverse=True)[1].",
-        "T": f". Give each text a number: np.unique({name}, return_inverse=True)[1].",
-        "M": f", for example days since the first: ({name} - {name}.min()) / np.timedelta64(1, 'D').",
-        "m": f", for example days: {name} / np.timedelta64(1, 'D').",
-        "c": f", for example {name}.real and {name}.imag side by side.",
+        "S": numbered, "U": numbered, "T": numbered,
+        "M": f", for example days since the first: ({it} - {it}.min()) / np.timedelta64(1, 'D').",
+        "m": f", for example days: {it} / np.timedelta64(1, 'D').",
+        "c": f", for example {it}.real and {it}.imag side by side.",
     }.get(getattr(dtype, "kind", ""), ".")
 
 
@@ -169,7 +181,7 @@ def _from_objects(name: str, array: np.ndarray) -> np.ndarray:
         raise TypeError(f"{name}{where} is {reprlib.repr(value)}, of type {type(value).__name__}: pass an array of numbers.")
     if all(isinstance(each, int | np.integer | np.bool_) for each in entries):
         within(name, array, _INT32.min, _INT32.max, f", too large for int32: scale the data, or pass floats, "
-               f"{name}.astype('float32').")
+               f"{in_code(name)}.astype('float32').")
         return array.astype(np.int32)
     return array.astype(np.float64)
 

@@ -102,8 +102,8 @@ def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: A
     require(y is not None, f"{y_name} is missing: pass the targets, {y_name}, beside {x_name}.", TypeError)
     given_y = columns.column(y_name, y)
     weight = None if sample_weight is None else columns.column(weight_name, sample_weight)
-    columns.same_length({x_name: given_x, y_name: given_y, weight_name: weight})
     x = fitted_x(model, x_name, given_x)
+    columns.same_length({x_name: given_x, y_name: given_y, weight_name: weight})
     output = shown(model, x).edges[-1][0]
     y = checks.fitted_y(y_name, given_y, output, loss)
     if check_inputs:                                    # of what was given, so that the places are the user's own
@@ -113,7 +113,7 @@ def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: A
         weight = checks.fitted_weight(weight_name, weight, output)
     if class_weight is not None:
         require(weight is None, "class_weight and sample_weight both weigh the rows: multiply them and pass sample_weight.")
-        weight = checks.class_weights(class_weight, y)
+        weight = checks.class_weights(class_weight, given_y, loss)
     return Rows(x, y, weight)
 
 
@@ -147,8 +147,9 @@ def batch_size(model: Architecture, size: Any) -> int:
 
 def whole_batches(model: Architecture, name: str, rows: int, size: int) -> None:
     """ValueError when a model with a fixed batch size would meet a smaller last batch."""
-    require(_fixed_batch_size(model) is None or rows % size == 0, f"{name} has {rows} rows, but the model is declared for batches "
-            f"of exactly {size}: pass {rows // size * size or size} rows.")
+    whole = _fixed_batch_size(model) is None or rows % size == 0
+    require(whole, f"{name} has {rows} rows, but the model is declared for batches of exactly {size}: pass "
+            f"{rows // size * size or size} rows.")
 
 
 def one_batch(model: Architecture, x: Any) -> int:
@@ -195,8 +196,8 @@ def _split(rows: Rows, share: Any, validation_data: Any) -> tuple[Rows, Rows | N
 
 
 def _validation_rows(model: Architecture, loss: Any, data: Any, check_inputs: bool) -> Rows:
-    usable = isinstance(data, tuple | list) and len(data) in (2, 3)
-    told = f"a {type(data).__name__}" + (f" of {len(data)}" if isinstance(data, tuple | list) else "")
-    require(usable, f"validation_data is {told}: write (x, y) or (x, y, sample_weight).", TypeError)
+    parts = isinstance(data, tuple | list)
+    told = f"is a {type(data).__name__} of {len(data)}" if parts else f"is of type {type(data).__name__}"
+    require(parts and len(data) in (2, 3), f"validation_data {told}: write (x, y) or (x, y, sample_weight).", TypeError)
     x, y, weight = (*data, None)[:3]
     return fitted_rows(model, loss, x, y, weight, None, "validation ", check_inputs)

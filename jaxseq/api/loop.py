@@ -60,7 +60,7 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"))
     for epoch in plan.epochs:
         callbacks.call("on_epoch_begin", epoch)
-        logs = _train_epoch(model, cursor.take(plan.steps), pacer, callbacks, interrupt)
+        logs = _train_epoch(model, cursor.take(plan.steps), pacer, callbacks, interrupt, lambda: model.stop_training)
         if plan.valid is not None:
             measured = evaluate_loop(model, plan.valid, plan.valid_steps, callbacks, interrupt)
             logs |= {f"val_{name}": value for name, value in measured.items()}
@@ -70,8 +70,9 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     return logs
 
 
-def _train_epoch(model: Any, pieces: Pieces, pacer: Pacer, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
-    """One epoch of training steps; returns its logs."""
+def _train_epoch(model: Any, pieces: Pieces, pacer: Pacer, callbacks: CallbackList, interrupt: Interrupt,
+                 stopped: Callable[[], bool] = lambda: False) -> Logs:
+    """One epoch of training steps, cut short where a callback stops it; returns its logs."""
     sums = run.zero_sums(model.programs.task)
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
@@ -81,7 +82,7 @@ def _train_epoch(model: Any, pieces: Pieces, pacer: Pacer, callbacks: CallbackLi
         model.train_state = ts
         return run.finish(programs.task, sums)
 
-    return _paced("train", dispatch, pieces, pacer, callbacks, interrupt, lambda: model.stop_training)
+    return _paced("train", dispatch, pieces, pacer, callbacks, interrupt, stopped)
 
 
 def train_once(model: Any, feed: Feed, interrupt: Interrupt) -> Logs:
@@ -140,7 +141,7 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
     logs: Logs = {}
     done = 0
     for segment, start, end in pieces:
-        while start < end and not stopped():
+        while start < end:
             interrupt.check()
             stop = min(start + pacer.steps, end)
             callbacks.call(f"on_{what}_batch_begin", done)
@@ -153,4 +154,6 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
             start = stop
             callbacks.call(f"on_{what}_batch_end", done - 1, logs)
             callbacks.call("on_steps_end", done, logs)
+            if stopped():
+                return logs
     return logs

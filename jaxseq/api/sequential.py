@@ -115,7 +115,8 @@ class Sequential(Body):
         """
         compiled = self._need_compile("evaluate")
         with at_step_boundary() as interrupt:
-            feed, shape = intake.evaluation_feed(self._architecture, compiled.loss, x, y, sample_weight, batch_size, check_inputs)
+            feed, shape = intake.evaluation_feed(self._architecture, compiled.loss, x, y, sample_weight, batch_size,
+                                                 check_inputs)
             steps = intake.limited("steps", steps, feed.steps)
             run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
                                          self, {"steps": steps, "verbose": verbose})
@@ -167,19 +168,16 @@ class Sequential(Body):
     @property
     def learning_rate(self) -> float:
         """The learning rate that stands in the optimizer's state. Assign a number to change it for the next step."""
-        rate = optax.tree.get(self.train_state.opt_state, "learning_rate")
-        require(rate is not None, f"The optimizer {self.optimizer!r} keeps no learning rate: compile with one of "
-                "jaxseq.optimizers.", AttributeError)
-        return float(rate)
+        return float(self._rate())
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        require(np.ndim(value) == 0 and 0 <= float(value) < np.inf, f"learning_rate={value!r}: write a number from 0 on.")
+        usable = np.ndim(value) == 0 and np.asarray(value).dtype.kind in "iuf" and 0 <= value < np.inf
+        require(usable, f"learning_rate={value!r}: write a number from 0 on.")
         scheduled = callable(getattr(self.optimizer, "learning_rate", None))
         require(not scheduled, "The learning rate follows a schedule: compile with a number to set it.", TypeError)
-        require(self.learning_rate is not None, "")
-        ts = self.train_state
-        self._train_state = ts._replace(opt_state=optax.tree.set(ts.opt_state, learning_rate=jnp.float32(value)))
+        rate, ts = jnp.asarray(value, self._rate().dtype), self.train_state
+        self._train_state = ts._replace(opt_state=optax.tree.set(ts.opt_state, learning_rate=rate))
 
     # ---- what the loops ask
 
@@ -205,6 +203,12 @@ class Sequential(Body):
         return self._predict
 
     # ---- within
+
+    def _rate(self) -> Array:
+        rate = optax.tree.get(self.train_state.opt_state, "learning_rate")
+        require(rate is not None, f"The optimizer {self.optimizer!r} keeps no learning rate: compile with one of "
+                "jaxseq.optimizers.", AttributeError)
+        return rate
 
     def _frozen(self) -> frozenset[str]:
         return frozenset(name for name, layer in self._architecture.layers if not layer.trainable)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxseq.api.columns import numbers
 from jaxseq.core.require import require
 from jaxseq.core.types import TrainState
 
@@ -23,15 +25,17 @@ def get(ts: TrainState, slots: list[Slot]) -> list[np.ndarray]:
 
 def put(ts: TrainState, slots: list[Slot], weights: Any) -> TrainState:
     """The TrainState with other weights at `slots`. ValueError unless number and shapes fit."""
+    require(isinstance(weights, Iterable), f"set_weights({weights!r}): pass a list of arrays, as get_weights gives it.",
+            TypeError)
     weights = list(weights)
     require(len(weights) == len(slots), f"set_weights got {len(weights)} arrays and needs {len(slots)}: "
             + ", ".join(f"{layer}/{weight}" for _, layer, weight in slots) + ".")
     new = {"params": {name: dict(entry) for name, entry in ts.params.items()},
            "state": {name: dict(entry) for name, entry in ts.state.items()}}
     for (field, layer, weight), value in zip(slots, weights, strict=True):
-        old, value = new[field][layer][weight], np.asarray(value)
+        old, value = new[field][layer][weight], numbers(f"{layer}/{weight}", value)
         require(value.shape == old.shape, f"{layer}/{weight} has shape {old.shape}, got {value.shape}.")
-        new[field][layer][weight] = jnp.asarray(value, old.dtype)
+        new[field][layer][weight] = _copied(value, old.dtype)
     return ts._replace(**new)
 
 
@@ -43,7 +47,7 @@ def like(name: str, old: Any, new: Any) -> Any:
         require(path in have, f"{name}{path} is missing.")
         require(jnp.shape(have[path]) == want[path].shape, f"{name}{path} has shape {jnp.shape(have[path])}, the model's "
                 f"{want[path].shape}.")
-    return jax.tree_util.tree_map_with_path(lambda path, leaf: jnp.asarray(have[_key(path)], leaf.dtype), old)
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: _copied(have[_key(path)], leaf.dtype), old)
 
 
 def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any) -> Any:
@@ -65,6 +69,11 @@ def fingerprint(ts: TrainState) -> str:
         digest.update(f"{path} {host.dtype} {host.shape}\n".encode())
         digest.update(np.ascontiguousarray(host).tobytes())
     return digest.hexdigest()
+
+
+def _copied(value: Any, dtype: Any) -> jax.Array:
+    """`value` in memory of its own. JAX copies while Python goes on, so the user's array is free only after the wait."""
+    return jax.block_until_ready(jnp.array(value, dtype))
 
 
 def _leaves(tree: Any) -> list[tuple[str, Any]]:

@@ -140,7 +140,8 @@ def _objective(task: Task, params: Any, state: Any, batch: Batch, *, train: bool
     activity, state = chain.take_penalties(out.state)
     assert batch.y is not None
     y = batch.y.astype(jnp.float32)
-    total = _average(loss(y, out.y), batch.weight, out.mask, out.y) + chain.penalty(layers, params) + activity
+    trained, _ = split(task, params)                            # frozen weights are not penalised, as in Keras 3
+    total = _average(loss(y, out.y), batch.weight, out.mask, out.y) + chain.penalty(layers, trained) + activity
     y_hat = activation(out.y)
     weight = None if out.mask is None else out.mask.astype(jnp.float32)
     rows = jnp.float32(out.y.shape[0])

@@ -9,42 +9,47 @@ from numpy.testing import assert_allclose
 
 from jaxseq.core import activations, losses
 
-RNG = np.random.Generator(np.random.Philox(11))
 SHAPES = {"flat": (6, 4), "over time": (3, 5, 4)}
 
 
-def numbers(shape):
-    return RNG.normal(size=shape).astype(np.float32)
+def numbers(draw, shape):
+    return draw.normal(size=shape).astype(np.float32)
 
 
-def shares(shape):
+def shares(draw, shape):
     """Predictions in (0, 1), with a few at and beyond the places where they are clipped."""
-    p = np.array(jax.nn.sigmoid(2 * numbers(shape)))
+    p = 1 / (1 + np.exp(-2 * numbers(draw, shape)))
     p.reshape(-1, 4)[:2] = [[0, 1, 1e-9, 0.5], [1, 0, 1 - 1e-9, 2e-7]]
     return p
 
 
-def distributions(shape):
+def distributions(draw, shape):
     """Predictions that sum to 1, but for one row that does not, with a few that are clipped."""
-    p = np.array(jax.nn.softmax(2 * numbers(shape)))
+    p = soft(draw, shape)
     p.reshape(-1, 4)[:3] = [[0, 1, 0, 0], [1e-9, 0.5, 0.5, 0], [0.2, 0.4, 0.6, 0.8]]
     return p
 
 
-def hits(shape):
-    return (numbers(shape) > 0).astype(np.float32)
+def hits(draw, shape):
+    return (numbers(draw, shape) > 0).astype(np.float32)
 
 
-def soft(shape):
-    return np.array(jax.nn.softmax(numbers(shape)))
+def soft(draw, shape):
+    odds = np.exp(2 * numbers(draw, shape))
+    return odds / odds.sum(axis=-1, keepdims=True)
 
 
-def one_hot(shape):
-    return np.eye(4, dtype=np.float32)[labels(shape)]
+def one_hot(draw, shape):
+    return np.eye(4, dtype=np.float32)[labels(draw, shape)]
 
 
-def labels(shape):
-    return RNG.integers(0, 4, shape[:-1])
+def labels(draw, shape):
+    return draw.integers(0, 4, shape[:-1])
+
+
+@pytest.fixture
+def draw():
+    return np.random.Generator(np.random.Philox(11))
 
 
 def with_logits(keras_loss):
@@ -74,14 +79,15 @@ def value_and_gradient(loss, y, y_hat):
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize(("ours", "theirs", "of_y", "of_y_hat"), CASES,
-                         ids=lambda each: getattr(each, "__name__", None))
-def test_value_and_gradient_are_those_of_keras(ours, theirs, of_y, of_y_hat, shape):
-    y, y_hat = of_y(shape), of_y_hat(shape)
-    (value, gradient), expected = value_and_gradient(ours, y, y_hat), value_and_gradient(theirs, y, y_hat)
-    assert value.shape == shape[:-1] and value.dtype == gradient.dtype == jnp.float32
-    assert_allclose(value, expected[0], rtol=2e-6, atol=1e-6)
-    assert_allclose(gradient, expected[1], rtol=2e-5, atol=1e-6)
+def test_values_and_gradients_are_those_of_keras(shape, draw):
+    data = [(of_y(draw, shape), of_y_hat(draw, shape)) for _, _, of_y, of_y_hat in CASES]
+    every = jax.jit(lambda data: [[value_and_gradient(loss, *pair) for loss in case[:2]]
+                                  for case, pair in zip(CASES, data, strict=True)])            # one program for all
+    for case, ((value, gradient), expected) in zip(CASES, every(data), strict=True):
+        about = [each.__name__ for each in case]
+        assert value.shape == shape[:-1] and value.dtype == gradient.dtype == jnp.float32, about
+        assert_allclose(value, expected[0], rtol=2e-6, atol=1e-6, err_msg=str(about))
+        assert_allclose(gradient, expected[1], rtol=2e-5, atol=1e-6, err_msg=str(about))
 
 
 @pytest.mark.parametrize(("loss", "y", "y_hat"), [
@@ -126,8 +132,8 @@ def test_a_label_out_of_range_gives_nan(loss):
 
 @pytest.mark.parametrize("loss", [losses.sparse_categorical_crossentropy, losses.sparse_categorical_crossentropy_from_logits])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_labels_may_have_a_trailing_axis_and_be_floats(loss, shape):
-    y, y_hat = labels(shape), distributions(shape)
+def test_labels_may_have_a_trailing_axis_and_be_floats(loss, shape, draw):
+    y, y_hat = labels(draw, shape), distributions(draw, shape)
     expected = loss(y, y_hat)
     for same in y[..., None], y.astype(np.float32), y.astype(np.uint8), jnp.asarray(y[..., None]):
         assert_allclose(loss(same, y_hat), expected)

@@ -25,7 +25,7 @@ def conv(x: Array, kernel: Array, strides: Any = 1, padding: str = "valid", dila
         is longer than x.
     Source: Dumoulin & Visin 2016, "A guide to convolution arithmetic". A correlation, as in all such libraries.
 
-    Gradients of every order are in reverse mode (jax.grad, jax.vjp, jax.jacrev); jax.jvp raises TypeError.
+    It can be differentiated in reverse mode any number of times (jax.grad, jax.jacrev); jax.jvp raises TypeError.
     """
     axes = x.ndim - 2
     fits = kernel.ndim == x.ndim and x.shape[-1] == kernel.shape[-2] * groups and kernel.shape[-1] % groups == 0
@@ -68,10 +68,12 @@ def _forward(x: Array, kernel: Array, walk: Walk) -> tuple[Array, tuple[Array, A
 
 
 def _backward(walk: Walk, saved: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
-    """XLA's own gradients are convolutions with exchanged axes. On the CPU those run 3 to 300 times slower inside a loop
-    than a plain one (jaxlib 0.10 puts such axes in order outside of loops only), at every stride and dilation that was
-    measured; so here they are put in order by hand. Accelerators take them as they are. The choice is made when the
-    program is lowered, not by the default backend, so a program sent to another device gets the form for that device.
+    """The gradients by x and kernel, in the form that suits the device.
+
+    XLA's own gradients are convolutions with exchanged axes. On the CPU they run 3 to 300 times slower inside a loop
+    than a plain convolution (jaxlib 0.10 puts such axes in order outside of loops only), at every stride and dilation
+    that was measured; so here they are put in order by hand. Accelerators take them as they are. The choice is made
+    when a program is lowered, not by the default backend, so each device gets its own form.
     """
     def ordered(x, kernel, dy):
         return _input_gradient(x, kernel, dy, walk), _kernel_gradient(x, kernel, dy, walk)
@@ -91,7 +93,7 @@ def _span(length: int, gap: int) -> int:
 
 
 def _input_gradient(x: Array, kernel: Array, dy: Array, walk: Walk) -> Array:
-    """dy, spread by the strides, under the kernel turned round and with its channels and filters exchanged."""
+    """dy, spread by the strides, under the kernel turned round; the channels and the filters change places."""
     axes, groups, (channels, filters) = x.ndim - 2, walk.groups, kernel.shape[-2:]
     turned = lax.rev(kernel, tuple(range(axes))).reshape(*kernel.shape[:-1], groups, filters // groups)
     turned = jnp.swapaxes(turned, -3, -1)                               # (*sizes, filters / groups, groups, channels)
@@ -103,7 +105,7 @@ def _input_gradient(x: Array, kernel: Array, dy: Array, walk: Walk) -> Array:
 
 
 def _kernel_gradient(x: Array, kernel: Array, dy: Array, walk: Walk) -> Array:
-    """x under dy as a kernel, spread by the strides; channels take the place of the batch, the batch of the channels."""
+    """x under dy as its kernel, dy spread by the strides; the batch and the channels change places."""
     groups, (batch, channels) = walk.groups, (x.shape[0], kernel.shape[-2])
     turned = jnp.swapaxes(x.reshape(*x.shape[:-1], groups, channels), 0, -1)    # (channels, *lengths, groups, batch)
     turned = turned.reshape(channels, *x.shape[1:-1], groups * batch)

@@ -1,14 +1,14 @@
 """Pooling as slices that are folded together, one axis after the other.
 
 The maximum (and the sum) over a window is that over its rows, then over its columns. Along one axis the elements are
-cut into `stride` phases, and every place of the window is a slice of one phase; so the gradient consists of selections
-and of padding, which fuse, where that of XLA's reduce_window searches each window once more.
+cut into blocks of `stride`, and every place of the window is a slice of those blocks; so the gradient consists of
+selections and of padding, which fuse, where that of XLA's reduce_window searches each window once more.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from jaxseq.core.kernels.window import edges, per_axis, require_room
 from jaxseq.core.precision import widened
 from jaxseq.core.types import Array
 
+MANY = 16       # places in a row of a window; more slices take long to compile, and gain little over reduce_window
+
 
 def max_pool(x: Array, size: Any = 2, strides: Any = None, padding: str = "valid") -> Array:
     """The largest element of every window.
@@ -29,9 +31,10 @@ def max_pool(x: Array, size: Any = 2, strides: Any = None, padding: str = "valid
     Of equal elements the first in the window, row by row, receives the whole gradient. NaN counts as the largest.
     Raises: ValueError when a window is longer than its axis and nothing is padded.
     """
-    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).min
+    lowest = -np.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).min
+    outside = np.asarray(lowest, x.dtype)
     for row in _rows(x, size, strides, padding):
-        x = reduce(_first_largest, _places(x, row, jnp.asarray(lowest, x.dtype)))
+        x = _searched(x, row, outside, lax.max) if row.size > MANY else reduce(_first_largest, _places(x, row, outside))
     return x
 
 
@@ -42,13 +45,12 @@ def average_pool(x: Array, size: Any = 2, strides: Any = None, padding: str = "v
     """
     y = widened(x)
     for row in _rows(x, size, strides, padding):
-        total = reduce(operator.add, _places(y, row, jnp.zeros((), y.dtype)))
-        y = total / _counts(row, y.ndim).astype(y.dtype)
+        y = _sums(y, row) / _counts(row, y.ndim).astype(y.dtype)
     return y.astype(x.dtype)
 
 
 class _Row(NamedTuple):
-    """The windows along one axis of x."""
+    """The windows along one axis of x; the first begins `before` elements before it."""
 
     axis: int
     length: int
@@ -70,18 +72,38 @@ def _rows(x: Array, size: Any, strides: Any, padding: str) -> list[_Row]:
             for axis, n, size, stride, border in zip(range(spatial), lengths, sizes, steps, borders, strict=True)][::-1]
 
 
-def _places(x: Array, row: _Row, outside: Array) -> Iterator[Array]:
+def _blocks(x: Array, row: _Row, outside: np.ndarray) -> Array:
+    """x with the axis cut in two, (blocks, stride): as many blocks as the windows reach into."""
+    blocks = row.windows + (row.size - 1) // row.stride
+    border = [(0, 0, 0)] * x.ndim
+    border[row.axis] = row.before, blocks * row.stride - row.before - row.length, 0         # negative: cropped
+    x = lax.pad(x, outside, border)
+    return x.reshape(*x.shape[:row.axis], blocks, row.stride, *x.shape[row.axis + 1:])
+
+
+def _places(x: Array, row: _Row, outside: np.ndarray) -> Iterator[Array]:
     """For each place in the window, in order: the elements that stand there, one per window."""
-    axis, stride = row.axis, row.stride
-    blocks = row.windows + (row.size - 1) // stride
-    config = [(0, 0, 0)] * x.ndim
-    config[axis] = row.before, blocks * stride - row.before - row.length, 0             # negative: cropped
-    x = lax.pad(x, outside, config)
-    x = x.reshape(*x.shape[:axis], blocks, stride, *x.shape[axis + 1:])
+    x = _blocks(x, row, outside)
     for place in range(row.size):
-        block, phase = divmod(place, stride)
-        whole = lax.index_in_dim(x, phase, axis + 1, keepdims=False)
-        yield lax.slice_in_dim(whole, block, block + row.windows, axis=axis)
+        block, phase = divmod(place, row.stride)
+        there = lax.index_in_dim(x, phase, row.axis + 1, keepdims=False)
+        yield lax.slice_in_dim(there, block, block + row.windows, axis=row.axis)
+
+
+def _searched(x: Array, row: _Row, outside: np.ndarray, function: Callable[..., Array]) -> Array:
+    """The same by XLA's own windows, for long ones."""
+    along = lambda number, others: [number if axis == row.axis else others for axis in range(x.ndim)]
+    after = max((row.windows - 1) * row.stride + row.size - row.before - row.length, 0)
+    return lax.reduce_window(x, outside, function, along(row.size, 1), along(row.stride, 1),
+                             along((row.before, after), (0, 0)))
+
+
+def _sums(x: Array, row: _Row) -> Array:
+    """The sum of every window."""
+    zero = np.zeros((), x.dtype)
+    if row.size == row.stride:
+        return _blocks(x, row, zero).sum(row.axis + 1)
+    return _searched(x, row, zero, lax.add) if row.size > MANY else reduce(operator.add, _places(x, row, zero))
 
 
 def _counts(row: _Row, ndim: int) -> np.ndarray:

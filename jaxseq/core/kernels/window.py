@@ -42,5 +42,6 @@ def require_room(who: str, x_shape: tuple[int, ...], names: tuple[str, ...], len
     for name, length, each, gap in zip(names, lengths, size, dilation, strict=True):
         reach = gap * (each - 1) + 1
         spread = f" (size {each}, dilation {gap})" if gap > 1 else ""
-        require(padding != "valid" or length >= reach, f"{who}: its window is {reach} long{spread}, but the {name} of "
-                f"x {x_shape} is {length}. Write padding='same', or a smaller window.")
+        room = padding != "valid" or length >= reach
+        require(room, f"{who}: its window is {reach} long{spread}, but x {x_shape} has only {length} along its {name}. "
+                "Write padding='same', or a smaller window.")

@@ -48,7 +48,7 @@ class Embedding(Layer):
         return self.draw(key, {"embeddings": (self.input_dim, self.output_dim)}), {}
 
     def apply(self, params, state, x, ctx):
-        rows = params["embeddings"].at[_ids(x)]
+        rows = jnp.asarray(params["embeddings"]).at[_ids(x)]
         return rows.get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False), state
 
     def out_mask(self, x, mask):

@@ -77,9 +77,11 @@ class BatchNormalization(Layer):
 
     def _moved(self, state, mean: Array, variance: Array) -> dict[str, Array]:
         """The moving statistics a step further. They are read by no loss, so no gradient flows into them."""
-        batch = {"moving_mean": mean, "moving_variance": variance}
-        return {name: self.momentum * old + (1 - self.momentum) * lax.stop_gradient(batch[name]).astype(old.dtype)
-                for name, old in state.items()}
+        def follow(old, batch):
+            return self.momentum * old + (1 - self.momentum) * lax.stop_gradient(batch).astype(old.dtype)
+
+        return {**state, "moving_mean": follow(state["moving_mean"], mean),
+                "moving_variance": follow(state["moving_variance"], variance)}
 
 
 def _fitting(ctx: Ctx, x: Array) -> Array | None:

@@ -92,10 +92,10 @@ class LSTM(Layer):
         if ctx.train and self.dropout > 0:
             x = dropped_alike(x, own_key(ctx.key, self.seed), self.dropout)
         z = widened(project(x, params["kernel"], params.get("bias")))      # (batch, time, 4 * units)
-        carry = start(state, z, self.units, STATES)
+        carry = start(state, z, STATES) if self.stateful else from_zero(z, self.units, STATES)
         outputs, carry = self._over_time(widened(params["recurrent_kernel"]), carry, z, ctx)
         y = outputs if self.return_sequences else carry[0]
-        return y.astype(x.dtype), after(state, carry, STATES)
+        return y.astype(x.dtype), after(state, carry, STATES) if self.stateful else state
 
     def _over_time(self, recurrent_kernel, carry, z, ctx):
         """(outputs (batch, time, units), last carry), by the faster of two ways where the layer's functions allow it."""
@@ -139,21 +139,23 @@ def zero_state(x: Spec, units: int, names: tuple[str, ...]) -> State:
     return {name: jnp.zeros((x.shape[0], units), jnp.float32) for name in names}
 
 
-def start(state: State, z: Array, units: int, names: tuple[str, ...]) -> Carry:
-    """The carry before the first step: what the batch before left behind, or zeros; (batch, units) each."""
-    if not state:
-        return tuple(jnp.zeros((z.shape[0], units), z.dtype) for _ in names)
+def from_zero(z: Array, units: int, names: tuple[str, ...]) -> Carry:
+    """Zeros (batch, units) for each name: the carry before the first step of a layer that is not stateful."""
+    return tuple(jnp.zeros((z.shape[0], units), z.dtype) for _ in names)
+
+
+def start(state: State, z: Array, names: tuple[str, ...]) -> Carry:
+    """The carry before the first step of a stateful layer: what the batch before left behind."""
     carried = state[names[0]].shape[0]
     require(carried == z.shape[0], f"The layer is stateful and carries the state of a batch of {carried}, got a batch of "
-            f"{z.shape[0]}. Pass batches of {carried}, a multiple of {carried} rows in all.")
+            f"{z.shape[0]}. Pass batches of {carried}, so a multiple of {carried} rows in all.")
     return tuple(lax.stop_gradient(state[name]).astype(z.dtype) for name in names)
 
 
 def after(state: State, carry: Carry, names: tuple[str, ...]) -> State:
-    """The state that the next batch finds: the last carry, cut off from gradients; nothing unless stateful."""
-    if not state:
-        return {}
-    return {name: lax.stop_gradient(last).astype(state[name].dtype) for name, last in zip(names, carry, strict=True)}
+    """The state that the next batch finds: the last carry, cut off from gradients."""
+    last = {name: lax.stop_gradient(value).astype(state[name].dtype) for name, value in zip(names, carry, strict=True)}
+    return {**state, **last}
 
 
 def mask_of(z: Array, ctx: Ctx) -> Array | None:

@@ -1,4 +1,4 @@
-"""Dense, what reshapes and drops, embeddings, masks and normalization for the contract: (id, layer, batch input shape, dtype)."""
+"""The other layers for the contract: (id, layer, batch input shape, dtype)."""
 
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers.activation import Activation

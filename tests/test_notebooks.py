@@ -1,0 +1,110 @@
+"""The notebooks run from top to bottom in a fresh kernel of this very interpreter, without an error or a warning.
+
+    python tests/test_notebooks.py      runs them and stores their outputs anew
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import jax
+import matplotlib.font_manager     # noqa: F401  builds the font cache here, or the kernel would speak of it
+import nbformat
+import pytest
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+ABSOLUTE = re.compile(r"(?<![\w.:/<])/(?:home|root|tmp|usr|opt|work|mnt|var|Users)/|\b[A-Z]:\\", re.ASCII)
+SECONDS = 240       # for one cell
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+class ThisInterpreter(KernelSpecManager):
+    """Knows one kernel: ipykernel under sys.executable, whatever is installed elsewhere under the same name."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
+        return KernelSpec(argv=command, display_name="Python 3", language="python")
+
+
+def executed(path: Path, scratch: Path) -> nbformat.NotebookNode:
+    """The notebook with the outputs of a run from top to bottom. Raises CellExecutionError where a cell does."""
+    book = nbformat.read(path, as_version=4)
+    kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisInterpreter())
+    client = NotebookClient(book, km=kernel, timeout=SECONDS, record_timing=False, resources={"metadata": {"path": str(scratch)}})
+    client.execute(env=os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+        "IPYTHONDIR": str(scratch / "ipython"), "MPLCONFIGDIR": matplotlib.get_cachedir(),
+        "JAX_PLATFORMS": jax.default_backend(), "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    })
+    return book
+
+
+def outputs(book: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """All outputs of all cells."""
+    return [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def texts(book: nbformat.NotebookNode) -> list[str]:
+    """Everything that can be read in a notebook: sources, printed text, and the text forms of results."""
+    printed = [output.get("text", "") for output in outputs(book)]
+    shown = [str(value) for output in outputs(book) for kind, value in output.get("data", {}).items()
+             if not kind.startswith("image/png")]
+    return [cell.source for cell in book.cells] + printed + shown
+
+
+@each_notebook
+def test_it_runs_from_top_to_bottom(path, tmp_path):
+    book = executed(path, tmp_path)
+    assert [output.text for output in outputs(book) if output.get("name") == "stderr"] == []
+    pictures = lambda book: [bool(cell.outputs and "image/png" in str(cell.outputs)) for cell in book.cells
+                             if cell.cell_type == "code"]
+    assert pictures(book) == pictures(nbformat.read(path, as_version=4)), "store the outputs anew: see above"
+
+
+@each_notebook
+def test_its_stored_outputs_are_clean(path):
+    book = nbformat.read(path, as_version=4)
+    nbformat.validate(book)
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert book.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+                             "language_info": {"name": "python"}}
+    assert not any(cell.metadata for cell in book.cells)
+    assert not [output for output in outputs(book) if output.output_type == "error" or output.get("name") == "stderr"]
+    assert not [text for text in texts(book) if ABSOLUTE.search(text)]
+    assert path.stat().st_size < 600_000
+
+
+def test_there_are_notebooks():
+    assert [path.name for path in NOTEBOOKS] == ["01_quickstart.ipynb", "02_stateful_lstm.ipynb"]
+
+
+@pytest.mark.parametrize("text", ["/home/me/x.py", "in /tmp/ipykernel_7/3.py", "'/usr/lib'", r"C:\Users", "file:///root/a"])
+def test_an_absolute_path_is_found(text):
+    assert ABSOLUTE.search(text) or text.startswith("file:")
+
+
+@pytest.mark.parametrize("text", ["x_train / 16", "and/or", "a/b/tmp/c", "https://example.org/home/x", "</tmp/>"])
+def test_what_is_no_absolute_path_is_let_through(text):
+    assert not ABSOLUTE.search(text)
+
+
+if __name__ == "__main__":
+    for each in NOTEBOOKS:
+        with tempfile.TemporaryDirectory() as folder:
+            book = executed(each, Path(folder))
+        book.metadata["language_info"] = {"name": "python"}     # without the version of this machine
+        for cell in book.cells:
+            cell.metadata.clear()
+        nbformat.write(book, each)
+        print(each.name, f"{each.stat().st_size:,} bytes")
