@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status. Without a command it prints what there is."""
-    parser = argparse.ArgumentParser("python -m jaxseq", description="A Keras-style Sequential on a purely functional JAX core.")
+    parser = argparse.ArgumentParser("python -m jaxseq", description="A Keras-style Sequential on a functional JAX core.")
     commands = parser.add_subparsers(dest="command")
     demo = commands.add_parser("demo", help="train on handwritten digits and show how well it went")
     demo.add_argument("--model", choices=("mlp", "convnet", "lstm", "all"), default="all")

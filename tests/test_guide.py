@@ -34,7 +34,8 @@ def arrays_for(block: str) -> dict:
     generator = np.random.default_rng(0)
     if "x_train" not in block or "x_train =" in block:
         return {}
-    draw = (lambda n: generator.integers(1024, size=(n, 80))) if "Embedding(" in block else lambda n: generator.random((n, 64, 100))
+    ids, sequences = (lambda n: generator.integers(1024, size=(n, 80))), (lambda n: generator.random((n, 64, 100)))
+    draw = ids if "Embedding(" in block else sequences
     return {"x_train": draw(64), "y_train": generator.integers(2, size=(64, 1)),
             "x_test": draw(16), "y_test": generator.integers(2, size=(16, 1))}
 

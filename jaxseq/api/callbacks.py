@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from typing import Any
 
 from jaxseq.core.declared import number
@@ -122,13 +121,20 @@ class CallbackList:
         try:
             for each in self.callbacks:
                 begun.append(each)
-                _call(each, f"on_{what}_begin")
+                _call(each, f"on_{what}_begin", {})
             logs = body()
         finally:
-            with ExitStack() as stack:                      # runs all of them, in order, even when one of them raises
-                for each in reversed(begun):
-                    stack.callback(_call, each, f"on_{what}_end", logs)
+            _call_all(begun, f"on_{what}_end", logs)
         return logs
+
+
+def _call_all(callbacks: list[Callback], hook: str, *values: Any) -> None:
+    """Calls the hook of all of them, in order, even when one raises; the last error carries those before as its context."""
+    if callbacks:
+        try:
+            _call(callbacks[0], hook, *values)
+        finally:
+            _call_all(callbacks[1:], hook, *values)
 
 
 def _call(callback: Callback, hook: str, *values: Any) -> None:

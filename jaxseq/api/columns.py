@@ -179,6 +179,8 @@ def _from_objects(name: str, array: np.ndarray) -> np.ndarray:
     if place is not None:
         where, value = list(map(int, np.unravel_index(place, array.shape))), entries[place]
         raise TypeError(f"{name}{where} is {reprlib.repr(value)}, of type {type(value).__name__}: pass an array of numbers.")
+    if all(isinstance(each, bool | np.bool_) for each in entries):
+        return array.astype(bool)
     if all(isinstance(each, int | np.integer | np.bool_) for each in entries):
         within(name, array, _INT32.min, _INT32.max, f", too large for int32: scale the data, or pass floats, "
                f"{in_code(name)}.astype('float32').")

@@ -87,6 +87,8 @@ def prediction_feed(model: Architecture, x: Any, size: int | None, check_inputs:
     """The data of predict, ready to be run over, and the shape of x."""
     size = batch_size(model, size)
     given = columns.column("x", x)
+    require(model.input is not None or given.shape[0], f"x is empty, shape {given.shape}, and the model has not seen its input "
+            "yet: build it first, build((None, 784)).")
     fitted = fitted_x(model, "x", given)
     if check_inputs:
         checks.check_x_values("x", given, _first_layer(model))

@@ -59,7 +59,7 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     cursor = Cursor(plan.train.endless((int(high), int(low)), int(model.train_state.step)))
     pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"))
     for epoch in plan.epochs:
-        callbacks.call("on_epoch_begin", epoch)
+        callbacks.call("on_epoch_begin", epoch, {})
         logs = _train_epoch(model, cursor.take(plan.steps), pacer, callbacks, interrupt, lambda: model.stop_training)
         if plan.valid is not None:
             measured = evaluate_loop(model, plan.valid, plan.valid_steps, callbacks, interrupt)
@@ -121,7 +121,8 @@ def predict_loop(model: Any, feed: Feed, steps: int, callbacks: CallbackList, in
         return {"outputs": parts[-1]}
 
     def body() -> Logs:
-        return _paced("predict", dispatch, Cursor(feed.endless()).take(steps), Pacer(single=True), callbacks, interrupt)
+        _paced("predict", dispatch, Cursor(feed.endless()).take(steps), Pacer(single=True), callbacks, interrupt)
+        return {}
 
     callbacks.run("predict", body)
     return np.concatenate(parts) if parts else _no_predictions(model, feed)
@@ -144,7 +145,7 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
         while start < end:
             interrupt.check()
             stop = min(start + pacer.steps, end)
-            callbacks.call(f"on_{what}_batch_begin", done)
+            callbacks.call(f"on_{what}_batch_begin", done, {})
             began = time.perf_counter()
             with advised(f"The device has too little memory for batches of {segment.rows.shape[1]} rows: pass a smaller "
                          "batch_size. The model stands at its last whole step."):

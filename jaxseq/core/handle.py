@@ -7,7 +7,8 @@ methods below only ask that owner.
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from dataclasses import Field, field
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, dataclass_transform
 
 from jaxseq.core.require import require
 
@@ -35,9 +36,11 @@ class Home(NamedTuple):
     named: bool
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Handle:
     """The bound half of a layer. See `jaxseq.core.layer.Layer` for the pure half."""
 
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     _home: Home | None = None
     name: str | None
     trainable: bool
@@ -73,11 +76,13 @@ class Handle:
                 f"{self!r} stands in no model yet, so it has no {question}. Add it first: model.add(layer).")
         return self.owner, str(self.name)
 
-    @property
-    def input_shape(self) -> Shape:
-        """The shape of the layer's input in its model, batch axis first, None where any length fits."""
-        model, name = self._placed("input_shape")
-        return model.layer_shapes(name)[0]
+    if not TYPE_CHECKING:       # a type checker sees the constructor's word of this name: see Layer
+
+        @property
+        def input_shape(self) -> Shape:
+            """The shape of the layer's input in its model, batch axis first, None where any length fits."""
+            model, name = self._placed("input_shape")
+            return model.layer_shapes(name)[0]
 
     @property
     def output_shape(self) -> Shape:

@@ -6,7 +6,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import jax.numpy as jnp
 
@@ -63,7 +63,7 @@ def declared_shape(cls: type[Layer], batch_input_shape: Any = None, *, input_sha
     rest = in_words if input_shape is None else checked_shape("input_shape", input_shape)
     require(rest is not None, f"{cls.__name__}(batch_size={batch_size!r}) says the batch size alone. Add the rest: "
             f"batch_size={batch_size!r}, input_shape=(...).")
-    return checked_shape("batch_input_shape", (batch_size, *rest))
+    return checked_shape("batch_input_shape", (batch_size, *(rest or ())))
 
 
 def checked_shape(argument: str, shape: Any) -> Shape:
@@ -75,7 +75,6 @@ def checked_shape(argument: str, shape: Any) -> Shape:
     return tuple(None if each is None else int(each) for each in shape)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Layer(Handle, ABC):
     """A step of a model: its fields are its configuration, and it holds no arrays.
 
@@ -98,6 +97,13 @@ class Layer(Handle, ABC):
     trainable: bool = field(default=True, kw_only=True, compare=False)
     batch_input_shape: Shape | None = field(default=None, kw_only=True, compare=False)
 
+    if TYPE_CHECKING:       # Keras's other words, for editors and type checkers: `_in_keras_words` reads them
+        input_shape: Any = field(default=None, kw_only=True)
+        input_dim: Any = field(default=None, kw_only=True)
+        input_length: Any = field(default=None, kw_only=True)
+        batch_size: Any = field(default=None, kw_only=True)
+        batch_shape: Any = field(default=None, kw_only=True)
+
     input_dtype: ClassVar[str] = "float32"      # what the data become when this layer stands first
     statistics: ClassVar[tuple[str, ...]] = ()  # the entries of the state that Keras counts among the weights
 
@@ -106,7 +112,8 @@ class Layer(Handle, ABC):
         _declare(cls)
 
     def __repr__(self) -> str:
-        told = [f"{each.name}={getattr(self, each.name)!r}" for each in sorted(fields(self), key=lambda each: each.kw_only)
+        in_order = sorted(fields(self), key=lambda each: bool(each.kw_only))       # what is written by position first
+        told = [f"{each.name}={getattr(self, each.name)!r}" for each in in_order
                 if each.default is MISSING or getattr(self, each.name) != each.default]
         return f"{type(self).__name__}({', '.join(told)})"
 
@@ -157,8 +164,10 @@ class Layer(Handle, ABC):
 
     def constrain(self, params: Params) -> Params:
         """The weights after an update, each w put back where self.<w>_constraint wants it."""
-        rules = {weight: constraints.get(self._about(weight, "constraint")) for weight in params}
-        return {weight: value if rules[weight] is None else rules[weight](value) for weight, value in params.items()}
+        return {weight: self._rule(weight)(value) for weight, value in params.items()}
+
+    def _rule(self, weight: str) -> Callable[[Array], Array]:
+        return constraints.get(self._about(weight, "constraint")) or (lambda value: value)
 
     def _about(self, weight: str, what: str) -> Any:
         """The field about a weight: kernel -> kernel_regularizer, recurrent_kernel -> recurrent_regularizer."""

@@ -778,6 +778,8 @@ NEVER_SEEN = ("The model has not seen its input yet, so it has no weights. Decla
      f"callbacks has 5: {HOOKED}"),
     ("strings to predict from", lambda model: model.predict([["a"]]), TypeError,
      f"x has dtype <U1, its first value is 'a': {FOR_TEXTS}"),
+    ("nothing to predict from", lambda model: model.predict([]), ValueError, "x is empty, shape (0,), and the model has not "
+     "seen its input yet: build it first, build((None, 784))."),
     ("build for nothing", lambda model: model.build(()), TypeError,
      "build(()): write the shape with its batch axis, build((None, 784))."),
     ("build for a negative width", lambda model: model.build((None, -4)), ValueError, f"input shape=(None, -4): {SHAPED}"),
@@ -805,6 +807,12 @@ def test_x_that_the_first_layer_cannot_take_is_refused(refuses):
                  "return_sequences=True in the recurrent layer before it, or give x a time axis: x[:, :, None]."):
         model.fit(X, Y, verbose=0)
     assert model.input_shape is None
+
+
+def test_a_sequence_has_at_least_one_step(refuses):
+    model = Sequential([LSTM(1, input_shape=(None, 4))], seed=0)
+    with nothing_compiled(), refuses("x has shape (24, 0, 4): its rows are empty."):
+        model.predict(SEQUENCES[:, :0])
 
 
 def test_an_empty_model_says_so(refuses):

@@ -179,7 +179,8 @@ def test_bfloat16_stays_bfloat16(key):
     x = jax.random.normal(key, (2, 7, 6, 4))
     kernel = jax.random.normal(key, (3, 3, 4, 5))
     case = Case((7, 6), (3, 3), (1, 1), "same", (1, 1))
-    run = jax.jit(lambda x, kernel: with_gradients(ours, case, x, kernel, jnp.ones((2, 7, 6, 5), x.dtype)))
+    run = jax.jit(lambda x, kernel: with_gradients(ours, case, x, kernel, jnp.ones((2, 7, 6, 5), x.dtype)),
+                  compiler_options=QUICK)
     for half, full in zip(run(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)), run(x, kernel), strict=True):
         assert half.dtype == jnp.bfloat16
         assert_allclose(half.astype(np.float32), full, rtol=0.05, atol=0.05 * float(jnp.abs(full).max()))

@@ -126,7 +126,7 @@ def test_bfloat16_goes_through(key):
     params, _ = layer.init(key, Spec((1, 4, 4, 2), jnp.float32))
     x = jax.random.normal(key, (1, 4, 4, 2))
     half = jax.tree.map(lambda each: each.astype(jnp.bfloat16), (params, x))
-    run = jax.jit(lambda params, x: layer.apply(params, {}, x, Ctx())[0])
+    run = jax.jit(lambda params, x: layer.apply(params, {}, x, Ctx())[0], compiler_options=QUICK)
     y, full = run(*half), run(params, x)
     assert y.dtype == jnp.bfloat16
     assert_allclose(y.astype(np.float32), full, rtol=0.05, atol=0.05)

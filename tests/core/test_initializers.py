@@ -266,7 +266,7 @@ def flat(shape, dtype=None):
     (HeNormal(), (3, 3), jnp.int32, "HeNormal(seed=None, input_axes=None, output_axes=None) draws floating numbers, "
      "got dtype int32: write dtype=jnp.float32."),
     (initializers.get(flat), (2, 3), jnp.float32, f"{flat!r} returned the shape (6,) for weights of shape (2, 3)."),
-])
+], ids=["identity", "orthogonal", "constant", "integers", "function"])
 def test_errors_at_the_first_call_say_what_to_write(initializer, shape, dtype, message, key):
     with pytest.raises(ValueError) as error:
         initializer(key, shape, dtype)

@@ -74,8 +74,12 @@ CASES = [
 
 def value_and_gradient(loss, y, y_hat):
     """loss(y, y_hat), and the gradient with respect to y_hat of a weighted sum of it."""
-    value, back = jax.vjp(lambda y_hat: loss(y, y_hat), jnp.asarray(y_hat))
-    return value, back(jnp.linspace(-1, 2, value.size).reshape(value.shape))[0]
+    @jax.jit
+    def both(y_hat):
+        value, back = jax.vjp(lambda y_hat: loss(y, y_hat), y_hat)
+        return value, back(jnp.linspace(-1, 2, value.size).reshape(value.shape))[0]
+
+    return both(jnp.asarray(y_hat))
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
@@ -108,7 +112,7 @@ def test_a_probability_of_zero_costs_16_118_and_has_no_gradient(loss, y, y_hat):
     (losses.binary_crossentropy_from_logits, [[0.0]], [[50.0]], 50.0, [[1.0]]),
 ])
 def test_from_logits_a_wrong_certainty_costs_what_it_should_and_keeps_its_gradient(loss, y, logits, value, gradient):
-    got, slope = jax.value_and_grad(lambda logits: loss(jnp.array(y), logits)[0])(jnp.array(logits))
+    got, slope = jax.jit(jax.value_and_grad(lambda logits: loss(jnp.array(y), logits)[0]))(jnp.array(logits))
     assert_allclose(got, value, rtol=1e-6)
     assert_allclose(slope, gradient, rtol=1e-6)
 
@@ -118,7 +122,8 @@ def test_from_logits_a_wrong_certainty_costs_what_it_should_and_keeps_its_gradie
     (losses.sparse_categorical_crossentropy_from_logits, [1]),
 ])
 def test_a_class_ruled_out_by_a_logit_of_minus_infinity_stays_out(loss, y):
-    value, gradient = jax.value_and_grad(lambda logits: loss(jnp.array(y), logits)[0])(jnp.array([[0.0, 0.0, -jnp.inf]]))
+    logits = jnp.array([[0.0, 0.0, -jnp.inf]])
+    value, gradient = jax.jit(jax.value_and_grad(lambda logits: loss(jnp.array(y), logits)[0]))(logits)
     assert_allclose(value, np.log(2), rtol=1e-6)
     assert_allclose(gradient, [[0.5, -0.5, 0.0]], rtol=1e-6)
 

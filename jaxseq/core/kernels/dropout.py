@@ -10,7 +10,7 @@ from jaxseq.core.types import Array, Key
 
 
 def dropped(x: Array, key: Key, rate: float, shape: tuple[int, ...]) -> Array:
-    """Inverted dropout, y = x * kept / (1 - rate), with one draw for each element of `shape`, which broadcasts against x."""
+    """Inverted dropout: y = x * kept / (1 - rate), one draw for each element of `shape`, which broadcasts against x."""
     scale = jnp.asarray(1 / (1 - rate), x.dtype)
     return jnp.where(rng.keep(key, rate, shape), x * scale, jnp.zeros((), x.dtype))
 

@@ -30,6 +30,7 @@ class Dropout(Layer):
     def apply(self, params, state, x, ctx):
         if not ctx.train or self.rate == 0:
             return x, state
+        assert ctx.key is not None
         return dropped(x, own_key(ctx.key, self.seed), self.rate, self._noise_shape(x)), state
 
     def _noise_shape(self, x: Array) -> tuple[int, ...]:

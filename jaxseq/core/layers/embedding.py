@@ -18,14 +18,14 @@ class Embedding(Layer):
     Shapes: x (batch, ...) ids in [0, input_dim), whole numbers of any dtype -> y (batch, ..., output_dim).
     Params: embeddings (input_dim, output_dim), uniform in +-0.05. State: none.
     mask_zero: id 0 stands for "no step here"; the layers that follow skip it.
-    input_length: the number of ids in a row (or a tuple, for ids in more axes), when the layer stands first. Without any
-        word about its input the layer reads rows of any length: batch_input_shape is (None, None).
+    input_length: the number of ids in a row (or a tuple, for ids in more axes), when the layer stands first. Without
+        any word about its input the layer reads rows of any length: batch_input_shape is (None, None).
     Raises: ValueError when input_dim or output_dim < 1. An id out of range gives a row of NaN, negative ids too.
     Source: Keras on JAX lets negative ids count from the end of the table.
     """
 
-    input_dim: int
-    output_dim: int
+    input_dim: int      # pyright: ignore[reportGeneralTypeIssues]  # its own field, not the base's word for a width
+    output_dim: int     # pyright: ignore[reportGeneralTypeIssues]
     embeddings_initializer: Any = "uniform"
     embeddings_regularizer: Any = None
     activity_regularizer: Any = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from jax import lax
 
@@ -16,8 +16,8 @@ from jaxseq.core.types import Array, Ctx
 class BatchNormalization(Layer):
     """Normalizes each feature: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta.
 
-    In training mean and variance are those of the batch, over every axis but `axis`, and the moving ones follow them:
-    moving <- momentum * moving + (1 - momentum) * batch. In evaluation, and with trainable=False, the moving ones serve.
+    In training mean and variance are those of the batch, over every axis but `axis`, and moving ones follow them,
+    moving <- momentum * moving + (1 - momentum) * batch, which serve in evaluation and with trainable=False.
 
     Shapes: x (batch, ...) -> y of the same shape. Masked steps do not count in the statistics of a mask (batch, time).
     Params: gamma (features,), ones; beta (features,), zeros. Either is absent without scale, without center.
@@ -40,17 +40,20 @@ class BatchNormalization(Layer):
     beta_constraint: Any = None
     gamma_constraint: Any = None
 
+    statistics: ClassVar[tuple[str, ...]] = ("moving_mean", "moving_variance")
+
     def __post_init__(self):
         whole = hasattr(self.axis, "__index__") and not isinstance(self.axis, bool)
         require(whole and self.axis != 0, f"BatchNormalization(axis={self.axis!r}): write the number of the axis that "
                 "holds the features: -1 for the last, 1 for channels first.")
-        require(0 <= self.momentum <= 1, f"BatchNormalization(momentum={self.momentum!r}): write a number from 0 to 1.")
-        require(self.epsilon > 0, f"BatchNormalization(epsilon={self.epsilon!r}): write a number above 0.")
+        require(0 <= self.momentum <= 1, f"BatchNormalization(momentum={self.momentum!r}): write a number "
+                "from 0 to 1.")
+        require(self.epsilon >= 0, f"BatchNormalization(epsilon={self.epsilon!r}): write a number of at least 0.")
 
     def init(self, key, x):
         axes = len(x.shape)
-        require(-axes < self.axis < axes, f"BatchNormalization(axis={self.axis}) needs x with such an axis, and not the "
-                f"batch axis, got {x.shape}.")
+        require(-axes < self.axis < axes, f"BatchNormalization(axis={self.axis}) needs x with such an axis, and not "
+                f"the batch axis, got {x.shape}.")
         shape = (x.shape[self.axis],)
         wanted = {"gamma": self.scale, "beta": self.center}
         params = self.draw(key, {weight: shape for weight, present in wanted.items() if present})

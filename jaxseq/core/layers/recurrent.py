@@ -22,12 +22,13 @@ TANH, SIGMOID = (activations.tanh, jnp.tanh), (activations.sigmoid, jax.nn.sigmo
 
 
 class LSTM(Layer):
-    """Reads a sequence with a memory c that gates write, keep and show: with z = x_t @ kernel + bias + h @ recurrent_kernel,
+    """Reads a sequence into a memory c; gates decide what is written (i), kept (f) and shown (o):
 
-        i, f, o = recurrent_activation(z_i, z_f, z_o),  c <- f * c + i * activation(z_c),  h <- o * activation(c)
+        z = x_t @ kernel + bias + h @ recurrent_kernel,   i, f, o = recurrent_activation(z_i, z_f, z_o)
+        c <- f * c + i * activation(z_c),   h <- o * activation(c)
 
-    Shapes: x (batch, time, features) -> h after the last step (batch, units), or with return_sequences h after each step
-        (batch, time, units). Gates stand in the order i, f, c, o.
+    Shapes: x (batch, time, features) -> h after the last step (batch, units), or with return_sequences h after each
+        step (batch, time, units). Gates stand in the order i, f, c, o.
     Params: kernel (features, 4 * units), Glorot-uniform; recurrent_kernel (units, 4 * units), orthogonal as a whole;
         bias (4 * units,), ones for f with unit_forget_bias, else zeros.
     State: none; if stateful, h and c (batch, units), zeros at first. It is carried from batch to batch in training,
@@ -43,8 +44,8 @@ class LSTM(Layer):
     Raises: ValueError for units < 1, a rate outside [0, 1), x without a time axis or without steps, a batch of another
         size than the carried state, and return_state=True.
     Source: Hochreiter & Schmidhuber 1997; Gers et al. 2000 (forget gate); Jozefowicz et al. 2015 (its bias); Gal &
-        Ghahramani 2016 (dropout). Keras 3 on JAX loses the carried state in fit, evaluate and predict, draws x four times
-        if recurrent_dropout is set, and hands the mask on in the order of the input when going backwards.
+        Ghahramani 2016 (dropout). Keras 3 on JAX loses the carried state in fit, evaluate and predict, draws x four
+        times if recurrent_dropout is set, and hands the mask on in the order of the input when going backwards.
     """
 
     units: int
@@ -98,7 +99,7 @@ class LSTM(Layer):
         return y.astype(x.dtype), after(state, carry, STATES) if self.stateful else state
 
     def _over_time(self, recurrent_kernel, carry, z, ctx):
-        """(outputs (batch, time, units), last carry), by the faster of two ways where the layer's functions allow it."""
+        """(outputs (batch, time, units), last carry), by the faster of two ways where the layer's functions allow."""
         mask = mask_of(z, ctx)
         order = {"go_backwards": self.go_backwards, "unroll": self.unroll}
         activation, recurrent_activation = activations.get(self.activation), activations.get(self.recurrent_activation)
@@ -147,8 +148,8 @@ def from_zero(z: Array, units: int, names: tuple[str, ...]) -> Carry:
 def start(state: State, z: Array, names: tuple[str, ...]) -> Carry:
     """The carry before the first step of a stateful layer: what the batch before left behind."""
     carried = state[names[0]].shape[0]
-    require(carried == z.shape[0], f"The layer is stateful and carries the state of a batch of {carried}, got a batch of "
-            f"{z.shape[0]}. Pass batches of {carried}, so a multiple of {carried} rows in all.")
+    require(carried == z.shape[0], f"The layer is stateful and carries the state of a batch of {carried}, got a batch "
+            f"of {z.shape[0]}. Pass batches of {carried}, so a multiple of {carried} rows in all.")
     return tuple(lax.stop_gradient(state[name]).astype(z.dtype) for name in names)
 
 

@@ -1,0 +1,73 @@
+"""What README.md shows is true: its Python blocks run in order in one namespace, its commands and its links exist."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
+COMMANDS = re.findall(r"^    ([\w./-]+ [\w -]+?)(?:\s+#.*)?$", re.sub(r"```.*?```", "", README, flags=re.S), re.M)
+
+
+@pytest.fixture(scope="module")
+def names():
+    """The namespace that the blocks leave behind."""
+    found: dict = {}
+    for number, block in enumerate(BLOCKS, 1):
+        exec(compile(block, f"README.md, block {number}", "exec"), found)
+        if number == 1:
+            found["first"] = found["model"]
+    return found
+
+
+def test_the_first_two_commands_are_demo_and_test():
+    assert COMMANDS == ["make demo", "make test"]
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
+    assert {"demo", "test"} <= set(targets)
+
+
+def test_every_block_runs(names, capsys):
+    assert len(BLOCKS) == 4
+    x, y = names["x_test"], names["y_test"]
+    assert names["first"].evaluate(x, y, verbose=0)[1] > 0.9
+    assert len(names["history"].history["val_accuracy"]) == 20
+
+
+def test_the_functional_view_is_what_it_says(names):
+    gradients, per_row = names["gradients"], names["per_row"]
+    assert gradients["dense"]["kernel"].shape == (64, 32) and per_row["dense"]["kernel"].shape == (360, 64, 32)
+    mean = np.mean(per_row["dense"]["kernel"], axis=0)
+    np.testing.assert_allclose(mean, gradients["dense"]["kernel"], rtol=1e-3, atol=1e-4)
+
+
+def test_a_layer_of_ones_own_gets_what_is_promised(names):
+    from jaxseq.models import Sequential
+
+    model = names["model"]
+    scale = model.layers[0]
+    assert repr(scale).startswith("Scale(first=0.5") and scale.output_shape == (None, 64)
+    np.testing.assert_array_equal(scale.get_weights()[0], np.full(64, 0.5, "float32"))
+    again = Sequential.from_config(model.get_config(), {"Scale": names["Scale"]})
+    assert again.layers == model.layers
+    scale.trainable = False
+    assert model.count_trainable_params() == 64 * 10 + 10
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)", README))
+def test_the_files_it_points_to_are_there(link):
+    assert (ROOT / link).is_file()
+
+
+@pytest.mark.parametrize("file", re.findall(r"`((?:core|api)/[\w/]+\.py)`", README))
+def test_the_code_it_names_is_there(file):
+    assert (ROOT / "jaxseq" / file).is_file()
+
+
+def test_the_extras_it_names_are_declared():
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(re.findall(r"\[(cuda|tpu|notebook)\]", README)) <= set(extras)
