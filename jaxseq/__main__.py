@@ -25,7 +25,11 @@ def main(words: Sequence[str] | None = None) -> int:
     if given.command == "self-check":
         from jaxseq import self_check
 
-        print(self_check(given.verbose))
+        try:
+            print(self_check(given.verbose))
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+            return 1
         return 0
     parser.print_help()
     return 0

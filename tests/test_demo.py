@@ -44,14 +44,12 @@ def test_the_table_has_a_line_for_each_model():
 
 
 def test_the_status_tells_of_a_missed_goal(monkeypatch, capsys):
-    class Check:
-        outputs, versions, device, seconds = 42, "jax", "cpu", 1.0
-
-    monkeypatch.setattr(demo, "self_check", Check)
+    monkeypatch.setattr(demo, "self_check", lambda: "right")
     monkeypatch.setattr(demo, "run", lambda name, *_, **__: demo.Outcome(0.5, demo.DEMOS[name].goal, 1, 1, 1.0, "ab"))
     assert demo.show() == 1
     assert demo.show("mlp", epochs=1) == 0          # with fewer epochs no goal is set
-    assert capsys.readouterr().out.count("Held-out accuracy 0.5000") == 4
+    out = capsys.readouterr().out
+    assert out.startswith("Self-check: right\n") and out.count("Held-out accuracy 0.5000") == 4
 
 
 def test_the_command_line_trains_what_it_is_told():
@@ -73,6 +71,15 @@ def test_the_self_check_prints_what_it_found(monkeypatch, capsys):
     monkeypatch.setattr("jaxseq.self_check", lambda verbose: f"verbose={verbose}")
     assert main(["self-check", "--verbose"]) == 0
     assert capsys.readouterr().out == "verbose=True\n"
+
+
+def test_a_failed_self_check_is_told_and_sets_the_status(monkeypatch, capsys):
+    def wrong(verbose):
+        raise RuntimeError("3 of 4 outputs are wrong")
+
+    monkeypatch.setattr("jaxseq.self_check", wrong)
+    assert main(["self-check"]) == 1
+    assert capsys.readouterr().err == "3 of 4 outputs are wrong\n"
 
 
 def test_an_unknown_model_is_refused(capsys):

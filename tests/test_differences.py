@@ -649,13 +649,10 @@ def test_roots():
     assert np.isnan(jax.grad(keras.ops.std)(jnp.ones(3))).all() and not jax.grad(K.std)(jnp.ones(3)).any()
 
 
-def test_clip_and_relu():
+def test_clip():
     np.testing.assert_array_equal(keras.ops.clip(jnp.array([0.0, 1.5, 3.0]), 2, 1), [1, 1, 1])
     with pytest.raises(ValueError, match=r"K.clip\(x, 1, 2\)"):
         K.clip(1.5, 2, 1)
-    x = jnp.array([-0.5])
-    assert keras.activations.relu(x, max_value=2.0, threshold=-1.0) == 0
-    assert K.relu(x, max_value=2.0, threshold=-1.0) == -0.5
 
 
 def test_draws_need_a_seed():

@@ -121,7 +121,9 @@ class Body:
             require(whole, f"build({input_shape!r}): write the shape with its batch axis, "
                     "build((None, 784)).", TypeError)
             known = self.input_shape
-            require(known is None or tuple(input_shape)[1:] == known[1:], f"build({tuple(input_shape)}): the model's input is "
+            fits = known is None or len(known) == len(input_shape) and all(
+                want is None or have == want for have, want in zip(input_shape[1:], known[1:], strict=True))
+            require(fits, f"build({tuple(input_shape)}): the model's input is "
                     f"declared as {known}.")
             if known is None:
                 self._declare(tuple(input_shape), None)
@@ -262,10 +264,10 @@ class Body:
         """After the layers changed: programs are stale; weights of layers that stayed are kept, new ones are drawn."""
         if self._train_state is None:
             return
-        old, self._train_state = self._train_state, None
         if not self.layers:
+            self._train_state = None
             return
-        new = self._need_state()
+        old, new = self._train_state, self._drawn()
         keep = lambda fresh, had: {name: had.get(name, entry) for name, entry in fresh.items()}
         ts = new._replace(params=keep(new.params, old.params), state=keep(new.state, old.state), step=old.step,
                           opt_state=old.opt_state)
@@ -273,12 +275,16 @@ class Body:
 
     def _need_state(self) -> TrainState:
         if self._train_state is None:
-            require(self.layers, "The model is empty: add a layer first, model.add(Dense(10)).")
-            spec = self._need_input_spec()
-            params, state = chain.init(self._architecture.layers, rng.fold_in(self._key, rng.Purpose.INIT), spec)
-            self._order = {"params": _order(params), "state": _order(state)}
-            self._train_state = self._fitted_optimizer(TrainState(params, state, (), jnp.zeros((), jnp.int32), self._key))
+            self._train_state = self._fitted_optimizer(self._drawn())
         return self._train_state
+
+    def _drawn(self) -> TrainState:
+        """First weights for all layers, and the order in which they are listed; nothing optimizes them yet."""
+        require(self.layers, "The model is empty: add a layer first, model.add(Dense(10)).")
+        spec = self._need_input_spec()
+        params, state = chain.init(self._architecture.layers, rng.fold_in(self._key, rng.Purpose.INIT), spec)
+        self._order = {"params": _order(params), "state": _order(state)}
+        return TrainState(params, state, (), jnp.zeros((), jnp.int32), self._key)
 
     def _fitted_optimizer(self, ts: TrainState, old: Any = ()) -> TrainState:
         """The TrainState with the optimizer's state for it, entries of `old` kept. Nothing optimizes a mere body."""

@@ -67,7 +67,7 @@ def check_y_values(name: str, y: Column, output: Shape, loss: Any) -> None:
 
 
 def fitted_weight(name: str, weight: Column, output: Shape) -> Column:
-    """Weights (rows,) or (rows, time), of floating dtype; ValueError for NaN, infinities, negatives and other shapes.
+    """Weights (rows,) or (rows, time); ValueError for NaN, infinities, negatives and other shapes.
 
     A column (rows, 1) counts as flat where the model gives one row of numbers per example.
     """

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
 from typing import Any
 
 from jaxseq.api.architecture import Architecture
-from jaxseq.core import declared, layers as catalogue
+from jaxseq.core import layers as catalogue
 from jaxseq.core.layer import Layer
 from jaxseq.core.require import nearest, require
 
 
 def of_model(name: str, architecture: Architecture) -> dict[str, Any]:
     """{"name", "layers": [{"class_name", "config"}], "build_input_shape"}; the input stands first among the layers."""
-    described = [of_layer(layer) for _, layer in architecture.layers]
+    described = [{"class_name": type(layer).__name__, "config": layer.get_config()} for _, layer in architecture.layers]
     if architecture.input is not None:
         shape = list(architecture.input)
         described.insert(0, {"class_name": "InputLayer", "config": {"batch_input_shape": shape, "dtype": architecture.dtype}})
     return {"name": name, "layers": described,
             "build_input_shape": None if architecture.input is None else list(architecture.input)}
-
-
-def of_layer(layer: Layer) -> dict[str, Any]:
-    """{"class_name", "config"}: every field that was written, nested declarations and functions by their names."""
-    shown = {each.name: _plain(getattr(layer, each.name), f"{type(layer).__name__}({each.name})") for each in fields(layer)
-             if each.default is MISSING or getattr(layer, each.name) != each.default}
-    return {"class_name": type(layer).__name__, "config": shown}
 
 
 def layers(data: dict[str, Any], custom_objects: dict[str, Any]) -> Iterator[Layer]:
@@ -39,21 +31,8 @@ def layers(data: dict[str, Any], custom_objects: dict[str, Any]) -> Iterator[Lay
         yield known[name](**{field: _meant(value, custom_objects) for field, value in each["config"].items()})
 
 
-def _plain(value: Any, where: str) -> Any:
-    """A field's value as JSON can hold it."""
-    if isinstance(value, tuple | list):
-        return [_plain(each, where) for each in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if callable(value) and hasattr(value, "__dataclass_fields__"):
-        return declared.to_config(value)
-    require(callable(value) and hasattr(value, "__name__"), f"{where}={value!r} cannot be written down as plain data.",
-            TypeError)
-    return {"class_name": "function", "config": value.__name__}
-
-
 def _meant(value: Any, custom_objects: dict[str, Any]) -> Any:
-    """The value that `_plain` wrote down; a function is one of the user's custom_objects, or a name of ours."""
+    """The value that `Layer.get_config` wrote down; a function is one of the user's custom_objects, or a name of ours."""
     if isinstance(value, list):
         return tuple(_meant(each, custom_objects) for each in value)
     if isinstance(value, dict) and value.get("class_name") == "function":

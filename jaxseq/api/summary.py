@@ -21,7 +21,8 @@ def text(model: Any, line_length: int | None = None) -> str:
         frozen = "" if layer.trainable else ", frozen"
         table.add_row(_plain(f"{layer.name} ({type(layer).__name__}{frozen})"), *_shape_and_count(model, layer))
     out = io.StringIO()
-    console = Console(file=out, width=line_length or 78, highlight=False, color_system=None)
+    console = Console(file=out, width=line_length or 78, highlight=False, color_system=None,
+                      force_jupyter=False)
     console.print(table)
     for line in _totals(model):
         console.print(line)

@@ -52,8 +52,8 @@ def apply(layers: Layers, params: dict[str, Any], state: dict[str, Any], x: Arra
     new_state = {}
     for name, layer in layers:
         ctx = Ctx(train, None if key is None else rng.fold_in(key, name), mask)
-        mask = layer.out_mask(x, mask)
         try:
+            mask = layer.out_mask(x, mask)
             with jax.named_scope(name):
                 x, new_state[name] = layer.apply(params.get(name, {}), state.get(name, {}), x, ctx)
                 share = layer.activity_penalty(x)

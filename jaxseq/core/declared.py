@@ -63,6 +63,19 @@ def from_config(kind: str, identifier: Any, table: Mapping[str, Callable[..., An
     return identifier
 
 
+def as_data(value: Any, where: str) -> Any:
+    """A field's value as JSON can hold it."""
+    if isinstance(value, tuple | list):
+        return [as_data(each, where) for each in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if callable(value) and hasattr(value, "__dataclass_fields__"):
+        return to_config(value)
+    require(callable(value) and hasattr(value, "__name__"), f"{where}={value!r} cannot be written down as plain data.",
+            TypeError)
+    return {"class_name": "function", "config": value.__name__}
+
+
 def number(owner: str, argument: str, value: Any, least: float = -math.inf) -> None:
     """Raises ValueError unless `value` is a finite number of at least `least`."""
     real = isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import jax.numpy as jnp
 
 from jaxseq.core import activations, constraints, initializers, regularizers, rng
+from jaxseq.core.declared import as_data
 from jaxseq.core.handle import Handle
 from jaxseq.core.require import known_words, require
 from jaxseq.core.types import Array, Ctx, Key, Params, Shape, Spec, State
@@ -37,6 +38,7 @@ def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
         if about_input:
             words["batch_input_shape"] = declared_shape(type(self), words.pop("batch_input_shape", None), **about_input)
         init(self, *values, **words)
+        require(isinstance(self.trainable, bool), f"trainable={self.trainable!r}: write True or False.", TypeError)
         for each in fields(self):
             interpret = _INTERPRETERS.get(each.name.rsplit("_", 1)[-1])
             if interpret is not None:
@@ -116,6 +118,11 @@ class Layer(Handle, ABC):
         told = [f"{each.name}={getattr(self, each.name)!r}" for each in in_order
                 if each.default is MISSING or getattr(self, each.name) != each.default]
         return f"{type(self).__name__}({', '.join(told)})"
+
+    def get_config(self) -> dict[str, Any]:
+        """Every field that was written, as JSON can hold it; functions by their names. TypeError where that cannot be."""
+        written = [each for each in fields(self) if each.default is MISSING or getattr(self, each.name) != each.default]
+        return {each.name: as_data(getattr(self, each.name), f"{type(self).__name__}({each.name})") for each in written}
 
     @staticmethod
     def shape_in_words(length: int | None, dim: int | None) -> Shape | None:

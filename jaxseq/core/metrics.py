@@ -37,12 +37,10 @@ def mean(name: str, function: Callable[[Array, Array], Array]) -> Metric:
     """
 
     def sums(y: Array, y_hat: Array, weight: Array | None) -> Sums:
-        values = jnp.asarray(function(y, y_hat)).astype(jnp.float32)
+        values = measured(f"metric {name!r}", function(y, y_hat), y_hat)
         if values.ndim == 0:
             rows = jnp.float32(y_hat.shape[0])
             return values * rows, rows
-        require(values.shape[0] == y_hat.shape[0], f"metric {name!r} gave shape {values.shape} for {y_hat.shape[0]} rows: "
-                "return one number per row, or one for all.")
         if weight is not None:
             require(fits(weight, values), f"metric {name!r} gave shape {values.shape}, which the mask {weight.shape} of the "
                     "time steps does not fit: return one number per time step, for example mean(..., axis=-1).")
@@ -50,6 +48,20 @@ def mean(name: str, function: Callable[[Array, Array], Array]) -> Metric:
         return jnp.sum(jnp.where(spread == 0, 0, values * spread)), jnp.sum(spread)
 
     return Metric(name, (jnp.float32(0), jnp.float32(0)), sums, lambda total, weight: total / weight)
+
+
+def measured(who: str, values: Any, y_hat: Array) -> Array:
+    """What a loss or metric gave, as float32: one number, or an array with one per row and some of y_hat's other axes.
+
+    Raises: ValueError for None, and for shapes that come of broadcasting (n,) against (n, 1).
+    """
+    require(values is not None, f"{who} gave None: end the function with return.")
+    values = jnp.asarray(values).astype(jnp.float32)
+    rest = iter(y_hat.shape[1:])
+    usable = values.shape[:1] in ((), y_hat.shape[:1]) and all(length in rest for length in values.shape[1:])
+    require(usable, f"{who} gave shape {values.shape} for predictions {y_hat.shape}: return one number per row, for example "
+            "mean(..., axis=-1), from y_true and y_pred of the same shape.")
+    return values
 
 
 def fits(weight: Array, values: Array) -> bool:

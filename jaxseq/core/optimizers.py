@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, TypeGuard, dataclass_transform
 
 import jax
@@ -134,6 +134,7 @@ class Optimizer:
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True)(cls)
         cls.__init__ = _in_keras_words(cls.__init__)
+        cls.__setattr__ = _refused
 
     def __post_init__(self):
         for each in fields(self):
@@ -150,6 +151,12 @@ class Optimizer:
 
 
 dataclass(frozen=True)(Optimizer)
+
+
+def _refused(optimizer: Optimizer, name: str, value: Any) -> None:
+    """What an assignment to a field says: the declaration is frozen, the rate in use stands in the model."""
+    raise FrozenInstanceError(f"{type(optimizer).__name__}.{name} cannot be changed: compile with another optimizer, or "
+                              f"write model.learning_rate = {value!r} for the rate of the next step.")
 
 
 def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:

@@ -166,13 +166,11 @@ def _average(values: Array, weight: Array | None, mask: Array | None, y_hat: Arr
 
     A loss that gives one number for the whole batch is taken as it is; a mask cannot reach into it.
     """
-    values = jnp.asarray(values).astype(jnp.float32)
+    values = metrics.measured("The loss", values, y_hat)
     if values.ndim == 0:
         require(weight is None, "The loss gives one number for the whole batch, so sample_weight and class_weight cannot "
                 "weigh its rows. Let it return one number per row: mean(..., axis=-1).")
         return values
-    require(values.shape[0] == y_hat.shape[0], f"The loss gave shape {values.shape} for {y_hat.shape[0]} rows: return one "
-            "number per row, for example mean(..., axis=-1).")
     count = jnp.float32(values.size)
     if mask is not None:
         require(metrics.fits(mask, values), f"The loss gave shape {values.shape}, which the mask {mask.shape} of the time "

@@ -843,11 +843,18 @@ def three_rows(y_true, y_pred):
 
 @table(
     ("a loss of three rows", {"loss": three_rows}, ValueError,
-     "The loss gave shape (3,) for 24 rows: return one number per row, for example mean(..., axis=-1)."),
+     "The loss gave shape (3,) for predictions (24, 1): return one number per row, for example "
+     "mean(..., axis=-1), from y_true and y_pred of the same shape."),
+    ("a loss that broadcasts (n,) against (n, 1)", {"loss": lambda y, p: (y[:, 0] - p) ** 2}, ValueError,
+     "The loss gave shape (24, 24) for predictions (24, 1): return one number per row, for example "
+     "mean(..., axis=-1), from y_true and y_pred of the same shape."),
+    ("a loss without return", {"loss": lambda y, p: None}, ValueError,
+     "The loss gave None: end the function with return."),
     ("a loss of one argument", {"loss": lambda y: y}, TypeError, "<lambda>() takes 1 positional argument but 2 were given"),
     ("a metric of three rows", {"loss": "mse", "metrics": [three_rows]}, ValueError,
-     "metric 'three_rows' gave shape (3,) for 24 rows: return one number per row, or one for all."),
-    ("a metric of another shape", {"loss": lambda y, p: jnp.abs(y - p), "metrics": ["categorical_accuracy"]}, ValueError,
+     "metric 'three_rows' gave shape (3,) for predictions (24, 1): return one number per row, for example "
+     "mean(..., axis=-1), from y_true and y_pred of the same shape."),
+    ("a metric of another shape", {"loss": lambda y, p: jnp.abs(p), "metrics": ["categorical_accuracy"]}, ValueError,
      "categorical_accuracy wants y of the predictions' shape (24, 1), got (24, 2)."),
 )
 def test_a_function_that_gives_the_wrong_shape_is_refused_before_the_first_step(row, refuses):

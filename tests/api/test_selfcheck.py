@@ -38,11 +38,16 @@ def found():
 
 
 def test_this_installation_is_right(found):
-    assert found.outputs >= 35
+    assert found.outputs >= 30
     assert 0 < found.error < 1e-5
     assert found.seconds > 0
     assert found.device == jax.default_backend()
     assert found.versions == f"jax {jax.__version__}, jaxlib {jaxlib.__version__}"
+
+
+def test_it_says_what_it_found_in_one_line():
+    found = selfcheck.SelfCheck(32, 4.4e-7, 1.83, "cpu", "jax 0.10.1, jaxlib 0.10.1")
+    assert str(found) == "32 outputs agree with NumPy's to 4e-07 (jax 0.10.1, jaxlib 0.10.1 on cpu; 1.8 s)"
 
 
 def test_it_covers_the_kinds_of_layer_that_compute():
@@ -82,7 +87,7 @@ def test_a_wrong_gradient_is_named():
 @pytest.mark.parametrize("program", golden.PROGRAMS, ids=lambda program: program.name)
 def test_the_oracles_gradients_are_those_of_their_outputs(program):
     """By central differences in float64, along one direction of everything at once."""
-    case, wanted = program.case(3)
+    case, wanted = program._replace(differentiated=True).case(3)
     draw = np.random.default_rng(0)
     direction = jax.tree.map(lambda value: draw.normal(size=value.shape), case.params)
     along_x = 0 if program.vocabulary else draw.normal(size=case.x.shape)

@@ -225,8 +225,9 @@ def test_what_is_no_metric_is_refused(identifier, error, message):
 @pytest.mark.parametrize(("metric", "y", "y_hat", "weight", "message"), [
     ("binary_accuracy", (3,), (3, 1), None, "binary_accuracy wants y of the predictions' shape (3, 1), got (3,)."),
     ("categorical_accuracy", (3,), (3, 4), None, "categorical_accuracy wants y of the predictions' shape (3, 4), got (3,)."),
-    (metrics.mean("first", lambda y, y_hat: y_hat[:1]), (3, 1), (3, 1), None, "metric 'first' gave shape (1, 1) for 3 rows: "
-     "return one number per row, or one for all."),
+    (metrics.mean("first", lambda y, y_hat: y_hat[:1]), (3, 1), (3, 1), None, "metric 'first' gave shape (1, 1) for "
+     "predictions (3, 1): return one number per row, for example "
+     "mean(..., axis=-1), from y_true and y_pred of the same shape."),
     (metrics.mean("rows", lambda y, y_hat: jnp.mean(y_hat, axis=(1, 2))), (3, 4, 2), (3, 4, 2), (3, 4), "metric 'rows' gave "
      "shape (3,), which the mask (3, 4) of the time steps does not fit: return one number per time step, for example "
      "mean(..., axis=-1)."),

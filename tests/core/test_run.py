@@ -311,7 +311,8 @@ def rowwise(y, y_hat):
      "The loss gives one number for the whole batch, so sample_weight and class_weight cannot weigh its rows. Let it return "
      "one number per row: mean(..., axis=-1)."),
     ([Dense(3)], lambda y, y_hat: jnp.mean(y_hat, axis=0), Batch(jnp.ones((4, 2)), jnp.ones((4, 3))),
-     "The loss gave shape (3,) for 4 rows: return one number per row, for example mean(..., axis=-1)."),
+     "The loss gave shape (3,) for predictions (4, 3): return one number per row, for example "
+     "mean(..., axis=-1), from y_true and y_pred of the same shape."),
     ([Masking(), Dense(3)], rowwise, Batch(jnp.ones((4, 5, 2)), jnp.ones((4, 5, 3))),
      "The loss gave shape (4,), which the mask (4, 5) of the time steps does not fit: let it return one number per time step, "
      "for example mean(..., axis=-1). Where a layer of yours does away with the time axis, let its out_mask return None."),

@@ -10,6 +10,7 @@ from jax import lax
 
 from jaxseq.api.backend.dtypes import epsilon
 from jaxseq.api.backend.inputs import Axis, alike, array, axis_tuple, real
+from jaxseq.core import activations
 from jaxseq.core.require import require
 from jaxseq.core.types import Array
 
@@ -22,14 +23,8 @@ __all__ = [
 # Activations -------------------------------------------------------------------------------------------------------
 
 def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Array:
-    """min(x, max_value) above the threshold, alpha * (x - threshold) at and below it.
-
-    The gradient at the threshold is alpha. Differs from Keras where max_value and a negative threshold meet: Keras then
-    cuts at 0, not at the threshold.
-    """
-    x = real(x)
-    low = alpha * (x - threshold) if alpha else jnp.zeros_like(x)
-    return jnp.where(x <= threshold, low, x if max_value is None else jnp.minimum(x, max_value))
+    """x above the threshold, at most max_value; alpha * (x - threshold) below it. See jaxseq.activations.relu."""
+    return activations.relu(real(x), alpha, max_value, threshold)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Array:

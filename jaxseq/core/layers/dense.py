@@ -41,10 +41,11 @@ class Dense(Layer):
         return self.draw(key, weights if self.use_bias else {"kernel": weights["kernel"]}), {}
 
     def apply(self, params, state, x, ctx):
-        y = x @ params["kernel"]                                        # (batch, ..., units)
+        rows = x.reshape(-1, x.shape[-1])           # XLA:CPU runs gradients of products with two batch axes at half speed
+        y = rows @ params["kernel"]
         if self.use_bias:
             y = y + params["bias"]
-        return activations.get(self.activation)(y), state
+        return activations.get(self.activation)(y.reshape(*x.shape[:-1], self.units)), state
 
     def without_activation(self) -> tuple[Layer, Callable] | None:
         if self.activity_regularizer is not None:

@@ -43,9 +43,10 @@ class Reshape(Layer):
         whole = isinstance(self.target_shape, tuple | list) and all(hasattr(n, "__index__") for n in self.target_shape)
         require(whole and list(self.target_shape).count(-1) <= 1, f"Reshape({self.target_shape!r}): write a tuple of whole "
                 "numbers without the batch axis, at most one of them -1.")
+        object.__setattr__(self, "target_shape", tuple(int(n) for n in self.target_shape))
 
     def apply(self, params, state, x, ctx):
-        target, size = tuple(self.target_shape), math.prod(x.shape[1:])
+        target, size = self.target_shape, math.prod(x.shape[1:])
         known = math.prod(n for n in target if n != -1)
         fits = size % max(known, 1) == 0 if -1 in target else size == known
         require(fits, f"Reshape({target}) cannot hold a row of x {x.shape}: {size} elements.")
