@@ -72,60 +72,57 @@ class Lines(Callback):
         print(f"{self.params['steps']} steps - {_duration(time.perf_counter() - self._began)}", flush=True)
 
 
-class Bar(Callback):
-    """tqdm's bar: one per epoch, evaluation or prediction. It stays as plain text in a saved notebook."""
+class Bar(Lines):
+    """The same lines, and tqdm's bar while an epoch, an evaluation or a prediction runs. What stays is plain text."""
 
-    def __init__(self, alone: bool = False):
-        super().__init__()
-        self._alone, self._bar = alone, None
+    _bar: Any = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        super().on_epoch_begin(epoch, logs)
         self._open(f"Epoch {epoch + 1}/{self.params['epochs']}")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self._close(logs)
+        self._close()
+        super().on_epoch_end(epoch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
+        super().on_test_begin(logs)
         if self._alone:
             self._open("Evaluate")
-        elif self._bar is not None:
-            self._bar.set_description_str(f"{self._bar.desc} (validating)")
+        else:
+            self._close()                                   # a validation in fit: its epoch's line follows
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        if self._alone:
-            self._close(logs)
-        elif self._bar is not None:
-            self._bar.set_description_str(self._bar.desc.removesuffix(" (validating)"))
+        self._close()
+        super().on_test_end(logs)
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
+        super().on_predict_begin(logs)
         self._open("Predict")
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        self._close(None)
+        self._close()
+        super().on_predict_end(logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self._close(None)                                   # only open still when the run broke off
+        self._close()                                       # only open still when the run broke off
 
     def on_steps_end(self, done: int, logs: Logs | None = None) -> None:
-        if self._bar is not None and not self._bar.desc.endswith("(validating)"):
+        if self._bar is not None:
             self._bar.set_postfix_str(formatted(logs or {}), refresh=False)
             self._bar.update(done - self._bar.n)
 
     def _open(self, title: str) -> None:
         from tqdm import tqdm
 
-        self._close(None)
-        layout = "{desc} {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}] {postfix}"
-        self._bar = tqdm(desc=title, total=self.params["steps"], unit="step", file=sys.stdout, dynamic_ncols=True,
-                         mininterval=0.1, bar_format=layout)
+        self._close()
+        self._bar = tqdm(desc=title, total=self.params["steps"], file=sys.stdout, dynamic_ncols=True, mininterval=0.1,
+                         leave=False, bar_format="{desc} {bar:12} {n_fmt}/{total_fmt} {elapsed}{postfix}")
 
-    def _close(self, logs: Logs | None) -> None:
-        if self._bar is None:
-            return
-        if logs:
-            self._bar.set_postfix_str(formatted(logs), refresh=True)
-        self._bar.close()
-        self._bar = None
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
 
 def _duration(seconds: float) -> str:
