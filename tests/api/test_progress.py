@@ -19,7 +19,7 @@ def model():
 
 def shown(capsys):
     """The lines that are left on the screen: what a carriage return has overwritten is gone."""
-    return [line.rsplit("\r", 1)[-1].strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    return [line.rsplit("\r", 1)[-1].strip() for line in capsys.readouterr().out.split("\n") if line.strip()]
 
 
 @pytest.mark.parametrize("watched", [False, True])
