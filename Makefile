@@ -17,6 +17,8 @@ help:
 	@echo "make demo    install into $(VENV) and train a perceptron, a convnet and an LSTM on handwritten digits"
 	@echo "make test    install the test tools too; run ruff, pyright and all tests"
 	@echo "make lint    ruff and pyright alone"
+	@echo "make bench-setup   install what jaxseq is compared with, into environments under benchmarks/"
+	@echo "make bench   compare with whatever of it is there: half an hour or more; nothing else should run meanwhile"
 	@echo "make clean   remove $(VENV) and the caches"
 	@echo "PYTHON=...   which Python makes $(VENV); now $(PYTHON)"
 
@@ -37,6 +39,13 @@ types: $(VENV)/installed-test
 
 pytest: $(VENV)/installed-test style types
 	$(BIN)/python -m pytest --color no -n 2 --dist loadfile
+
+.PHONY: bench bench-setup
+bench-setup:
+	$(PYTHON) benchmarks/environments.py
+
+bench: $(VENV)/installed-test
+	$(BIN)/python benchmarks
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || { $(PYTHON) -c $(call TOO_OLD,$(PYTHON)) && $(PYTHON) -m venv $(VENV); }

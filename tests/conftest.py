@@ -3,6 +3,7 @@
 import os
 
 os.environ["KERAS_BACKEND"] = "jax"     # read once, when keras is imported
+os.environ.setdefault("JAXSEQ_CACHE", "0")  # what tests compile, they compile; test_cache.py has caches of its own
 
 import jax
 import pytest

@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Self
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxseq.api import config, summary, weights
+from jaxseq.api import cache, config, summary, weights
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.interrupt import at_step_boundary
-from jaxseq.core import chain, rng
+from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer, checked_shape
 from jaxseq.core.require import nearest, positive_int, require
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
@@ -33,6 +34,7 @@ class Body:
     """Layers, their names, shapes and weights, and the one TrainState. See `Sequential` for how to train it."""
 
     def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None):
+        cache.switch_on()
         self.name = name
         self.seed = secrets.randbits(32) if seed is None else seed
         self._key = rng.root_key(self.seed)
@@ -282,9 +284,9 @@ class Body:
         """First weights for all layers, and the order in which they are listed; nothing optimizes them yet."""
         require(self.layers, "The model is empty: add a layer first, model.add(Dense(10)).")
         spec = self._need_input_spec()
-        params, state = chain.init(self._architecture.layers, rng.fold_in(self._key, rng.Purpose.INIT), spec)
+        params, state = run.draw(self._architecture.layers, self._key, spec)
         self._order = {"params": _order(params), "state": _order(state)}
-        return TrainState(params, state, (), jnp.zeros((), jnp.int32), self._key)
+        return TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
 
     def _fitted_optimizer(self, ts: TrainState, old: Any = ()) -> TrainState:
         """The TrainState with the optimizer's state for it, entries of `old` kept. Nothing optimizes a mere body."""

@@ -27,7 +27,8 @@ def column(name: str, data: Any) -> Column:
     arrays and a single number.
     """
     array = numbers(name, data)
-    require(array.ndim >= 1, f"{name} is a single number, {data!r}: pass an array with one row per example.")
+    if array.ndim == 0:                                 # repr of large data is slow, so no message is made in advance
+        raise ValueError(f"{name} is a single number, {data!r}: pass an array with one row per example.")
     return array
 
 

@@ -1,39 +1,51 @@
-"""Arrays as a slab on the device, and the rows of each batch as indices into it."""
+"""Columns as slabs on the device, and the rows of each batch as indices into them."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from jaxseq.api.columns import Column
 from jaxseq.api.memory import advised
 from jaxseq.core import rng
-from jaxseq.core.types import Array, Batch
+from jaxseq.core.types import Batch, Spec
+
+NO_ROW = -1                             # the row number of what fills up a batch
+RESIDENT_BYTES = 64 * 2**20             # of training data, up to which they lie on the device as a whole
+STREAMED_SLAB_BYTES = 16 * 2**20        # of each slab of larger ones
+BLOCK_BYTES = 2**20                     # of each slab of an evaluation
+ALIGNMENT = 64                          # bytes; JAX takes host memory as it is where it begins at a multiple
 
 
 class Segment(NamedTuple):
-    """Some steps over one slab: rows (steps, batch) int32, which rows each step takes."""
+    """Some steps over one slab: rows (steps or more, batch) int32, which rows each step takes."""
 
     slab: Batch
-    rows: Array
+    rows: Any
     steps: int
 
 
-class Feed(NamedTuple):
-    """Data on the device, and how they are cut into batches.
+@dataclass(frozen=True)
+class Feed(ABC):
+    """Data, and how they are cut into batches.
 
-    batch_size: rows of a batch; the last one may be smaller.
+    columns: x, y and weight, whole. batch_size: rows of a batch; the last one may be smaller.
     shuffle: True, False, or "batch": whole batches change places, the rows in them do not (as Keras 2).
+    padded: whether the last batch is filled up with `NO_ROW`.
     """
 
-    slab: Batch
+    columns: Batch
     rows: int
     batch_size: int
     shuffle: bool | str = False
+    padded: bool = False
 
     @property
     def steps(self) -> int:
@@ -46,16 +58,28 @@ class Feed(NamedTuple):
         The order is a pure function of (words of the root key, step): see `rng.row_order`.
         """
         order = self._order(words, step)
-        full = self.rows // self.batch_size * self.batch_size
-        for piece, size in (order[:full], self.batch_size), (order[full:], self.rows - full):
-            if len(piece):
-                yield Segment(self.slab, jnp.asarray(piece.reshape(-1, size)), len(piece) // size)
+        for start, size in self._pieces():
+            piece = order[start:start + size]
+            steps = math.ceil(size / self.batch_size)
+            if self.padded:
+                piece = np.pad(piece, (0, steps * self.batch_size - size), constant_values=NO_ROW)
+            yield from self._segments(piece.reshape(steps, -1))
 
     def endless(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Iterator[Segment]:
         """Pass after pass, each in its own order."""
         while True:
             yield from self.one_pass(words, step)
             step += self.steps
+
+    def kinds(self) -> list[Segment]:
+        """A segment of Specs for each program that a pass needs."""
+        return [self._kind(math.ceil(size / self.batch_size), self.batch_size if self.padded else min(size, self.batch_size))
+                for _, size in self._pieces()]
+
+    def _pieces(self) -> list[tuple[int, int]]:
+        """(start, rows) of what can be cut into batches of one size."""
+        full = self.rows if self.padded else self.rows // self.batch_size * self.batch_size
+        return [(start, size) for start, size in ((0, full), (full, self.rows - full)) if size]
 
     def _order(self, words: tuple[int, int], step: int) -> np.ndarray:
         if self.shuffle == "batch":
@@ -68,13 +92,113 @@ class Feed(NamedTuple):
             return rng.row_order(words, step, self.rows)
         return np.arange(self.rows, dtype=np.int32)
 
+    @abstractmethod
+    def _segments(self, rows: np.ndarray) -> Iterator[Segment]:
+        """The segments of some steps: rows (steps, batch)."""
 
-def feed(x: Column, y: Column | None, weight: Column | None, batch_size: int, shuffle: bool | str = False) -> Feed:
-    """The columns on the device, ready to be cut into batches."""
-    with advised(f"x is {x.nbytes / 2**20:,.0f} MiB, too much for the device's memory: pass fewer rows at a time."):
-        slab = Batch(jnp.asarray(x), None if y is None else jnp.asarray(y),
-                     None if weight is None else jnp.asarray(weight, jnp.float32))
-    return Feed(slab, x.shape[0], batch_size, shuffle)
+    @abstractmethod
+    def _kind(self, steps: int, size: int) -> Segment:
+        """What `_segments` gives for `steps` batches of `size` rows, as Specs."""
+
+
+class Resident(Feed):
+    """Data that lie on the device as a whole, as one slab."""
+
+    def _segments(self, rows):
+        yield Segment(self.columns, jax.device_put(rows), len(rows))
+
+    def _kind(self, steps, size):
+        return Segment(self.columns, Spec((steps, size), np.int32), steps)
+
+
+@dataclass(frozen=True)
+class Streamed(Feed):
+    """Data that stay on the host and go to the device slab by slab, the next one while the last one is worked on.
+
+    All slabs of full batches have one shape, whatever the number of rows, so one program runs over them. Their size in
+    bytes: slab_bytes, or one batch where that is larger.
+    """
+
+    slab_bytes: int = STREAMED_SLAB_BYTES
+
+    def _segments(self, rows):
+        steps = self._steps_of_a_slab(rows.shape[1])
+        parts = [rows[start:start + steps] for start in range(0, len(rows), steps)]
+        slabs = (self._slab(part, steps) for part in parts)
+        return slabs if len(parts) == 1 else ahead(slabs)
+
+    def _kind(self, steps, size):
+        steps = self._steps_of_a_slab(size)
+        slab = jax.tree.map(lambda column: Spec((steps * size, *column.shape[1:]), column.dtype), self.columns)
+        return Segment(slab, Spec((steps, size), np.int32), steps)
+
+    def _steps_of_a_slab(self, size: int) -> int:
+        if size != self.batch_size:
+            return 1                                                    # the ragged last batch
+        batch_bytes = sum(column.nbytes for column in jax.tree.leaves(self.columns)) * size // self.rows
+        return max(1, self.slab_bytes // max(1, batch_bytes))
+
+    def _slab(self, rows: np.ndarray, steps: int) -> Segment:
+        """The rows of some steps, gathered; where they are fewer than `steps`, the rest of the slab is left as it is."""
+        size = steps * rows.shape[1]
+        places = np.full(size, NO_ROW, np.int32)
+        places[:rows.size] = np.where(rows.ravel() == NO_ROW, NO_ROW, np.arange(rows.size))
+        wanted = np.maximum(rows.ravel(), 0)
+        slab = jax.tree.map(lambda column: jax.device_put(_gathered(column, wanted, size)), self.columns)
+        return Segment(slab, jax.device_put(places.reshape(steps, -1)), len(rows))
+
+
+class Batches(NamedTuple):
+    """Rows to predict, one batch at a time. padded: whether a short batch is filled up, with rows of whatever content."""
+
+    x: np.ndarray
+    batch_size: int
+    padded: bool
+
+    @property
+    def steps(self) -> int:
+        """The number of batches."""
+        return math.ceil(len(self.x) / self.batch_size)
+
+    def one_pass(self) -> Iterator[Segment]:
+        """A segment for each batch, whose `rows` are as many as are real.
+
+        Short batches have the length of the others. A few rows alone are filled up to the next power of two, so that one
+        of them does not cost as much as a batch.
+        """
+        length = min(self.batch_size, 1 << (len(self.x) - 1).bit_length())
+        for start in range(0, len(self.x), self.batch_size):
+            part = self.x[start:start + self.batch_size]
+            rows = np.arange(start, start + len(part))[None]
+            if self.padded and len(part) < length:
+                part = np.concatenate([part, np.repeat(part[-1:], length - len(part), axis=0)])
+            yield Segment(Batch(part, None), rows, 1)
+
+
+def training_feed(x: Column, y: Column, weight: Column | None, batch_size: int, shuffle: bool | str = False) -> Feed:
+    """Columns to train on: on the device as a whole, or in slabs where they are large and come from the host."""
+    columns = _columns(x, y, weight)
+    held = sum(column.nbytes for column in jax.tree.leaves(columns))
+    if held > RESIDENT_BYTES and not isinstance(x, jax.Array):
+        return Streamed(jax.tree.map(np.asarray, columns), len(x), batch_size, shuffle)
+    return _resident(columns, batch_size, shuffle)
+
+
+def evaluation_feed(x: Column, y: Column, weight: Column | None, batch_size: int, padded: bool) -> Feed:
+    """Columns to be measured in their order; those from the host in slabs of one shape, whatever the number of rows."""
+    columns = _columns(x, y, weight)
+    if isinstance(x, jax.Array):
+        return _resident(columns, batch_size, False, padded)
+    return Streamed(jax.tree.map(np.asarray, columns), len(x), batch_size, False, padded, BLOCK_BYTES)
+
+
+def ahead(items: Iterator[Any]) -> Iterator[Any]:
+    """The items, each made in a thread while the one before it is in use."""
+    with ThreadPoolExecutor(1, "jaxseq-data") as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
 
 
 class Cursor:
@@ -92,3 +216,24 @@ class Cursor:
             self._open = (segment, stop) if stop < segment.steps else None
             yield segment, start, stop
             steps -= stop - start
+
+
+def _columns(x: Column, y: Column, weight: Column | None) -> Batch:
+    return Batch(x, y, None if weight is None else weight.astype(np.float32))
+
+
+def _resident(columns: Batch, batch_size: int, shuffle: bool | str, padded: bool = False) -> Resident:
+    held = sum(column.nbytes for column in jax.tree.leaves(columns))
+    with advised(f"The data are {held / 2**20:,.0f} MiB, too much for the device's memory: pass NumPy arrays, which go there "
+                 "slab by slab."):
+        return Resident(jax.device_put(columns), len(columns.x), batch_size, shuffle, padded)
+
+
+def _gathered(column: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
+    """column[rows] at the beginning of memory for `size` rows, which a CPU device takes as it is."""
+    shape = (size, *column.shape[1:])
+    memory = np.empty(math.prod(shape) * column.itemsize + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    slab = memory[start:start + memory.size - ALIGNMENT].view(column.dtype).reshape(shape)
+    np.take(column, rows, axis=0, out=slab[:len(rows)], mode="clip")    # with this mode NumPy writes into `out` directly
+    return slab

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxseq.api.callbacks import CallbackList, Logs
-from jaxseq.api.data import Cursor, Feed, Segment
+from jaxseq.api.data import Batches, Cursor, Feed, Segment
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.api.memory import advised
 from jaxseq.core import run
@@ -58,6 +59,7 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     high, low = np.asarray(jax.random.key_data(model.train_state.key))
     cursor = Cursor(plan.train.endless((int(high), int(low)), int(model.train_state.step)))
     pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"))
+    _compile_ahead(model, plan)
     for epoch in plan.epochs:
         callbacks.call("on_epoch_begin", epoch, {})
         logs = _train_epoch(model, cursor.take(plan.steps), pacer, callbacks, interrupt, lambda: model.stop_training)
@@ -70,6 +72,16 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     return logs
 
 
+def _compile_ahead(model: Any, plan: Plan) -> None:
+    """Begins to compile, beside the first steps, what the run needs after them: the ragged batch, the validation."""
+    programs, ts = model.programs, model.train_state
+    sums = run.zero_sums(programs.task)
+    train = [(programs.train, (ts, sums, kind.slab, kind.rows, 0, 1)) for kind in plan.train.kinds()]
+    valid = [] if plan.valid is None else [(programs.evaluate, (ts.params, ts.state, sums, kind.slab, kind.rows, 0, 1))
+                                           for kind in plan.valid.kinds()]
+    programs.ahead.start([*train[1:], *valid])
+
+
 def _train_epoch(model: Any, pieces: Pieces, pacer: Pacer, callbacks: CallbackList, interrupt: Interrupt,
                  stopped: Callable[[], bool] = lambda: False) -> Logs:
     """One epoch of training steps, cut short where a callback stops it; returns its logs."""
@@ -78,7 +90,9 @@ def _train_epoch(model: Any, pieces: Pieces, pacer: Pacer, callbacks: CallbackLi
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
         nonlocal sums
         programs = model.programs           # asked anew: a callback may have frozen a layer
-        ts, sums = jax.block_until_ready(programs.train(model.train_state, sums, segment.slab, segment.rows, start, stop))
+        arguments = model.train_state, sums, segment.slab, segment.rows, start, stop
+        programs.ahead.wait(programs.train, arguments)
+        ts, sums = jax.block_until_ready(programs.train(*arguments))
         model.train_state = ts
         return run.finish(programs.task, sums)
 
@@ -98,8 +112,9 @@ def evaluate_loop(model: Any, feed: Feed, steps: int, callbacks: CallbackList, i
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
         nonlocal sums
         programs, ts = model.programs, model.train_state
-        state, sums = jax.block_until_ready(
-            programs.evaluate(ts.params, ts.state, sums, segment.slab, segment.rows, start, stop))
+        arguments = ts.params, ts.state, sums, segment.slab, segment.rows, start, stop
+        programs.ahead.wait(programs.evaluate, arguments)
+        state, sums = jax.block_until_ready(programs.evaluate(*arguments))
         model.train_state = ts._replace(state=state)
         return run.finish(programs.task, sums)
 
@@ -109,30 +124,31 @@ def evaluate_loop(model: Any, feed: Feed, steps: int, callbacks: CallbackList, i
     return callbacks.run("test", body)
 
 
-def predict_loop(model: Any, feed: Feed, steps: int, callbacks: CallbackList, interrupt: Interrupt) -> np.ndarray:
+def predict_loop(model: Any, batches: Batches, steps: int, callbacks: CallbackList, interrupt: Interrupt) -> np.ndarray:
     """The predictions for the first `steps` batches. A stateful layer's state moves on."""
     parts: list[np.ndarray] = []
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
         ts = model.train_state
-        y, state = jax.block_until_ready(model.predict_program(ts.params, ts.state, segment.slab.x, segment.rows[start]))
-        model.train_state = ts._replace(state=state)
-        parts.append(np.asarray(y))
+        y, state = model.predict_program(ts.params, ts.state, segment.slab.x)
+        parts.append(np.asarray(y)[:segment.rows.shape[1]])
+        if state:
+            model.train_state = ts._replace(state=jax.block_until_ready(state))
         return {"outputs": parts[-1]}
 
     def body() -> Logs:
-        _paced("predict", dispatch, Cursor(feed.endless()).take(steps), Pacer(single=True), callbacks, interrupt)
+        pieces = ((segment, 0, 1) for segment in islice(batches.one_pass(), steps))
+        _paced("predict", dispatch, pieces, Pacer(single=True), callbacks, interrupt)
         return {}
 
     callbacks.run("predict", body)
-    return np.concatenate(parts) if parts else _no_predictions(model, feed)
+    return np.concatenate(parts) if parts else _no_predictions(model, batches.x)
 
 
-def _no_predictions(model: Any, feed: Feed) -> np.ndarray:
+def _no_predictions(model: Any, x: np.ndarray) -> np.ndarray:
     """What predict gives for no rows: (0, ...) of the shape and dtype that the program would give for some."""
-    ts, x = model.train_state, feed.slab.x
-    y, _ = jax.eval_shape(model.predict_program, ts.params, ts.state, Spec((1, *x.shape[1:]), x.dtype),
-                          Spec((feed.batch_size,), np.int32))
+    ts = model.train_state
+    y, _ = jax.eval_shape(model.predict_program, ts.params, ts.state, Spec((1, *x.shape[1:]), x.dtype))
     return np.zeros((0, *y.shape[1:]), y.dtype)
 
 

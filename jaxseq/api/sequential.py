@@ -10,12 +10,13 @@ import numpy as np
 import optax
 
 from jaxseq.api import intake, loop, weights
+from jaxseq.api.ahead import Ahead
 from jaxseq.api.body import Body
 from jaxseq.api.callbacks import Callback, CallbackList, Logs
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.progress import reporters
-from jaxseq.core import losses, metrics, optimizers, run
+from jaxseq.core import chain, losses, metrics, optimizers, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, TrainState
@@ -27,6 +28,7 @@ class Programs(NamedTuple):
     task: run.Task
     train: Callable[..., Any]
     evaluate: Callable[..., Any]
+    ahead: Ahead
 
 
 class Compiled(NamedTuple):
@@ -97,7 +99,7 @@ class Sequential(Body):
         history = History()
         with at_step_boundary() as interrupt:
             plan, shape = intake.fit_plan(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
-                                          validation_data, wish, check_inputs)
+                                          validation_data, wish, check_inputs, run.may_pad(self._task()))
             run_callbacks = CallbackList([*reporters(verbose), *_listed(callbacks), history], self, {
                 "epochs": plan.epochs.stop, "steps": plan.steps, "batch_size": plan.train.batch_size,
                 "samples": plan.train.rows, "verbose": verbose, "metrics": [each.name for each in compiled.metrics]})
@@ -116,7 +118,7 @@ class Sequential(Body):
         compiled = self._need_compile("evaluate")
         with at_step_boundary() as interrupt:
             feed, shape = intake.evaluation_feed(self._architecture, compiled.loss, x, y, sample_weight, batch_size,
-                                                 check_inputs)
+                                                 check_inputs, run.may_pad(self._task()))
             steps = intake.limited("steps", steps, feed.steps)
             run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
                                          self, {"steps": steps, "verbose": verbose})
@@ -128,12 +130,13 @@ class Sequential(Body):
                 callbacks: Iterable[Callback] | Callback | None = None, *, check_inputs: bool = True) -> np.ndarray:
         """The model's output for every row of x, as a NumPy array."""
         with at_step_boundary() as interrupt:
-            feed, shape = intake.prediction_feed(self._architecture, x, batch_size, check_inputs)
-            steps = intake.limited("steps", steps, feed.steps)
+            batches, shape = intake.prediction_feed(self._architecture, x, batch_size, check_inputs,
+                                                    chain.by_row(self._architecture.layers))
+            steps = intake.limited("steps", steps, batches.steps)
             run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
                                          self, {"steps": steps, "verbose": verbose})
             self._see(shape)
-            return loop.predict_loop(self, feed, steps, run_callbacks, interrupt)
+            return loop.predict_loop(self, batches, steps, run_callbacks, interrupt)
 
     def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None,
                        return_dict: bool = False) -> float | list[float] | dict[str, float]:
@@ -186,11 +189,8 @@ class Sequential(Body):
         """The compiled programs for what is trained at present; others when a layer was frozen or freed."""
         frozen = self._frozen()
         if frozen not in self._programs:
-            compiled = self._need_compile("fit")
-            assert compiled.loss is not None
-            task = run.Task(self._architecture.layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
-                            compiled.transform, frozen)
-            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task))
+            task = self._task()
+            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), Ahead())
         if frozen != self._optimized_without:
             self._train_state = self._fitted_optimizer(self.train_state, self.train_state.opt_state)
         return self._programs[frozen]
@@ -203,6 +203,13 @@ class Sequential(Body):
         return self._predict
 
     # ---- within
+
+    def _task(self) -> run.Task:
+        """What is trained at present, and towards what."""
+        compiled = self._need_compile("fit")
+        assert compiled.loss is not None
+        return run.Task(self._architecture.layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
+                        compiled.transform, self._frozen())
 
     def _rate(self) -> Array:
         rate = optax.tree.get(self.train_state.opt_state, "learning_rate")

@@ -12,6 +12,7 @@ import numpy as np
 import optax
 
 from jaxseq.api.columns import numbers
+from jaxseq.core import run
 from jaxseq.core.require import require
 from jaxseq.core.types import TrainState
 
@@ -58,7 +59,7 @@ def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any) -> 
         had = known.get(_key(path))
         return had if had is not None and had.shape == fresh.shape and had.dtype == fresh.dtype else fresh
 
-    return jax.tree_util.tree_map_with_path(keep, optimizer.init(trained))
+    return jax.tree_util.tree_map_with_path(keep, run.init_optimizer(optimizer, trained))
 
 
 def fingerprint(ts: TrainState) -> str:

@@ -50,8 +50,9 @@ def apply(layers: Layers, params: dict[str, Any], state: dict[str, Any], x: Arra
           key: Key | None = None, mask: Array | None = None) -> Output:
     """Runs the layers in order. `key` is the step's; each layer draws from it folded with its own name."""
     new_state = {}
-    for name, layer in layers:
-        ctx = Ctx(train, None if key is None else rng.fold_in(key, name), mask)
+    keys = [None] * len(layers) if key is None else rng.fold_in_each(key, [name for name, _ in layers])
+    for (name, layer), own_key in zip(layers, keys, strict=True):
+        ctx = Ctx(train, own_key, mask)
         try:
             mask = layer.out_mask(x, mask)
             with jax.named_scope(name):
@@ -63,6 +64,11 @@ def apply(layers: Layers, params: dict[str, Any], state: dict[str, Any], x: Arra
         if share is not None:
             new_state[name] = {**new_state[name], PENALTY: share}
     return Output(x, _filled(new_state), mask)
+
+
+def by_row(layers: Layers) -> bool:
+    """Whether in evaluation every row of the output is a function of the same row of the input: see `Layer.by_row`."""
+    return all(layer.by_row for _, layer in layers)
 
 
 def penalty(layers: Layers, params: dict[str, Any]) -> Array:

@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxseq.core import rng
 from jaxseq.core.declared import Declared, from_config, number
 from jaxseq.core.precision import wide_dtype
 from jaxseq.core.require import one_of, require
@@ -150,7 +151,7 @@ class RandomNormal(_Drawn):
         number("RandomNormal", "stddev", self.stddev, least=0)
 
     def draw(self, key: Key, shape: tuple[int, ...], dtype: Any) -> Array:
-        return jax.random.normal(key, shape, dtype) * self.stddev + self.mean
+        return rng.normal(key, shape).astype(dtype) * self.stddev + self.mean
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ class RandomUniform(_Drawn):
                 "smaller one first.")
 
     def draw(self, key: Key, shape: tuple[int, ...], dtype: Any) -> Array:
-        return jax.random.uniform(key, shape, dtype, self.minval, self.maxval)
+        return rng.uniform(key, shape, self.minval, self.maxval).astype(dtype)
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,11 @@ class Orthogonal(_Drawn):
     def draw(self, key: Key, shape: tuple[int, ...], dtype: Any) -> Array:
         require(len(shape) >= 2, f"Orthogonal fills weights of two axes and more, got {shape}. Write 'zeros' or 'ones' "
                 "for a vector.")
-        return jax.nn.initializers.orthogonal(self.gain)(key, shape, dtype)
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        tall = (max(rows, columns), min(rows, columns))
+        q, r = jnp.linalg.qr(rng.normal(key, tall).astype(dtype))
+        q = q * jnp.sign(jnp.diagonal(r))
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
 
 
 # ---- drawn to the measure of the fans ----
@@ -253,9 +258,9 @@ class VarianceScaling(_Drawn):
         variance = self.scale / max(1, fan)
         if self.distribution == "uniform":
             limit = math.sqrt(3 * variance)
-            return jax.random.uniform(key, shape, dtype, -limit, limit)
+            return rng.uniform(key, shape, -limit, limit).astype(dtype)
         if self.distribution == "untruncated_normal":
-            return jax.random.normal(key, shape, dtype) * math.sqrt(variance)
+            return rng.normal(key, shape).astype(dtype) * math.sqrt(variance)
         return jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype) * (math.sqrt(variance) / _CUT_STDDEV)
 
 

@@ -21,12 +21,14 @@ class Metric(NamedTuple):
     zero: the totals of no examples.
     sums: (y, y_hat, weight) -> totals that may be added; weight (batch,) or (batch, time), or None for all ones.
     finish: the totals -> the number reported.
+    by_row: whether each row counts for itself, so that rows of weight 0 change nothing.
     """
 
     name: str
     zero: Sums
     sums: Callable[[Array, Array, Array | None], Sums]
     finish: Callable[..., Array]
+    by_row: bool = False
 
 
 def mean(name: str, function: Callable[[Array, Array], Array]) -> Metric:
@@ -120,10 +122,10 @@ def get(identifier: Any, loss: Any = None) -> Metric:
         return identifier
     if isinstance(identifier, str):
         if identifier in _BY_LOSS_NAMES:
-            return mean(identifier, _by_loss(_BY_LOSS_NAMES[identifier], loss))
+            return mean(identifier, _by_loss(_BY_LOSS_NAMES[identifier], loss))._replace(by_row=True)
         known = {**TABLE, **_BY_LOSS_NAMES}
         require(identifier in TABLE, f"Unknown metric {identifier!r}." + nearest(identifier, known))
-        return mean(identifier, TABLE[identifier])
+        return mean(identifier, TABLE[identifier])._replace(by_row=True)
     require(callable(identifier), f"metric {identifier!r}: write a name such as 'accuracy', or a function (y_true, y_pred).",
             TypeError)
     return mean(getattr(identifier, "__name__", type(identifier).__name__), identifier)

@@ -8,6 +8,7 @@ makes never changes a number and never compiles anew.
 from __future__ import annotations
 
 import functools
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,8 +24,10 @@ from jaxseq.core.types import Array, Batch, Key, Params, Spec, TrainState
 
 Sums = dict[str, metrics.Sums]      # totals that may be added: of the loss, and of every metric by name
 
-# Keep products and convolutions away from YNNPACK: slow at some, wrong at others (jax#39103).
-CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+CPU_OPTIONS = {
+    "xla_cpu_experimental_ynn_fusion_type": "",     # YNNPACK: slow at some products, wrong at others (jax#39103)
+    "xla_cpu_prefer_vector_width": 512,             # where the processor has such vectors; XLA's own choice is 256
+}
 
 
 class Task(NamedTuple):
@@ -46,7 +49,30 @@ class Task(NamedTuple):
 def init_train_state(task: Task, params: dict[str, Any], state: dict[str, Any], key: Key) -> TrainState:
     """The TrainState before the first step."""
     trained, _ = split(task, params)
-    return TrainState(params, state, task.optimizer.init(trained), jnp.zeros((), jnp.int32), key)
+    return TrainState(params, state, init_optimizer(task.optimizer, trained), jax.device_put(np.int32(0)), key)
+
+
+def init_optimizer(optimizer: optax.GradientTransformation, trained: Any) -> Any:
+    """The optimizer's state before the first step, made in one compiled program."""
+    return compiled(optimizer.init)(trained)
+
+
+def draw(layers: chain.Layers, key: Key, x: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The first (params, state) for an input like `x`, all drawn in one compiled program. Names keep the layers' order."""
+    def init(key):
+        return tuple(map(_in_order, chain.init(layers, rng.fold_in(key, rng.Purpose.INIT), x)))
+
+    params, state = compiled(init)(key)
+    return _plain(params), _plain(state)
+
+
+def _in_order(tree: Any) -> Any:
+    """Dicts as OrderedDicts: those keep their order through a compiled program, plain ones come back sorted."""
+    return OrderedDict((name, _in_order(each)) for name, each in tree.items()) if isinstance(tree, dict) else tree
+
+
+def _plain(tree: Any) -> Any:
+    return {name: _plain(each) for name, each in tree.items()} if isinstance(tree, dict) else tree
 
 
 def split(task: Task, params: dict[str, Params]) -> tuple[dict[str, Params], dict[str, Params]]:
@@ -57,9 +83,9 @@ def split(task: Task, params: dict[str, Params]) -> tuple[dict[str, Params], dic
 
 def zero_sums(task: Task) -> Sums:
     """The totals before the first example."""
-    typed = lambda zero: jnp.asarray(zero, jnp.result_type(zero))          # a Python 0.0 has no dtype of its own
-    zeros = {metric.name: jax.tree.map(typed, metric.zero) for metric in task.metrics}
-    return {"loss": (jnp.float32(0), jnp.float32(0)), **zeros}
+    typed = lambda zero: jax.device_put(np.asarray(zero, jnp.result_type(zero)))      # a Python 0.0 has no dtype of its own
+    zeros = {metric.name: metric.zero for metric in task.metrics}
+    return jax.tree.map(typed, {"loss": (np.float32(0), np.float32(0)), **zeros})
 
 
 def finish(task: Task, sums: Sums) -> dict[str, float]:
@@ -77,9 +103,9 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
     data: Batch of whole columns. rows: (steps, batch) int32, the rows of each step. Both totals and state are those of
     the single steps in order, whatever the calls they are made in.
     """
-    def step(ts: TrainState, batch: Batch) -> tuple[TrainState, Sums]:
+    def step(ts: TrainState, batch: Batch, steps_key: Key) -> tuple[TrainState, Sums]:
         trained, frozen = split(task, ts.params)
-        key = rng.fold_in(rng.fold_in(ts.key, rng.Purpose.STEP), ts.step)
+        key = rng.fold_in(steps_key, ts.step)
         objective = lambda trained: _objective(task, {**frozen, **trained}, ts.state, batch, train=True, key=key)
         grads, (state, sums) = jax.grad(objective, has_aux=True)(trained)
         updates, opt_state = task.optimizer.update(grads, ts.opt_state, trained)
@@ -87,9 +113,11 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
         return TrainState({**frozen, **chain.constrain(task.layers, moved)}, state, opt_state, ts.step + 1, ts.key), sums
 
     def train(ts, sums, data, rows, start, stop):
+        steps_key = rng.fold_in(ts.key, rng.Purpose.STEP)
+
         def body(i, carry):
             ts, sums = carry
-            ts, new = step(ts, _gather(data, rows[i]))
+            ts, new = step(ts, _gather(data, rows[i]), steps_key)
             return ts, jax.tree.map(jnp.add, sums, new)
 
         return lax.fori_loop(start, stop, body, (ts, sums))
@@ -97,15 +125,26 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
     return compiled(train)
 
 
+def may_pad(task: Task) -> bool:
+    """Whether an evaluation may fill a batch up with rows that do not count: nothing in the task looks at several rows."""
+    penalised = any(getattr(layer, "activity_regularizer", None) is not None for _, layer in task.layers)
+    known = task.loss in losses.TABLE.values() and all(metric.by_row for metric in task.metrics)
+    return known and not penalised and chain.by_row(task.layers)
+
+
 def make_evaluate(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:
     """evaluate(params, state, sums, data, rows, start, stop) -> (state, sums) after the batches rows[start:stop].
 
-    The state changes only where a stateful layer carries it on.
+    The state changes only where a stateful layer carries it on. Where `may_pad(task)`, a row number -1 stands for no row.
     """
+    padded = may_pad(task)
+
     def evaluate(params, state, sums, data, rows, start, stop):
         def body(i, carry):
             state, sums = carry
-            _, (state, new) = _objective(task, params, state, _gather(data, rows[i]), train=False, key=None)
+            real = rows[i] >= 0 if padded else None
+            batch = _gather(data, jnp.maximum(rows[i], 0) if padded else rows[i])
+            _, (state, new) = _objective(task, params, state, batch, real, train=False, key=None)
             return state, jax.tree.map(jnp.add, sums, new)
 
         return lax.fori_loop(start, stop, body, (state, sums))
@@ -114,9 +153,9 @@ def make_evaluate(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:
 
 
 def make_predict(layers: chain.Layers, input_dtype: str) -> Callable[..., tuple[Array, dict[str, Any]]]:
-    """predict(params, state, x, rows) -> (y_hat of those rows, state)."""
-    def predict(params, state, x, rows):
-        out = chain.apply(layers, params, state, _take(x, rows).astype(input_dtype))
+    """predict(params, state, x) -> (y_hat, state)."""
+    def predict(params, state, x):
+        out = chain.apply(layers, params, state, x.astype(input_dtype))
         return out.y, chain.take_penalties(out.state)[1]
 
     return compiled(predict)
@@ -128,23 +167,30 @@ def check(task: Task, ts: TrainState, batch: Batch, *, train: bool) -> None:
     jax.eval_shape(lambda ts, batch: _objective(task, ts.params, ts.state, batch, train=train, key=key), ts, batch)
 
 
+def prepare(program: Any, *arguments: Any) -> None:
+    """Compiles a program for arguments like these (arrays or Specs); a later call finds it compiled."""
+    program.lower(*arguments).compile()
+
+
 def compiled(function: Callable[..., Any]) -> Any:
     """jax.jit with the options that every program of ours wants on this backend."""
     return jax.jit(function, compiler_options=_compiler_options())
 
 
-def _objective(task: Task, params: Any, state: Any, batch: Batch, *, train: bool, key: Key | None) -> tuple[Array, Any]:
-    """(the loss to differentiate, (new state, totals)) of one batch."""
+def _objective(task: Task, params: Any, state: Any, batch: Batch, real: Array | None = None, *, train: bool,
+               key: Key | None) -> tuple[Array, Any]:
+    """(the loss to differentiate, (new state, totals)) of one batch. real: (batch,) bool, which rows count; None: all."""
     layers, activation, loss = _before_last_activation(task)
     out = chain.apply(layers, params, state, batch.x.astype(task.input_dtype), train=train, key=key)
     activity, state = chain.take_penalties(out.state)
     assert batch.y is not None
     y = batch.y.astype(jnp.float32)
     trained, _ = split(task, params)                            # frozen weights are not penalised, as in Keras 3
-    total = _average(loss(y, out.y), batch.weight, out.mask, out.y) + chain.penalty(layers, trained) + activity
+    mask = _both(out.mask, real)
+    total = _average(loss(y, out.y), batch.weight, mask, out.y) + chain.penalty(layers, trained) + activity
     y_hat = activation(out.y)
-    weight = None if out.mask is None else out.mask.astype(jnp.float32)
-    rows = jnp.float32(out.y.shape[0])
+    weight = None if mask is None else mask.astype(jnp.float32)
+    rows = jnp.float32(out.y.shape[0]) if real is None else jnp.sum(real, dtype=jnp.float32)
     sums = {metric.name: metric.sums(y, y_hat, weight) for metric in task.metrics}
     return total, (state, {"loss": (total * rows, rows), **sums})
 
@@ -159,6 +205,13 @@ def _before_last_activation(task: Task) -> tuple[chain.Layers, Callable[[Array],
         if loss is not None:
             return (*task.layers[:-1], (name, linear)), activation, loss
     return task.layers, lambda y: y, task.loss
+
+
+def _both(mask: Array | None, real: Array | None) -> Array | None:
+    """The mask of the time steps where the row counts, too; one of them where there is no other."""
+    if mask is None or real is None:
+        return real if mask is None else mask
+    return mask & real.reshape(-1, *(1,) * (mask.ndim - 1))
 
 
 def _average(values: Array, weight: Array | None, mask: Array | None, y_hat: Array) -> Array:

@@ -899,4 +899,4 @@ def test_what_is_compiled_is_noticed():
     model.compile("sgd", "mse")
     model.fit(X, Y, batch_size=24, validation_split=0.5, verbose=0)
     model.predict(X)
-    assert COMPILED[before:] == ["jit(train)", "jit(evaluate)", "jit(predict)"]
+    assert sorted(COMPILED[before:]) == ["jit(evaluate)", "jit(predict)", "jit(train)"]      # evaluate beside train

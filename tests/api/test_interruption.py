@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.experimental import io_callback
 
+from jaxseq.api.data import training_feed
 from jaxseq.api.interrupt import Interrupt, at_step_boundary
 from jaxseq.api.memory import advised
 from jaxseq.callbacks import Callback, EarlyStopping, LambdaCallback
@@ -489,15 +491,15 @@ def test_running_out_of_memory_in_evaluate_and_predict_says_what_to_do(monkeypat
     assert_usable(model, data)
 
 
-def test_data_too_large_for_the_device_say_how_large_they_are(monkeypatch, no_notes, model, data):
-    class Full:
-        def __getattr__(self, name):
-            raise OUT_OF_MEMORY
+def test_data_too_large_for_the_device_say_how_large_they_are(monkeypatch, no_notes):
+    def full(*arguments):
+        raise OUT_OF_MEMORY
 
-    monkeypatch.setattr("jaxseq.api.data.jnp", Full())
+    monkeypatch.setattr("jaxseq.api.data.jax.device_put", full)
     with pytest.raises(jax.errors.JaxRuntimeError) as caught:
-        model.predict(np.zeros((2**18, 4), np.float32))
-    assert caught.value.__notes__ == ["x is 4 MiB, too much for the device's memory: pass fewer rows at a time."]
+        training_feed(jnp.zeros((2**18, 4)), jnp.zeros(2**18), None, 32)
+    assert caught.value.__notes__ == ["The data are 5 MiB, too much for the device's memory: pass NumPy arrays, which go there "
+                                      "slab by slab."]
 
 
 def test_other_errors_of_the_device_get_no_advice():

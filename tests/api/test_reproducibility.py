@@ -237,7 +237,7 @@ def test_without_shuffling_an_epoch_is_its_batches_in_order(rewind, data):
 def orders(shuffle, rows: int = 40, size: int = 7) -> list[list[np.ndarray]]:
     """The rows of each batch, in two epochs."""
     column = np.zeros((rows, 1), np.float32)
-    feed = feeds.feed(column, None, None, size, shuffle)
+    feed = feeds.training_feed(column, column, None, size, shuffle)
     passes = [list(feed.one_pass((0, 11), step)) for step in (0, feed.steps)]
     return [[row for segment in each for row in np.asarray(segment.rows)] for each in passes]
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.core import chain, rng
-from jaxseq.core.kernels.recurrence import lstm, lstm_cell, over_time, project
+from jaxseq.core.kernels.recurrence import SHORT, in_segments, lstm, lstm_cell, over_time, project
 from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.embedding import Embedding
 from jaxseq.core.layers.masking import Masking
@@ -48,7 +48,7 @@ def value_and_gradients(function, *arguments):
     """f(...), and the gradients of a weighted sum of it, in one program."""
     def run(*arguments):
         y, back = jax.vjp(function, *arguments)
-        return y, back(jnp.asarray(numbers(*y.shape, seed=9)))
+        return y, back(jnp.asarray(numbers(*y.shape, seed=9), y.dtype))
     return jax.jit(run, compiler_options=QUICK)(*arguments)
 
 
@@ -150,26 +150,152 @@ def test_before_the_first_real_step_the_output_is_zero_and_then_it_repeats():
 # ---- the gradient of its own
 
 
-@pytest.mark.parametrize("go_backwards", [False, True])
-@pytest.mark.parametrize("mask", [None, MASK], ids=["all steps", "masked"])
-def test_its_own_gradient_is_that_of_autodiff(mask, go_backwards):
-    z, recurrent_kernel = numbers(BATCH, TIME, 4 * UNITS), numbers(UNITS, 4 * UNITS, seed=1)
-    h, c = numbers(BATCH, UNITS, seed=2), numbers(BATCH, UNITS, seed=3)
-    mask = None if mask is None else jnp.asarray(mask)
+LONG = SHORT + 3            # a loop; TIME steps are written out
+WAYS = [
+    (TIME, {}, False), (TIME, {}, True), (LONG, {}, False), (LONG, {}, True), (LONG, {"unroll": True}, True),
+    (TIME, {"go_backwards": True}, True), (LONG, {"go_backwards": True}, False), (LONG, {"go_backwards": True}, True),
+]
 
-    def flat(outputs, h, c):
-        return jnp.concatenate([outputs.ravel(), h.ravel(), c.ravel()])
 
-    def own(z, recurrent_kernel, h, c):
-        return flat(*lstm(z, recurrent_kernel, h, c, mask, go_backwards=go_backwards))
+def given(time, masked, dtype=jnp.float32):
+    """(z, recurrent kernel, h, c) of that many steps, and a mask that hides about a third of them."""
+    arrays = numbers(BATCH, time, 4 * UNITS), numbers(UNITS, 4 * UNITS, seed=1) / 2, *numbers(2, BATCH, UNITS, seed=2)
+    mask = jnp.asarray(numbers(BATCH, time, seed=7) > -0.5) if masked else None
+    return [jnp.asarray(each, dtype) for each in arrays], mask
 
-    def autodiff(z, recurrent_kernel, h, c):
+
+def flat(outputs, h, c):
+    """All that comes out, so that cotangents reach the outputs, the last h and the last c."""
+    return jnp.concatenate([outputs.ravel(), h.ravel(), c.ravel()])
+
+
+def own(mask, **options):
+    return lambda z, recurrent_kernel, h, c: flat(*lstm(z, recurrent_kernel, h, c, mask, **options))
+
+
+def plain(mask, **options):
+    def run(z, recurrent_kernel, h, c):
         cell = lstm_cell(recurrent_kernel, jnp.tanh, jax.nn.sigmoid)
-        outputs, carry = over_time(cell, (h, c), z, mask, go_backwards=go_backwards)
+        outputs, carry = over_time(cell, (h, c), z, mask, **options)
         return flat(outputs, *carry)
+    return run
 
-    ours, plain = (value_and_gradients(each, z, recurrent_kernel, h, c) for each in (own, autodiff))
-    assert_same(ours, plain, **CLOSE)
+
+def wide(tree):
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), tree)
+
+
+@pytest.mark.parametrize(("time", "options", "masked"), WAYS)
+def test_its_own_gradient_is_that_of_autodiff(time, options, masked):
+    arguments, mask = given(time, masked)
+    ours, autodiff = (value_and_gradients(each(mask, **options), *arguments) for each in (own, plain))
+    assert_same(ours, autodiff, **CLOSE)
+
+
+@pytest.mark.parametrize(("time", "options"), [(TIME, {}), (LONG, {"go_backwards": True})], ids=["written out", "loop"])
+def test_in_bfloat16_it_stays_near_float32(time, options):
+    arguments, mask = given(time, True, jnp.bfloat16)
+    ours = value_and_gradients(own(mask, **options), *arguments)
+    exact = value_and_gradients(plain(mask, **options), *wide(arguments))
+    assert {leaf.dtype for leaf in jax.tree.leaves(ours)} == {jnp.dtype(jnp.bfloat16)}
+    for one, other in zip(jax.tree.leaves(wide(ours)), jax.tree.leaves(exact), strict=True):
+        assert np.linalg.norm(one - other) < 0.02 * np.linalg.norm(other)          # 8 binary digits: 0.004 each
+
+
+def in_float64(z, recurrent_kernel, h, c, mask, go_backwards):
+    """The textbook loop on z itself: a kernel that multiplies by one."""
+    order = slice(None, None, -1 if go_backwards else 1)
+    params = {"kernel": np.eye(4 * UNITS), "recurrent_kernel": recurrent_kernel}
+    outputs, h, c = oracles.lstm(params, z[:, order], None if mask is None else np.asarray(mask)[:, order], h, c)
+    return np.concatenate([outputs.ravel(), h.ravel(), c.ravel()])
+
+
+@pytest.mark.parametrize(("time", "options", "masked"), WAYS)
+def test_its_own_gradient_is_that_of_finite_differences(time, options, masked):
+    arguments, mask = given(time, masked)
+    y, gradients = value_and_gradients(own(mask, **options), *arguments)
+    weight, step = numbers(*y.shape, seed=9).astype(np.float64), 1e-5
+    exact = [np.asarray(each, np.float64) for each in arguments]
+    value = lambda arrays: in_float64(*arrays, mask, options.get("go_backwards", False))
+    assert_allclose(y, value(exact), rtol=1e-5, atol=1e-6)
+    for place, gradient in enumerate(gradients):
+        for seed in range(3):
+            direction = numbers(*gradient.shape, seed=20 + seed).astype(np.float64)
+            moved = [value([each + sign * step * direction if at == place else each for at, each in enumerate(exact)])
+                     for sign in (1, -1)]
+            expected = np.vdot(weight, moved[0] - moved[1]) / (2 * step)
+            assert_allclose(np.vdot(gradient, direction), expected, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"return_sequences": True, "go_backwards": True}, {"stateful": True}], ids=str)
+def test_in_bfloat16_only_the_input_product_is_rounded(options):
+    layer = LSTM(UNITS, **options)
+    half = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), weights(layer))
+    _, state = layer.init(jax.random.key(0), Spec(X.shape, jnp.bfloat16))
+    x = jnp.asarray(X, jnp.bfloat16)
+    run = lambda params, x: layer.apply(params, state, x, Ctx(True))[0].astype(jnp.float32)
+    assert layer.apply(half, state, x, Ctx(True))[0].dtype == jnp.bfloat16
+    ours, exact = value_and_gradients(run, half, x), value_and_gradients(run, wide(half), wide(x))
+    for one, other in zip(jax.tree.leaves(wide(ours)), jax.tree.leaves(exact), strict=True):
+        assert np.linalg.norm(one - other) < 0.02 * np.linalg.norm(other)
+
+
+@pytest.mark.parametrize(("time", "options", "loops"), [
+    (SHORT, {}, False), (SHORT + 1, {}, True), (SHORT + 1, {"unroll": True}, False), (SHORT, {"activation": "relu"}, False),
+], ids=str)
+def test_short_sequences_are_written_out(time, options, loops):
+    layer, x = LSTM(UNITS, **options), numbers(BATCH, time, FEATURES)
+    gradient = jax.jit(jax.grad(lambda params: jnp.sum(layer.apply(params, {}, x, Ctx(True))[0])))
+    assert ("stablehlo.while" in gradient.lower(weights(layer)).as_text()) == loops
+
+
+# ---- computed again instead of kept
+
+
+@pytest.mark.parametrize(("options", "masked"), [
+    ({}, False), ({}, True), ({"go_backwards": True}, True), ({"return_sequences": True, "go_backwards": True}, True),
+    ({"return_sequences": True, "activation": "relu"}, True), ({"stateful": True, "unroll": True}, False),
+    ({"recurrent_dropout": 0.5, "dropout": 0.5}, True),
+], ids=str)
+def test_remat_changes_no_number(options, masked):
+    """7 steps: three segments of two, and one step more."""
+    x, mask = numbers(BATCH, 7, FEATURES), jnp.asarray(numbers(BATCH, 7, seed=7) > -0.5) if masked else None
+    start = {"h": jnp.asarray(numbers(BATCH, UNITS, seed=4)), "c": jnp.asarray(numbers(BATCH, UNITS, seed=5))}
+
+    def run(layer):
+        def outputs(params, x):
+            y, state = layer.apply(params, start if layer.stateful else {}, x, Ctx(True, jax.random.key(3), mask))
+            return jnp.concatenate([y.ravel(), *(value.ravel() for value in state.values())])
+        return value_and_gradients(outputs, weights(layer), x)
+
+    assert_same(run(LSTM(UNITS, remat=True, **options)), run(LSTM(UNITS, **options)), **CLOSE)
+
+
+def test_remat_is_part_of_what_a_layer_is():
+    assert LSTM(2, remat=True) != LSTM(2)
+    assert repr(LSTM(2, remat=True)) == "LSTM(units=2, remat=True)"
+
+
+@pytest.mark.parametrize("time", [1, 2, 3, 4, 9, 11])
+def test_segments_follow_one_another(time):
+    """A running sum: what a segment finds is what the one before left."""
+    x = jnp.asarray(numbers(BATCH, time, UNITS))
+    total = lambda carry, x, mask: over_time(lambda carry, z: (carry[0] + z,), carry, x, mask)
+    outputs, (last,) = in_segments(total, (jnp.zeros((BATCH, UNITS)),), x)
+    assert_allclose(outputs, np.cumsum(x, axis=1), rtol=1e-5, atol=1e-6)
+    assert_array_equal(last, outputs[:, -1])
+
+
+def test_memory_is_linear_in_time_and_with_remat_far_less():
+    def needed(time, remat):
+        layer, x = LSTM(32, remat=remat), Spec((4, time, 8), jnp.float32)
+        params = jax.eval_shape(lambda key: layer.init(key, x)[0], jax.random.key(0))
+        loss = lambda params, x: jnp.sum(layer.apply(params, {}, x, Ctx(True))[0])
+        return jax.jit(jax.grad(loss, (0, 1))).lower(params, x).compile().memory_analysis().temp_size_in_bytes
+
+    kept, twice, again = needed(1024, False), needed(2048, False), needed(2048, True)
+    assert 1.8 < twice / kept < 2.2
+    assert again < twice / 5
 
 
 def test_without_a_gradient_the_value_is_the_same():
@@ -184,9 +310,9 @@ def test_the_gradient_has_a_gradient():
     recurrent_kernel, h = numbers(UNITS, 4 * UNITS, seed=1), jnp.zeros((2, UNITS))
     z, direction = numbers(2, 3, 4 * UNITS), numbers(2, 3, 4 * UNITS, seed=5)
     slope = lambda z: jnp.vdot(jax.grad(lambda z: jnp.sum(lstm(z, recurrent_kernel, h, h)[0] ** 2))(z), direction)
-    plain = lambda z: jnp.vdot(jax.grad(lambda z: jnp.sum(over_time(
+    autodiff = lambda z: jnp.vdot(jax.grad(lambda z: jnp.sum(over_time(
         lstm_cell(recurrent_kernel, jnp.tanh, jax.nn.sigmoid), (h, h), z)[0] ** 2))(z), direction)
-    second, expected = (jax.jit(jax.grad(each), compiler_options=QUICK)(z) for each in (slope, plain))
+    second, expected = (jax.jit(jax.grad(each), compiler_options=QUICK)(z) for each in (slope, autodiff))
     assert_allclose(second, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -324,6 +450,8 @@ def test_dropout_keeps_the_mean():
     (lambda: LSTM(2).init(jax.random.key(0), Spec((32, 784), jnp.float32)), "LSTM needs x (batch, time, features), got "
      "(32, 784). Write return_sequences=True in the recurrent layer before it, or give x a time axis: x[:, :, None]."),
     (lambda: LSTM(UNITS).apply(weights(LSTM(UNITS)), {}, jnp.asarray(X[:, :0]), Ctx()),
+     "A recurrent layer needs at least one time step, got 3 sequences of length 0."),
+    (lambda: LSTM(UNITS, remat=True).apply(weights(LSTM(UNITS)), {}, jnp.asarray(X[:, :0]), Ctx()),
      "A recurrent layer needs at least one time step, got 3 sequences of length 0."),
     (lambda: LSTM(UNITS).apply(weights(LSTM(UNITS)), {}, jnp.asarray(X), Ctx(mask=jnp.ones((3, 5), bool))),
      "A recurrent layer needs a mask (batch, time) (3, 6), got (3, 5)."),

@@ -190,7 +190,7 @@ def test_state_is_carried_from_step_to_step_in_training_evaluation_and_predictio
     state, sums = task.evaluate(ts.params, ts.state, run.zero_sums(task), batch, rows_of(3, 2), 0, 3)
     assert state["counting"]["seen"] == 6
     assert_allclose(run.finish(task, sums)["loss"], np.mean([3**2, 4**2, 5**2]))
-    y_hat, state = run.make_predict(task.layers, "float32")(ts.params, state, batch.x, jnp.array([0, 1]))
+    y_hat, state = run.make_predict(task.layers, "float32")(ts.params, state, batch.x[:2])
     assert state["counting"]["seen"] == 7
     assert_array_equal(y_hat, np.full((2, 1), 6.0))
 
@@ -205,12 +205,11 @@ def test_evaluation_draws_nothing_and_is_the_mean_over_unequal_batches(draw):
     assert run.finish(task, sums) == pytest.approx(expected, rel=1e-5)
 
 
-def test_prediction_takes_the_rows_it_is_told(draw):
+def test_prediction_is_the_layers_in_a_row_and_drops_nothing(draw):
     task, batch = task_of(Dense(3, activation="tanh"), Dropout(0.5)), regression(draw, 8)
     ts = begun(task, batch)
-    rows = jnp.array([7, 0, 0, 3])
-    y_hat, state = run.make_predict(task.layers, "float32")(ts.params, ts.state, batch.x, rows)
-    assert_allclose(y_hat, chain.apply(task.layers, ts.params, ts.state, batch.x[rows]).y, rtol=1e-6)
+    y_hat, state = run.make_predict(task.layers, "float32")(ts.params, ts.state, batch.x)
+    assert_allclose(y_hat, chain.apply(task.layers, ts.params, ts.state, batch.x).y, rtol=1e-6)
     assert state == {}
 
 
@@ -420,7 +419,7 @@ def test_activity_penalties_are_divided_by_the_rows_and_leave_no_trace_in_the_st
     h = chain.apply(task.layers[:1], first.params, first.state, batch.x).y
     y_hat = chain.apply(task.layers, first.params, first.state, batch.x).y
     assert_allclose(given["loss"] - given["mse"], (0.2 * np.abs(h).sum() + 0.01 * np.square(y_hat).sum()) / 6, rtol=1e-5)
-    _, state = run.make_predict(task.layers, "float32")(ts.params, ts.state, batch.x, jnp.arange(6))
+    _, state = run.make_predict(task.layers, "float32")(ts.params, ts.state, batch.x)
     for each in first.state, ts.state, state:
         assert_bitwise(each, {name: {chain.PENALTY: np.float32(0)} for name in ("dense", "dense_1")})
 
@@ -519,7 +518,8 @@ def asked_anew():
 
 
 def test_on_the_cpu_products_are_kept_away_from_ynnpack(asked_anew):
-    assert run._compiler_options() == ({"xla_cpu_experimental_ynn_fusion_type": ""} if jax.default_backend() == "cpu" else None)
+    assert run._compiler_options() == (run.CPU_OPTIONS if jax.default_backend() == "cpu" else None)
+    assert run.CPU_OPTIONS["xla_cpu_experimental_ynn_fusion_type"] == ""
 
 
 def test_an_option_that_jaxlib_does_not_know_breaks_nothing(asked_anew, monkeypatch):

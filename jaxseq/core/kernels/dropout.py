@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxseq.core import rng
 from jaxseq.core.require import require
@@ -12,7 +14,23 @@ from jaxseq.core.types import Array, Key
 def dropped(x: Array, key: Key, rate: float, shape: tuple[int, ...]) -> Array:
     """Inverted dropout: y = x * kept / (1 - rate), one draw for each element of `shape`, which broadcasts against x."""
     scale = jnp.asarray(1 / (1 - rate), x.dtype)
-    return jnp.where(rng.keep(key, rate, shape), x * scale, jnp.zeros((), x.dtype))
+    return jnp.where(_kept(key, rate, shape), x * scale, jnp.zeros((), x.dtype))
+
+
+def _kept(key: Key, rate: float, shape: tuple[int, ...]) -> Array:
+    """`rng.keep`, drawn once.
+
+    XLA:CPU fuses the draw into everything that uses it, so that the bits are hashed in the forward pass and again in
+    the backward pass; it drops optimization barriers before it fuses. What a branch gives, it does not fuse: here the
+    branch is always taken, which the compiler cannot know.
+    """
+    def plain(words: Array) -> Array:
+        return rng.keep(jax.random.wrap_key_data(words, impl="threefry2x32"), rate, shape)
+
+    def once(words: Array) -> Array:
+        return lax.cond((words[0] | 1) != 0, plain, lambda _: jnp.zeros(shape, bool), words)
+
+    return lax.platform_dependent(jax.random.key_data(key), cpu=once, default=plain)
 
 
 def check_rate(name: str, rate: float, argument: str = "rate") -> None:

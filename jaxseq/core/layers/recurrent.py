@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,9 +12,9 @@ from jax import lax
 
 from jaxseq.core import activations, rng
 from jaxseq.core.kernels.dropout import check_rate, dropped, own_key
-from jaxseq.core.kernels.recurrence import Carry, lstm, lstm_cell, over_time, project
+from jaxseq.core.kernels.recurrence import Carry, in_segments, lstm, lstm_cell, over_time, project
 from jaxseq.core.layer import Layer, sequence_in_words
-from jaxseq.core.precision import widened
+from jaxseq.core.precision import wide_dtype, widened
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Array, Ctx, Key, Spec, State
 
@@ -39,7 +40,10 @@ class LSTM(Layer):
         dropped over all steps. x has one draw for the four gates, h one for each.
     seed: a number that sets this layer's draws apart.
     go_backwards: reads from the last step to the first; the outputs, and the mask that goes on, stand in that order.
-    unroll: writes all steps out instead of a loop. Slower to compile; no number changes but by rounding.
+    unroll: writes all steps out instead of a loop. Slower to compile; no number changes but by rounding. Up to 8 steps
+        are always written out.
+    remat: runs the layer forward a second time on the way back instead of keeping what happened inside: the memory of
+        sqrt(time) steps instead of time, for about a third more arithmetic. No number changes but by rounding.
     implementation: Keras 2's choice between two ways to compute the same. Accepted, and without meaning here.
     Raises: ValueError for units < 1, a rate outside [0, 1), x without a time axis or without steps, a batch of another
         size than the carried state, and return_state=True.
@@ -71,6 +75,7 @@ class LSTM(Layer):
     go_backwards: bool = False
     stateful: bool = False
     unroll: bool = False
+    remat: bool = field(default=False, kw_only=True)
     implementation: int = field(default=2, kw_only=True, compare=False)
 
     shape_in_words = staticmethod(sequence_in_words)
@@ -92,25 +97,33 @@ class LSTM(Layer):
     def apply(self, params, state, x, ctx):
         if ctx.train and self.dropout > 0:
             x = dropped_alike(x, own_key(ctx.key, self.seed), self.dropout)
-        z = widened(project(x, params["kernel"], params.get("bias")))      # (batch, time, 4 * units)
-        carry = start(state, z, STATES) if self.stateful else from_zero(z, self.units, STATES)
-        outputs, carry = self._over_time(widened(params["recurrent_kernel"]), carry, z, ctx)
+        mask = mask_of(x, ctx)
+        like = Spec(x.shape, wide_dtype(jnp.result_type(x, params["kernel"])))
+        carry = start(state, like, STATES) if self.stateful else from_zero(like, self.units, STATES)
+        read = partial(self._read, params, self._kept(like, ctx))
+        if self.remat:
+            order = slice(None, None, -1 if self.go_backwards else None)
+            outputs, carry = in_segments(read, carry, x[:, order], None if mask is None else mask[:, order])
+        else:
+            outputs, carry = read(carry, x, mask, go_backwards=self.go_backwards)
         y = outputs if self.return_sequences else carry[0]
         return y.astype(x.dtype), after(state, carry, STATES) if self.stateful else state
 
-    def _over_time(self, recurrent_kernel, carry, z, ctx):
+    def _read(self, params, kept, carry, x, mask, go_backwards=False):
         """(outputs (batch, time, units), last carry), by the faster of two ways where the layer's functions allow."""
-        mask = mask_of(z, ctx)
-        order = {"go_backwards": self.go_backwards, "unroll": self.unroll}
+        z = widened(project(x, params["kernel"], params.get("bias")))      # (batch, time, 4 * units)
+        recurrent_kernel, order = widened(params["recurrent_kernel"]), {"go_backwards": go_backwards, "unroll": self.unroll}
         activation, recurrent_activation = activations.get(self.activation), activations.get(self.recurrent_activation)
-        dropping = ctx.train and self.recurrent_dropout > 0
-        if not dropping and activation in TANH and recurrent_activation in SIGMOID:
+        if kept is None and activation in TANH and recurrent_activation in SIGMOID:
             outputs, h, c = lstm(z, recurrent_kernel, carry[0], carry[1], mask, **order)
             return outputs, (h, c)
-        kept = None
-        if dropping:
-            kept = recurrent_draw(z, own_key(ctx.key, self.seed), self.recurrent_dropout, 4, self.units)
         return over_time(lstm_cell(recurrent_kernel, activation, recurrent_activation, kept), carry, z, mask, **order)
+
+    def _kept(self, like, ctx):
+        """The draw of recurrent dropout, the same for all steps; None where nothing is dropped."""
+        if not ctx.train or self.recurrent_dropout == 0:
+            return None
+        return recurrent_draw(like, own_key(ctx.key, self.seed), self.recurrent_dropout, 4, self.units)
 
     def out_mask(self, x, mask):
         return sequence_mask(mask, self.return_sequences, self.go_backwards)
@@ -140,17 +153,17 @@ def zero_state(x: Spec, units: int, names: tuple[str, ...]) -> State:
     return {name: jnp.zeros((x.shape[0], units), jnp.float32) for name in names}
 
 
-def from_zero(z: Array, units: int, names: tuple[str, ...]) -> Carry:
+def from_zero(like: Spec, units: int, names: tuple[str, ...]) -> Carry:
     """Zeros (batch, units) for each name: the carry before the first step of a layer that is not stateful."""
-    return tuple(jnp.zeros((z.shape[0], units), z.dtype) for _ in names)
+    return tuple(jnp.zeros((like.shape[0], units), like.dtype) for _ in names)
 
 
-def start(state: State, z: Array, names: tuple[str, ...]) -> Carry:
+def start(state: State, like: Spec, names: tuple[str, ...]) -> Carry:
     """The carry before the first step of a stateful layer: what the batch before left behind."""
     carried = state[names[0]].shape[0]
-    require(carried == z.shape[0], f"The layer is stateful and carries the state of a batch of {carried}, got a batch "
-            f"of {z.shape[0]}. Pass batches of {carried}, so a multiple of {carried} rows in all.")
-    return tuple(lax.stop_gradient(state[name]).astype(z.dtype) for name in names)
+    require(carried == like.shape[0], f"The layer is stateful and carries the state of a batch of {carried}, got a batch "
+            f"of {like.shape[0]}. Pass batches of {carried}, so a multiple of {carried} rows in all.")
+    return tuple(lax.stop_gradient(state[name]).astype(like.dtype) for name in names)
 
 
 def after(state: State, carry: Carry, names: tuple[str, ...]) -> State:
@@ -159,10 +172,10 @@ def after(state: State, carry: Carry, names: tuple[str, ...]) -> State:
     return {**state, **last}
 
 
-def mask_of(z: Array, ctx: Ctx) -> Array | None:
+def mask_of(x: Array, ctx: Ctx) -> Array | None:
     """The mask (batch, time), if there is one; a ValueError when it does not fit."""
-    require(ctx.mask is None or ctx.mask.shape == z.shape[:2], f"A recurrent layer needs a mask (batch, time) "
-            f"{z.shape[:2]}, got {None if ctx.mask is None else ctx.mask.shape}.")
+    require(ctx.mask is None or ctx.mask.shape == x.shape[:2], f"A recurrent layer needs a mask (batch, time) "
+            f"{x.shape[:2]}, got {None if ctx.mask is None else ctx.mask.shape}.")
     return ctx.mask
 
 
@@ -178,7 +191,7 @@ def dropped_alike(x: Array, key: Key, rate: float) -> Array:
     return dropped(x, rng.fold_in(key, "dropout"), rate, (x.shape[0], 1, x.shape[2]))
 
 
-def recurrent_draw(z: Array, key: Key, rate: float, gates: int, units: int) -> Array:
+def recurrent_draw(like: Spec, key: Key, rate: float, gates: int, units: int) -> Array:
     """What h is multiplied with on its way into each gate: 0 or 1 / (1 - rate), (batch, gates, units)."""
-    shape = z.shape[0], gates, units
-    return dropped(jnp.ones(shape, z.dtype), rng.fold_in(key, "recurrent_dropout"), rate, shape)
+    shape = like.shape[0], gates, units
+    return dropped(jnp.ones(shape, like.dtype), rng.fold_in(key, "recurrent_dropout"), rate, shape)
