@@ -164,6 +164,9 @@ def test_programs_are_compiled_in_run_alone(path):
     mentions |= {alias.name for node in nodes(path) if isinstance(node, ast.ImportFrom) for alias in node.names}
     if relative(path) == "core/run.py":
         assert "jit" in mentions
+    elif relative(path) == "core/rng.py":
+        marked = [node.name for node in nodes(path) if isinstance(node, ast.FunctionDef) and node.decorator_list]
+        assert marked == ["_threefry"] and not mentions & {"pjit", "pmap"}      # a function within programs, none of its own
     else:
         assert not mentions & {"jit", "pjit", "pmap"}
 

@@ -44,7 +44,7 @@ def _work(jobs: list[tuple[Future, Job]]) -> None:
     for future, (program, arguments) in jobs:
         try:
             future.set_result(run.prepare(program, *arguments))
-        except Exception as error:
+        except BaseException as error:              # whatever it is, nobody may wait for ever
             future.set_exception(error)
 
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle, repeat
 from typing import Any, NamedTuple
 
 import jax
@@ -124,7 +125,9 @@ class Streamed(Feed):
     def _segments(self, rows):
         steps = self._steps_of_a_slab(rows.shape[1])
         parts = [rows[start:start + steps] for start in range(0, len(rows), steps)]
-        slabs = (self._slab(part, steps) for part in parts)
+        memory = [jax.tree.map(lambda column: _aligned((steps * rows.shape[1], *column.shape[1:]), column.dtype), self.columns)
+                  for _ in parts[:2]]                       # one to work on, one to prepare; in turns
+        slabs = map(_filled, repeat(self.columns), parts, cycle(memory), repeat(steps))
         return slabs if len(parts) == 1 else ahead(slabs)
 
     def _kind(self, steps, size):
@@ -137,15 +140,6 @@ class Streamed(Feed):
             return 1                                                    # the ragged last batch
         batch_bytes = sum(column.nbytes for column in jax.tree.leaves(self.columns)) * size // self.rows
         return max(1, self.slab_bytes // max(1, batch_bytes))
-
-    def _slab(self, rows: np.ndarray, steps: int) -> Segment:
-        """The rows of some steps, gathered; where they are fewer than `steps`, the rest of the slab is left as it is."""
-        size = steps * rows.shape[1]
-        places = np.full(size, NO_ROW, np.int32)
-        places[:rows.size] = np.where(rows.ravel() == NO_ROW, NO_ROW, np.arange(rows.size))
-        wanted = np.maximum(rows.ravel(), 0)
-        slab = jax.tree.map(lambda column: jax.device_put(_gathered(column, wanted, size)), self.columns)
-        return Segment(slab, jax.device_put(places.reshape(steps, -1)), len(rows))
 
 
 class Batches(NamedTuple):
@@ -175,13 +169,14 @@ class Batches(NamedTuple):
             yield Segment(Batch(part, None), rows, 1)
 
 
-def training_feed(x: Column, y: Column, weight: Column | None, batch_size: int, shuffle: bool | str = False) -> Feed:
+def training_feed(x: Column, y: Column, weight: Column | None, batch_size: int, shuffle: bool | str = False,
+                  padded: bool = False) -> Feed:
     """Columns to train on: on the device as a whole, or in slabs where they are large and come from the host."""
     columns = _columns(x, y, weight)
     held = sum(column.nbytes for column in jax.tree.leaves(columns))
     if held > RESIDENT_BYTES and not isinstance(x, jax.Array):
-        return Streamed(jax.tree.map(np.asarray, columns), len(x), batch_size, shuffle)
-    return _resident(columns, batch_size, shuffle)
+        return Streamed(jax.tree.map(np.asarray, columns), len(x), batch_size, shuffle, padded)
+    return _resident(columns, batch_size, shuffle, padded)
 
 
 def evaluation_feed(x: Column, y: Column, weight: Column | None, batch_size: int, padded: bool) -> Feed:
@@ -222,18 +217,27 @@ def _columns(x: Column, y: Column, weight: Column | None) -> Batch:
     return Batch(x, y, None if weight is None else weight.astype(np.float32))
 
 
-def _resident(columns: Batch, batch_size: int, shuffle: bool | str, padded: bool = False) -> Resident:
+def _resident(columns: Batch, batch_size: int, shuffle: bool | str, padded: bool) -> Resident:
     held = sum(column.nbytes for column in jax.tree.leaves(columns))
     with advised(f"The data are {held / 2**20:,.0f} MiB, too much for the device's memory: pass NumPy arrays, which go there "
                  "slab by slab."):
         return Resident(jax.device_put(columns), len(columns.x), batch_size, shuffle, padded)
 
 
-def _gathered(column: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
-    """column[rows] at the beginning of memory for `size` rows, which a CPU device takes as it is."""
-    shape = (size, *column.shape[1:])
-    memory = np.empty(math.prod(shape) * column.itemsize + ALIGNMENT, np.uint8)
+def _filled(columns: Batch, rows: np.ndarray, memory: Batch, steps: int) -> Segment:
+    """The rows of some steps, gathered into `memory`; where they are fewer than `steps`, the rest is left as it is."""
+    size = rows.shape[1]
+    places = np.full(steps * size, NO_ROW, np.int32)
+    places[:rows.size] = np.where(rows.ravel() == NO_ROW, NO_ROW, np.arange(rows.size))
+    wanted = np.maximum(rows.ravel(), 0)
+    for column, slab in zip(jax.tree.leaves(columns), jax.tree.leaves(memory), strict=True):
+        np.take(column, wanted, axis=0, out=slab[:rows.size], mode="clip")      # with this mode NumPy writes there directly
+    return Segment(jax.block_until_ready(jax.device_put(memory)), jax.device_put(places.reshape(steps, size)), len(rows))
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Memory that a CPU device takes as it is."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
-    slab = memory[start:start + memory.size - ALIGNMENT].view(column.dtype).reshape(shape)
-    np.take(column, rows, axis=0, out=slab[:len(rows)], mode="clip")    # with this mode NumPy writes into `out` directly
-    return slab
+    return memory[start:start + size].view(dtype).reshape(shape)

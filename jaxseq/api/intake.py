@@ -14,6 +14,7 @@ from jaxseq.api.architecture import Architecture
 from jaxseq.api.columns import Column
 from jaxseq.api.data import Batches, Feed, evaluation_feed as measured, training_feed
 from jaxseq.api.loop import Plan
+from jaxseq.core import chain, run
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Shape
 
@@ -45,7 +46,7 @@ class Rows(NamedTuple):
 
 
 def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, validation_data: Any,
-             wish: FitWish, check_inputs: bool, padded: bool) -> tuple[Plan, Shape]:
+             wish: FitWish, check_inputs: bool, task: Any) -> tuple[Plan, Shape]:
     """What fit shall do, and the shape of x. ValueError or TypeError for anything that does not fit."""
     one_of("shuffle", wish.shuffle, (True, False, "batch"))
     epochs = _epochs(wish.initial_epoch, wish.epochs)
@@ -57,24 +58,24 @@ def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any,
     if validation_data is not None:
         valid = _validation_rows(shown(model, rows.x), loss, validation_data, check_inputs)
     whole_batches(model, "x", train.x.shape[0], size)
-    train_feed = training_feed(*train, size, wish.shuffle)
+    train_feed = training_feed(*train, size, wish.shuffle, run.may_pad(task, train=True))
     steps = train_feed.steps if wish.steps_per_epoch is None else int(wish.steps_per_epoch)
     if valid is None:
         require(wish.validation_steps is None, "validation_steps needs validation_data or validation_split.")
         return Plan(train_feed, None, epochs, steps, 0), rows.x.shape
     whole_batches(model, "validation x", valid.x.shape[0], size)
-    valid_feed = measured(*valid, size, padded)
+    valid_feed = measured(*valid, size, run.may_pad(task, train=False))
     valid_steps = limited("validation_steps", wish.validation_steps, valid_feed.steps)
     return Plan(train_feed, valid_feed, epochs, steps, valid_steps), rows.x.shape
 
 
 def evaluation_feed(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, size: int | None,
-                    check_inputs: bool, padded: bool) -> tuple[Feed, Shape]:
+                    check_inputs: bool, task: Any) -> tuple[Feed, Shape]:
     """The data of evaluate, ready to be run over, and the shape of x."""
     size = batch_size(model, size)
     rows = fitted_rows(model, loss, x, y, sample_weight, None, "", check_inputs)
     whole_batches(model, "x", rows.x.shape[0], size)
-    return measured(*rows, size, padded), rows.x.shape
+    return measured(*rows, size, run.may_pad(task, train=False)), rows.x.shape
 
 
 def training_batch(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> tuple[Feed, Shape]:
@@ -83,7 +84,7 @@ def training_batch(model: Architecture, loss: Any, x: Any, y: Any, sample_weight
     return training_feed(*rows, one_batch(model, rows.x)), rows.x.shape
 
 
-def prediction_feed(model: Architecture, x: Any, size: int | None, check_inputs: bool, padded: bool) -> tuple[Batches, Shape]:
+def prediction_feed(model: Architecture, x: Any, size: int | None, check_inputs: bool) -> tuple[Batches, Shape]:
     """The data of predict, ready to be run over, and the shape of x."""
     size = batch_size(model, size)
     given = columns.column("x", x)
@@ -93,7 +94,7 @@ def prediction_feed(model: Architecture, x: Any, size: int | None, check_inputs:
     if check_inputs:
         checks.check_x_values("x", given, _first_layer(model))
     whole_batches(model, "x", fitted.shape[0], size)
-    return Batches(np.asarray(fitted), size, padded), fitted.shape
+    return Batches(np.asarray(fitted), size, chain.by_row(model.layers, train=False)), fitted.shape
 
 
 def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, prefix: str,

@@ -16,7 +16,7 @@ from jaxseq.api.callbacks import Callback, CallbackList, Logs
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.progress import reporters
-from jaxseq.core import chain, losses, metrics, optimizers, run
+from jaxseq.core import losses, metrics, optimizers, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, TrainState
@@ -99,7 +99,7 @@ class Sequential(Body):
         history = History()
         with at_step_boundary() as interrupt:
             plan, shape = intake.fit_plan(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
-                                          validation_data, wish, check_inputs, run.may_pad(self._task()))
+                                          validation_data, wish, check_inputs, self._task())
             run_callbacks = CallbackList([*reporters(verbose), *_listed(callbacks), history], self, {
                 "epochs": plan.epochs.stop, "steps": plan.steps, "batch_size": plan.train.batch_size,
                 "samples": plan.train.rows, "verbose": verbose, "metrics": [each.name for each in compiled.metrics]})
@@ -118,7 +118,7 @@ class Sequential(Body):
         compiled = self._need_compile("evaluate")
         with at_step_boundary() as interrupt:
             feed, shape = intake.evaluation_feed(self._architecture, compiled.loss, x, y, sample_weight, batch_size,
-                                                 check_inputs, run.may_pad(self._task()))
+                                                 check_inputs, self._task())
             steps = intake.limited("steps", steps, feed.steps)
             run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
                                          self, {"steps": steps, "verbose": verbose})
@@ -130,8 +130,7 @@ class Sequential(Body):
                 callbacks: Iterable[Callback] | Callback | None = None, *, check_inputs: bool = True) -> np.ndarray:
         """The model's output for every row of x, as a NumPy array."""
         with at_step_boundary() as interrupt:
-            batches, shape = intake.prediction_feed(self._architecture, x, batch_size, check_inputs,
-                                                    chain.by_row(self._architecture.layers))
+            batches, shape = intake.prediction_feed(self._architecture, x, batch_size, check_inputs)
             steps = intake.limited("steps", steps, batches.steps)
             run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
                                          self, {"steps": steps, "verbose": verbose})

@@ -66,9 +66,9 @@ def apply(layers: Layers, params: dict[str, Any], state: dict[str, Any], x: Arra
     return Output(x, _filled(new_state), mask)
 
 
-def by_row(layers: Layers) -> bool:
-    """Whether in evaluation every row of the output is a function of the same row of the input: see `Layer.by_row`."""
-    return all(layer.by_row for _, layer in layers)
+def by_row(layers: Layers, *, train: bool) -> bool:
+    """Whether every row of the output is a function of the same row of the input alone: see `Layer.by_row`."""
+    return all(layer.by_row(train) for _, layer in layers)
 
 
 def penalty(layers: Layers, params: dict[str, Any]) -> Array:

@@ -147,9 +147,8 @@ class Layer(Handle, ABC):
         """The mask of the output, given the input and its mask. Passed on unchanged by default."""
         return mask
 
-    @property
-    def by_row(self) -> bool:
-        """Whether in evaluation each row is worked on by itself, so that a batch may be filled up with rows that do not count.
+    def by_row(self, train: bool) -> bool:
+        """Whether each row is worked on by itself, so that a batch may be filled up with rows that do not count.
 
         Taken for granted of the layers here with the functions here; a user's own may look at the whole batch.
         """

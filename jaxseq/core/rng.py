@@ -98,7 +98,7 @@ def keep(key: Key, rate: float, shape: tuple[int, ...]) -> Array:
 
 
 def uniform(key: Key, shape: tuple[int, ...], low: float, high: float) -> Array:
-    """float32 in [low, high). Equals jax.random.uniform bit for bit, and compiles in a fifth of its time."""
+    """float32 in [low, high). In a compiled program it equals jax.random.uniform bit for bit, at a fifth of the compile time."""
     unit = lax.bitcast_convert_type((bits(key, shape) >> 9) | np.float32(1).view(np.uint32), jnp.float32) - np.float32(1)
     low_, high_ = jnp.float32(low), jnp.float32(high)
     return jnp.maximum(low_, unit * (high_ - low_) + low_)
@@ -131,6 +131,7 @@ def _positions(shape: tuple[int, ...]) -> Array:
     return place
 
 
+@jax.jit        # not a program of its own: so it is traced and lowered once, and called in all the places that hash
 def _threefry(key0: Array, key1: Array, x0: Array, x1: Array) -> tuple[Array, Array]:
     """Twenty rounds of threefry2x32 on the counter words (x0, x1)."""
     schedule = key0, key1, key0 ^ key1 ^ _PARITY

@@ -100,13 +100,16 @@ def finish(task: Task, sums: Sums) -> dict[str, float]:
 def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
     """train(ts, sums, data, rows, start, stop) -> (ts, sums) after the steps rows[start:stop].
 
-    data: Batch of whole columns. rows: (steps, batch) int32, the rows of each step. Both totals and state are those of
-    the single steps in order, whatever the calls they are made in.
+    data: Batch of whole columns. rows: (steps, batch) int32, the rows of each step; where `may_pad(task, train=True)`, -1
+    stands for no row. Both totals and state are those of the single steps in order, whatever the calls they are made in.
     """
-    def step(ts: TrainState, batch: Batch, steps_key: Key) -> tuple[TrainState, Sums]:
+    padded = may_pad(task, train=True)
+
+    def step(ts: TrainState, data: Batch, rows: Array, steps_key: Key) -> tuple[TrainState, Sums]:
         trained, frozen = split(task, ts.params)
+        batch, real = _gather(data, rows, padded)
         key = rng.fold_in(steps_key, ts.step)
-        objective = lambda trained: _objective(task, {**frozen, **trained}, ts.state, batch, train=True, key=key)
+        objective = lambda trained: _objective(task, {**frozen, **trained}, ts.state, batch, real, train=True, key=key)
         grads, (state, sums) = jax.grad(objective, has_aux=True)(trained)
         updates, opt_state = task.optimizer.update(grads, ts.opt_state, trained)
         moved: Any = optax.apply_updates(trained, updates)
@@ -117,7 +120,7 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
 
         def body(i, carry):
             ts, sums = carry
-            ts, new = step(ts, _gather(data, rows[i]), steps_key)
+            ts, new = step(ts, data, rows[i], steps_key)
             return ts, jax.tree.map(jnp.add, sums, new)
 
         return lax.fori_loop(start, stop, body, (ts, sums))
@@ -125,25 +128,25 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
     return compiled(train)
 
 
-def may_pad(task: Task) -> bool:
-    """Whether an evaluation may fill a batch up with rows that do not count: nothing in the task looks at several rows."""
+def may_pad(task: Task, *, train: bool) -> bool:
+    """Whether a batch may be filled up with rows that do not count: nothing in the task looks at several rows."""
     penalised = any(getattr(layer, "activity_regularizer", None) is not None for _, layer in task.layers)
     known = task.loss in losses.TABLE.values() and all(metric.by_row for metric in task.metrics)
-    return known and not penalised and chain.by_row(task.layers)
+    return known and not penalised and chain.by_row(task.layers, train=train)
 
 
 def make_evaluate(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:
     """evaluate(params, state, sums, data, rows, start, stop) -> (state, sums) after the batches rows[start:stop].
 
-    The state changes only where a stateful layer carries it on. Where `may_pad(task)`, a row number -1 stands for no row.
+    The state changes only where a stateful layer carries it on. Where `may_pad(task, train=False)`, a row number -1 stands for
+    no row.
     """
-    padded = may_pad(task)
+    padded = may_pad(task, train=False)
 
     def evaluate(params, state, sums, data, rows, start, stop):
         def body(i, carry):
             state, sums = carry
-            real = rows[i] >= 0 if padded else None
-            batch = _gather(data, jnp.maximum(rows[i], 0) if padded else rows[i])
+            batch, real = _gather(data, rows[i], padded)
             _, (state, new) = _objective(task, params, state, batch, real, train=False, key=None)
             return state, jax.tree.map(jnp.add, sums, new)
 
@@ -236,13 +239,11 @@ def _average(values: Array, weight: Array | None, mask: Array | None, y_hat: Arr
     return jnp.sum(values) / count
 
 
-def _gather(data: Batch, row: Array) -> Batch:
-    return jax.tree.map(lambda column: _take(column, row), data)
-
-
-def _take(column: Array, rows: Array) -> Array:
-    """column[rows]; the rows were counted on the host, so no bounds are checked."""
-    return column.at[rows].get(mode="promise_in_bounds")
+def _gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]:
+    """(the batch of those rows, which of them count; None: all). The host has counted them, so no bounds are checked."""
+    wanted = jnp.maximum(rows, 0) if padded else rows
+    batch = jax.tree.map(lambda column: column.at[wanted].get(mode="promise_in_bounds"), data)
+    return batch, rows >= 0 if padded else None
 
 
 @functools.cache

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from jax import numpy as jnp
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.api import columns, intake
 from jaxseq.api.columns import column
@@ -111,12 +111,14 @@ def test_predictions_are_those_of_the_numbers(rewind, expected, what):
 
 @pytest.mark.parametrize("what", [name for name in GOOD if "DataFrame" in name or "list" in name])
 def test_training_is_that_on_the_numbers(rewind, what):
+    """To rounding: data of another dtype are another program, which may add up in another order."""
     after = []
     for x in WHOLE, GOOD[what][0]:
         model = rewind()
         model.fit(x, WHOLE[:, 0], verbose=0)
-        after.append(model.fingerprint())
-    assert after[0] == after[1]
+        after.append(model.get_weights())
+    for ours, theirs in zip(*after, strict=True):
+        assert_allclose(ours, theirs, rtol=1e-5)
 
 
 def test_a_bool_column_stays_bool():
@@ -155,10 +157,11 @@ def test_images_travel_to_the_device_as_bytes():
     model = Sequential([Flatten(input_shape=(4, 4, 1)), Dense(1)], seed=0)
     model.compile("sgd", "mse")
     images = DRAW.integers(0, 256, (12, 4, 4, 1)).astype(np.uint8)
-    batches, _ = intake.prediction_feed(model._architecture, images, None, True, True)
+    batches, _ = intake.prediction_feed(model._architecture, images, None, True)
     assert all(batch.slab.x.dtype == np.uint8 for batch in batches.one_pass())
     assert_array_equal(model.predict(images), model.predict(images.astype(np.float32)))
-    feed, _ = intake.evaluation_feed(model._architecture, "mse", images, np.zeros(12, np.float16), None, None, True, True)
+    y = np.zeros(12, np.float16)
+    feed, _ = intake.evaluation_feed(model._architecture, "mse", images, y, None, None, True, model._task())
     slabs = [segment.slab for segment in feed.one_pass()]
     assert slabs and all(slab.x.dtype == np.uint8 and slab.y.dtype == np.float16 for slab in slabs)
 

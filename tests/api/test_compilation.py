@@ -1,11 +1,13 @@
-"""How often fit compiles: one training program for all numbers of steps, and one more for a ragged last batch."""
+"""How often fit compiles: one training program for all numbers of steps, and one more only where a batch cannot be padded."""
+
+import copy
 
 import numpy as np
 import pytest
 
 from jaxseq.api import loop
 from jaxseq.callbacks import Callback, EarlyStopping, LambdaCallback
-from jaxseq.layers import Dense, Dropout
+from jaxseq.layers import BatchNormalization, Dense, Dropout
 from jaxseq.models import Sequential
 
 
@@ -23,15 +25,17 @@ class Steps(Callback):
         self.done = done
 
 
-def mlp():
-    model = Sequential([Dense(16, activation="relu", input_shape=(8,)), Dropout(0.5), Dense(1)], seed=0)
+def mlp(*more):
+    model = Sequential([Dense(16, activation="relu", input_shape=(8,)), *more, Dropout(0.5), Dense(1)], seed=0)
     model.compile("adam", "mse", metrics=["mae"])
     return model
 
 
-@pytest.mark.parametrize(("rows", "programs"), [(320, 1), (330, 2)])
-def test_a_fit_compiles_its_training_program_once_and_once_for_a_ragged_last_batch(rows, programs, monkeypatch):
-    model, steps, generator = mlp(), Steps(), np.random.default_rng(0)
+@pytest.mark.parametrize(("rows", "more", "programs"), [
+    (320, (), 1), (330, (), 1), (320, (BatchNormalization(),), 1), (330, (BatchNormalization(),), 2)])
+def test_a_fit_compiles_its_training_program_once_and_once_more_for_a_ragged_batch_that_cannot_be_padded(
+        rows, more, programs, monkeypatch):
+    model, steps, generator = mlp(*map(copy.copy, more)), Steps(), np.random.default_rng(0)
     x, y = generator.random((rows, 8)), generator.random((rows, 1))
     paces = iter(range(1, 10**6))
     monkeypatch.setattr(loop.Pacer, "learn", lambda self, *_: setattr(self, "steps", next(paces) % 4 + 1))

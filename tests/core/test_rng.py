@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.core import rng
 from jaxseq.core.rng import Purpose, bits, fold_in, keep, root_key, row_order
@@ -216,3 +216,44 @@ def test_golden_key_of_the_first_weights():
     first = fold_in(root_key(0), Purpose.INIT)
     assert words_of(first) == (0x375F238F, 0xCDDB151D)
     assert words_of(fold_in(fold_in(first, "dense"), "kernel")) == (0x207F8785, 0x27243223)
+
+
+# ---- numbers ----
+
+SHAPES = pytest.mark.parametrize("shape", [(), (0,), (1,), (7,), (3, 5), (2, 0, 3), (64, 257)], ids=str)
+
+
+@KEYS
+@SHAPES
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-1.0, 1.0), (-0.05, 0.05), (3.0, 1000.0)])
+def test_uniform_numbers_are_those_of_jax(words, shape, low, high):
+    ours = jax.jit(rng.uniform, static_argnums=(1, 2, 3))(key_of(words), shape, low, high)
+    theirs = jax.random.uniform(key_of(words), shape, jnp.float32, low, high)
+    assert ours.dtype == jnp.float32
+    assert ours.shape == shape
+    assert np.asarray(ours).tobytes() == np.asarray(theirs).tobytes()
+    assert ((ours >= low) & (ours < high)).all()
+
+
+@KEYS
+@SHAPES
+def test_normal_numbers_are_those_of_jax(words, shape):
+    ours = jax.jit(rng.normal, static_argnums=1)(key_of(words), shape)
+    assert ours.dtype == jnp.float32
+    assert np.asarray(ours).tobytes() == np.asarray(jax.random.normal(key_of(words), shape, jnp.float32)).tobytes()
+
+
+def test_uniform_numbers_that_are_not_compiled_differ_by_one_rounding_at_most(key):
+    draw = lambda key: rng.uniform(key, (9, 7), -0.3, 0.3)
+    assert_allclose(draw(key), jax.jit(draw)(key), rtol=0, atol=np.spacing(np.float32(0.3)))
+
+
+@KEYS
+@pytest.mark.parametrize("names", [["dense"], ["dense", "dense_1", "größe", ""], [f"layer_{i}" for i in range(40)]], ids=len)
+def test_names_folded_in_side_by_side_give_the_keys_of_each_alone(words, names):
+    for together in rng.fold_in_each(key_of(words), names), jax.jit(lambda key: rng.fold_in_each(key, names))(key_of(words)):
+        assert [words_of(each) for each in together] == [words_of(fold_in(key_of(words), name)) for name in names]
+
+
+def test_no_names_give_no_keys(key):
+    assert rng.fold_in_each(key, []) == []

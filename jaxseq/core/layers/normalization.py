@@ -59,6 +59,9 @@ class BatchNormalization(Layer):
         params = self.draw(key, {weight: shape for weight, present in wanted.items() if present})
         return params, self.draw(key, {"moving_mean": shape, "moving_variance": shape})
 
+    def by_row(self, train):
+        return not train and super().by_row(train)          # the moments are those of the batch
+
     def apply(self, params, state, x, ctx):
         statistics = state["moving_mean"], state["moving_variance"]
         if ctx.train and self.trainable:
