@@ -26,7 +26,8 @@ def main() -> None:
     given = arguments()
     partial = len(given.workloads) < len(WORKLOADS) or len(given.contestants) < len(PEERS)
     results = {"date": datetime.date.today().isoformat(), "machine": report.machine(), "rounds": given.rounds,
-               "versions": {}, "workloads": {}, "scripts": {}, "scaling": {}, "skipped": []}
+               "versions": {}, "workloads": {}, "scripts": {}, "scaling": {},
+               "skipped": [["this run", name, "was not asked for"] for name in PEERS if name not in {OURS, *given.contestants}]}
     for name in given.workloads:
         measure(results, WORKLOADS[name], given)
     if given.scripts:
