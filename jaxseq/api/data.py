@@ -138,7 +138,7 @@ class Streamed(Feed):
     def _steps_of_a_slab(self, size: int) -> int:
         if size != self.batch_size:
             return 1                                                    # the ragged last batch
-        batch_bytes = sum(column.nbytes for column in jax.tree.leaves(self.columns)) * size // self.rows
+        batch_bytes = _bytes(self.columns) * size // self.rows
         return max(1, self.slab_bytes // max(1, batch_bytes))
 
 
@@ -173,8 +173,7 @@ def training_feed(x: Column, y: Column, weight: Column | None, batch_size: int, 
                   padded: bool = False) -> Feed:
     """Columns to train on: on the device as a whole, or in slabs where they are large and come from the host."""
     columns = _columns(x, y, weight)
-    held = sum(column.nbytes for column in jax.tree.leaves(columns))
-    if held > RESIDENT_BYTES and not isinstance(x, jax.Array):
+    if _bytes(columns) > RESIDENT_BYTES and not isinstance(x, jax.Array):
         return Streamed(jax.tree.map(np.asarray, columns), len(x), batch_size, shuffle, padded)
     return _resident(columns, batch_size, shuffle, padded)
 
@@ -217,10 +216,13 @@ def _columns(x: Column, y: Column, weight: Column | None) -> Batch:
     return Batch(x, y, None if weight is None else weight.astype(np.float32))
 
 
+def _bytes(columns: Batch) -> int:
+    return sum(column.nbytes for column in jax.tree.leaves(columns))
+
+
 def _resident(columns: Batch, batch_size: int, shuffle: bool | str, padded: bool) -> Resident:
-    held = sum(column.nbytes for column in jax.tree.leaves(columns))
-    with advised(f"The data are {held / 2**20:,.0f} MiB, too much for the device's memory: pass NumPy arrays, which go there "
-                 "slab by slab."):
+    with advised(f"The data are {_bytes(columns) / 2**20:,.0f} MiB, too much for the device's memory: pass NumPy arrays, "
+                 "which go there slab by slab."):
         return Resident(jax.device_put(columns), len(columns.x), batch_size, shuffle, padded)
 
 
