@@ -12,6 +12,7 @@ import pytest
 from jax import lax
 from numpy.testing import assert_allclose
 
+from jaxseq.core.kernels import conv as conv_kernel
 from jaxseq.core.kernels.conv import conv
 
 
@@ -83,7 +84,7 @@ def loops(case, x, kernel, dy):
 
 
 def ours(case, x, kernel):
-    return conv(x, kernel, case.strides, case.padding, case.dilation, case.groups)
+    return conv(x, kernel, None, case.strides, case.padding, case.dilation, case.groups)
 
 
 def xla(case, x, kernel):
@@ -170,7 +171,7 @@ def test_gradients_are_the_same_inside_a_loop(key):
 def test_gradients_on_the_cpu_are_plain_convolutions_alone(key):
     """No exchanged axes are left for XLA to put in order: they are what is slow inside a loop."""
     x, kernel = jax.random.normal(key, (2, 8, 8, 3)), jax.random.normal(key, (3, 3, 3, 4))
-    loss = lambda x, kernel: (conv(x, kernel, 2, "same") ** 2).sum()
+    loss = lambda x, kernel: (conv(x, kernel, strides=2, padding="same") ** 2).sum()
     text = jax.jit(jax.grad(loss, (0, 1))).trace(x, kernel).lower(lowering_platforms=("cpu",)).as_text()
     assert set(re.findall(r"dim_numbers = (.*?), window", text)) == {"[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
 
@@ -184,6 +185,25 @@ def test_bfloat16_stays_bfloat16(key):
     for half, full in zip(run(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)), run(x, kernel), strict=True):
         assert half.dtype == jnp.bfloat16
         assert_allclose(half.astype(np.float32), full, rtol=0.05, atol=0.05 * float(jnp.abs(full).max()))
+
+
+@pytest.mark.parametrize("part_bytes", [conv_kernel.PART_BYTES, 1], ids=["whole", "row by row"])
+@pytest.mark.parametrize("dtype, near", [(jnp.float32, 1e-5), (jnp.bfloat16, 0.02)])
+def test_the_bias_and_its_gradient_are_those_of_an_addition(part_bytes, dtype, near, key, monkeypatch):
+    monkeypatch.setattr(conv_kernel, "PART_BYTES", part_bytes)
+    case = Case((7, 6), (3, 2), (2, 1), "same", (1, 1), 2)
+    x, kernel, bias = (jax.random.normal(key, shape).astype(dtype) for shape in ((6, 7, 6, 4), (3, 2, 2, 8), (8,)))
+
+    def gradients(function, *arrays):
+        return jax.jit(jax.value_and_grad(lambda *arrays: jnp.tanh(function(*arrays)).astype(jnp.float32).sum(), (0, 1, 2)),
+                       compiler_options=QUICK)(*arrays)
+
+    mine = gradients(lambda x, kernel, bias: conv(x, kernel, bias, case.strides, case.padding, groups=2), x, kernel, bias)
+    plain = gradients(lambda x, kernel, bias: xla(case, x, kernel) + bias,
+                      *(each.astype(jnp.float32) for each in (x, kernel, bias)))
+    assert [each.dtype for each in mine[1]] == [dtype] * 3
+    for own, theirs in zip(jax.tree.leaves(mine), jax.tree.leaves(plain), strict=True):
+        assert_allclose(np.asarray(own, np.float32), theirs, rtol=near, atol=near * float(jnp.abs(theirs).max()))
 
 
 def test_same_is_one_zero_more_at_the_end():

@@ -53,9 +53,7 @@ class _Convolution(Spatial):
     def apply(self, params, state, x, ctx):
         self._require_fit(x)
         strides, dilation = self.per_axis("strides"), self.per_axis("dilation_rate")
-        y = conv(self.channels_last(x), params["kernel"], strides, self.padding, dilation, self.groups)
-        if self.use_bias:
-            y = y + params["bias"]
+        y = conv(self.channels_last(x), params["kernel"], params.get("bias"), strides, self.padding, dilation, self.groups)
         return activations.get(self.activation)(self.as_it_came(y)), state
 
     def without_activation(self) -> tuple[Layer, Callable] | None:
