@@ -126,7 +126,7 @@ class Streamed(Feed):
         steps = self._steps_of_a_slab(rows.shape[1])
         parts = [rows[start:start + steps] for start in range(0, len(rows), steps)]
         memory = [jax.tree.map(lambda column: _aligned((steps * rows.shape[1], *column.shape[1:]), column.dtype), self.columns)
-                  for _ in parts[:2]]                       # one to work on, one to prepare; in turns
+                  for _ in parts[:3]]                       # one in use, one ready, one to fill; in turns
         slabs = map(_filled, repeat(self.columns), parts, cycle(memory), repeat(steps))
         return slabs if len(parts) == 1 else ahead(slabs)
 
@@ -196,10 +196,10 @@ def ahead(items: Iterator[Any]) -> Iterator[Any]:
 
 
 class Cursor:
-    """Where a run stands in its endless feed. Epochs take steps from it; they need not end where a pass ends."""
+    """Where a run of `steps` steps stands in its endless feed. Epochs take theirs from it; a pass may end within one."""
 
-    def __init__(self, segments: Iterator[Segment]):
-        self._segments = segments
+    def __init__(self, segments: Iterator[Segment], steps: int):
+        self._segments, self._steps = segments, steps
         self._open: tuple[Segment, int] | None = None       # a segment that is not used up, and its next step
 
     def take(self, steps: int) -> Iterator[tuple[Segment, int, int]]:
@@ -208,8 +208,14 @@ class Cursor:
             segment, start = self._open or (next(self._segments), 0)
             stop = min(segment.steps, start + steps)
             self._open = (segment, stop) if stop < segment.steps else None
+            self._steps -= stop - start
             yield segment, start, stop
             steps -= stop - start
+
+    def prepare(self) -> None:
+        """Makes the next segment now, if the one that was taken is the last one made and the run goes on."""
+        if self._open is None and self._steps > 0:
+            self._open = next(self._segments), 0
 
 
 def _columns(x: Column, y: Column, weight: Column | None) -> Batch:

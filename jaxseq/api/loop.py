@@ -64,12 +64,13 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     """Trains for the planned epochs; returns the last epoch's logs."""
     logs: Logs = {}
     high, low = np.asarray(jax.random.key_data(model.train_state.key))
-    cursor = Cursor(plan.train.endless((int(high), int(low)), int(model.train_state.step)))
+    segments = plan.train.endless((int(high), int(low)), int(model.train_state.step))
+    cursor = Cursor(segments, plan.steps * len(plan.epochs))
     pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"))
     _compile_ahead(model, plan)
     for epoch in plan.epochs:
         callbacks.call("on_epoch_begin", epoch, {})
-        logs = _train_epoch(model, cursor.take(plan.steps), pacer, callbacks, interrupt, lambda: model.stop_training)
+        logs = _train_epoch(model, cursor, plan.steps, pacer, callbacks, interrupt)
         if plan.valid is not None:
             measured = evaluate_loop(model, plan.valid, plan.valid_steps, callbacks, interrupt)
             logs |= {f"val_{name}": value for name, value in measured.items()}
@@ -82,38 +83,38 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
 def _compile_ahead(model: Any, plan: Plan) -> None:
     """Begins to compile, beside the first steps, what the run needs after them: the ragged batch, the validation."""
     programs, ts = model.programs, model.train_state
-    sums = run.zero_sums(programs.task)
-    train = [(programs.train, (ts, sums, kind.slab, kind.rows, 0, 1)) for kind in plan.train.kinds()]
-    valid = [] if plan.valid is None else [(programs.evaluate, (ts.params, ts.state, sums, kind.slab, kind.rows, 0, 1))
+    train = [(programs.train, (ts, programs.zero, kind.slab, kind.rows, 0, 1)) for kind in plan.train.kinds()]
+    valid = [] if plan.valid is None else [(programs.evaluate, (ts.params, ts.state, programs.zero, kind.slab, kind.rows, 0, 1))
                                            for kind in plan.valid.kinds()]
     programs.ahead.start([*train[1:], *valid])
 
 
-def _train_epoch(model: Any, pieces: Pieces, pacer: Pacer, callbacks: CallbackList, interrupt: Interrupt,
-                 stopped: Callable[[], bool] = lambda: False) -> Logs:
+def _train_epoch(model: Any, cursor: Cursor, steps: int, pacer: Pacer, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
     """One epoch of training steps, cut short where a callback stops it; returns its logs."""
-    sums = run.zero_sums(model.programs.task)
+    sums = model.programs.zero
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
         nonlocal sums
         programs = model.programs           # asked anew: a callback may have frozen a layer
         arguments = model.train_state, sums, segment.slab, segment.rows, start, stop
         programs.ahead.wait(programs.train, arguments)
-        ts, sums = jax.block_until_ready(programs.train(*arguments))
+        ts, sums = programs.train(*arguments)
+        cursor.prepare()                    # while the device works
+        logs = run.finish(programs.task, sums)
         model.train_state = ts
-        return run.finish(programs.task, sums)
+        return logs
 
-    return _paced("train", dispatch, pieces, pacer, callbacks, interrupt, stopped)
+    return _paced("train", dispatch, cursor.take(steps), pacer, callbacks, interrupt, lambda: model.stop_training)
 
 
 def train_once(model: Any, feed: Feed, interrupt: Interrupt) -> Logs:
     """One training step on the whole feed; returns its logs."""
-    return _train_epoch(model, Cursor(feed.endless()).take(1), Pacer(single=True), CallbackList([], model, {}), interrupt)
+    return _train_epoch(model, Cursor(feed.endless(), 1), 1, Pacer(single=True), CallbackList([], model, {}), interrupt)
 
 
 def evaluate_loop(model: Any, feed: Feed, steps: int, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
     """Evaluates `steps` batches; returns {"loss": ..., each metric: ...}. A stateful layer's state moves on."""
-    sums = run.zero_sums(model.programs.task)
+    sums = model.programs.zero
     pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"))
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
@@ -121,12 +122,13 @@ def evaluate_loop(model: Any, feed: Feed, steps: int, callbacks: CallbackList, i
         programs, ts = model.programs, model.train_state
         arguments = ts.params, ts.state, sums, segment.slab, segment.rows, start, stop
         programs.ahead.wait(programs.evaluate, arguments)
-        state, sums = jax.block_until_ready(programs.evaluate(*arguments))
+        state, sums = programs.evaluate(*arguments)
+        logs = run.finish(programs.task, sums)
         model.train_state = ts._replace(state=state)
-        return run.finish(programs.task, sums)
+        return logs
 
     def body() -> Logs:
-        return _paced("test", dispatch, Cursor(feed.endless()).take(steps), pacer, callbacks, interrupt)
+        return _paced("test", dispatch, Cursor(feed.endless(), steps).take(steps), pacer, callbacks, interrupt)
 
     return callbacks.run("test", body)
 

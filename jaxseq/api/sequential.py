@@ -23,11 +23,12 @@ from jaxseq.core.types import Array, TrainState
 
 
 class Programs(NamedTuple):
-    """The compiled programs of a model, for one choice of what is trained."""
+    """The compiled programs of a model, for one choice of what is trained. zero: the totals they begin with."""
 
     task: run.Task
     train: Callable[..., Any]
     evaluate: Callable[..., Any]
+    zero: run.Sums
     ahead: Ahead
 
 
@@ -189,7 +190,7 @@ class Sequential(Body):
         frozen = self._frozen()
         if frozen not in self._programs:
             task = self._task()
-            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), Ahead())
+            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), run.zero_sums(task), Ahead())
         if frozen != self._optimized_without:
             self._train_state = self._fitted_optimizer(self.train_state, self.train_state.opt_state)
         return self._programs[frozen]

@@ -1,5 +1,6 @@
 """LSTM against Keras with the same weights, against a textbook loop, and its own gradient against autodiff."""
 
+import math
 import re
 
 import jax
@@ -11,6 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.core import chain, rng
+from jaxseq.core.kernels import recurrence
 from jaxseq.core.kernels.recurrence import SHORT, in_segments, lstm, lstm_cell, over_time, project
 from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.embedding import Embedding
@@ -153,7 +155,6 @@ def test_before_the_first_real_step_the_output_is_zero_and_then_it_repeats():
 LONG = SHORT + 3            # a loop; TIME steps are written out
 WAYS = [
     (TIME, {}, False), (TIME, {}, True), (LONG, {}, False), (LONG, {}, True), (LONG, {"unroll": True}, True),
-    (TIME, {"go_backwards": True}, True), (LONG, {"go_backwards": True}, False), (LONG, {"go_backwards": True}, True),
 ]
 
 
@@ -192,7 +193,7 @@ def test_its_own_gradient_is_that_of_autodiff(time, options, masked):
     assert_same(ours, autodiff, **CLOSE)
 
 
-@pytest.mark.parametrize(("time", "options"), [(TIME, {}), (LONG, {"go_backwards": True})], ids=["written out", "loop"])
+@pytest.mark.parametrize(("time", "options"), [(TIME, {}), (LONG, {})], ids=["written out", "loop"])
 def test_in_bfloat16_it_stays_near_float32(time, options):
     arguments, mask = given(time, True, jnp.bfloat16)
     ours = value_and_gradients(own(mask, **options), *arguments)
@@ -202,11 +203,10 @@ def test_in_bfloat16_it_stays_near_float32(time, options):
         assert np.linalg.norm(one - other) < 0.02 * np.linalg.norm(other)          # 8 binary digits: 0.004 each
 
 
-def in_float64(z, recurrent_kernel, h, c, mask, go_backwards):
+def in_float64(z, recurrent_kernel, h, c, mask):
     """The textbook loop on z itself: a kernel that multiplies by one."""
-    order = slice(None, None, -1 if go_backwards else 1)
     params = {"kernel": np.eye(4 * UNITS), "recurrent_kernel": recurrent_kernel}
-    outputs, h, c = oracles.lstm(params, z[:, order], None if mask is None else np.asarray(mask)[:, order], h, c)
+    outputs, h, c = oracles.lstm(params, z, None if mask is None else np.asarray(mask), h, c)
     return np.concatenate([outputs.ravel(), h.ravel(), c.ravel()])
 
 
@@ -216,7 +216,7 @@ def test_its_own_gradient_is_that_of_finite_differences(time, options, masked):
     y, gradients = value_and_gradients(own(mask, **options), *arguments)
     weight, step = numbers(*y.shape, seed=9).astype(np.float64), 1e-5
     exact = [np.asarray(each, np.float64) for each in arguments]
-    value = lambda arrays: in_float64(*arrays, mask, options.get("go_backwards", False))
+    value = lambda arrays: in_float64(*arrays, mask)
     assert_allclose(y, value(exact), rtol=1e-5, atol=1e-6)
     for place, gradient in enumerate(gradients):
         for seed in range(3):
@@ -281,21 +281,43 @@ def test_segments_follow_one_another(time):
     """A running sum: what a segment finds is what the one before left."""
     x = jnp.asarray(numbers(BATCH, time, UNITS))
     total = lambda carry, x, mask: over_time(lambda carry, z: (carry[0] + z,), carry, x, mask)
-    outputs, (last,) = in_segments(total, (jnp.zeros((BATCH, UNITS)),), x)
+    outputs, (last,) = in_segments(total, (jnp.zeros((BATCH, UNITS)),), x, length=math.isqrt(time))
     assert_allclose(outputs, np.cumsum(x, axis=1), rtol=1e-5, atol=1e-6)
     assert_array_equal(last, outputs[:, -1])
 
 
-def test_memory_is_linear_in_time_and_with_remat_far_less():
+def test_memory_is_linear_in_time_and_with_remat_far_less(monkeypatch):
     def needed(time, remat):
         layer, x = LSTM(32, remat=remat), Spec((4, time, 8), jnp.float32)
         params = jax.eval_shape(lambda key: layer.init(key, x)[0], jax.random.key(0))
         loss = lambda params, x: jnp.sum(layer.apply(params, {}, x, Ctx(True))[0])
         return jax.jit(jax.grad(loss, (0, 1))).lower(params, x).compile().memory_analysis().temp_size_in_bytes
 
+    monkeypatch.setattr(recurrence, "CACHE_BYTES", 2**30)
     kept, twice, again = needed(1024, False), needed(2048, False), needed(2048, True)
     assert 1.8 < twice / kept < 2.2
     assert again < twice / 5
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_long_sequences_are_read_in_segments_and_no_number_changes(masked, monkeypatch):
+    """100 steps: three segments of 33, and one step more."""
+    time, layer = 100, LSTM(UNITS, return_sequences=True)
+    x, mask = numbers(BATCH, time, FEATURES), jnp.asarray(numbers(BATCH, time, seed=7) > -0.5) if masked else None
+    run = lambda params, x: layer.apply(params, {}, x, Ctx(True, mask=mask))[0]
+    whole = value_and_gradients(run, weights(layer), x)
+    monkeypatch.setattr(recurrence, "CACHE_BYTES", 33 * BATCH * 4 * UNITS * 4)
+    assert_same(value_and_gradients(run, weights(layer), x), whole, **CLOSE)
+
+
+@pytest.mark.parametrize(("time", "divided"), [(98, False), (99, True)])
+def test_what_fits_into_the_cache_is_read_at_once(time, divided, monkeypatch):
+    monkeypatch.setattr(recurrence, "CACHE_BYTES", 33 * BATCH * 4 * UNITS * 4)
+    run = jax.jit(lambda params, x: LSTM(UNITS).apply(params, {}, x, Ctx(True))[0])
+    program = run.trace(weights(LSTM(UNITS)), numbers(BATCH, time, FEATURES))
+    loops = {platform: program.lower(lowering_platforms=(platform,)).as_text().count("stablehlo.while")
+             for platform in ("cpu", "cuda")}
+    assert loops == {"cpu": 2 if divided else 1, "cuda": 1}
 
 
 def test_without_a_gradient_the_value_is_the_same():

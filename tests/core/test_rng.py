@@ -163,6 +163,14 @@ def test_a_row_order_is_a_permutation(rows):
     assert_array_equal(np.sort(order), np.arange(rows))
 
 
+@pytest.mark.parametrize("words", [[3, 1, 2], [2, 1, 2, 1, 2, 2, 1], [], [5]])
+def test_equal_words_stay_in_their_order(words):
+    words = np.array(words, np.uint64)
+    assert rng._stable_order(words).tolist() == sorted(range(len(words)), key=words.__getitem__)
+    many = np.repeat(words, 1000)
+    assert rng._stable_order(many).tolist() == np.argsort(many, kind="stable").tolist()
+
+
 def test_row_orders_differ_by_step_and_by_either_word_of_the_seed():
     orders = [row_order(words, step, 100) for words in ((0, 0), (0, 1), (1, 0)) for step in (0, 1, 2**32, 2**40)]
     assert len({order.tobytes() for order in orders}) == len(orders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import field
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from jax import lax
 
 from jaxseq.core import activations, rng
 from jaxseq.core.kernels.dropout import check_rate, dropped, own_key
-from jaxseq.core.kernels.recurrence import Carry, in_segments, lstm, lstm_cell, over_time, project
+from jaxseq.core.kernels.recurrence import Carry, in_cache, in_segments, lstm, lstm_cell, over_time, project
 from jaxseq.core.layer import Layer, sequence_in_words
 from jaxseq.core.precision import wide_dtype, widened
 from jaxseq.core.require import one_of, positive_int, require
@@ -101,23 +102,27 @@ class LSTM(Layer):
         like = Spec(x.shape, wide_dtype(jnp.result_type(x, params["kernel"])))
         carry = start(state, like, STATES) if self.stateful else from_zero(like, self.units, STATES)
         read = partial(self._read, params, self._kept(like, ctx))
+        if self.go_backwards:
+            x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
         if self.remat:
-            order = slice(None, None, -1 if self.go_backwards else None)
-            outputs, carry = in_segments(read, carry, x[:, order], None if mask is None else mask[:, order])
+            outputs, carry = in_segments(read, carry, x, mask, length=max(1, math.isqrt(x.shape[1])))
+        elif self.unroll:
+            outputs, carry = read(carry, x, mask)
         else:
-            outputs, carry = read(carry, x, mask, go_backwards=self.go_backwards)
+            outputs, carry = in_cache(read, carry, x, mask, step_bytes=len(x) * 4 * self.units * like.dtype.itemsize)
         y = outputs if self.return_sequences else carry[0]
         return y.astype(x.dtype), after(state, carry, STATES) if self.stateful else state
 
-    def _read(self, params, kept, carry, x, mask, go_backwards=False):
+    def _read(self, params, kept, carry, x, mask):
         """(outputs (batch, time, units), last carry), by the faster of two ways where the layer's functions allow."""
         z = widened(project(x, params["kernel"], params.get("bias")))      # (batch, time, 4 * units)
-        recurrent_kernel, order = widened(params["recurrent_kernel"]), {"go_backwards": go_backwards, "unroll": self.unroll}
+        recurrent_kernel = widened(params["recurrent_kernel"])
         activation, recurrent_activation = activations.get(self.activation), activations.get(self.recurrent_activation)
         if kept is None and activation in TANH and recurrent_activation in SIGMOID:
-            outputs, h, c = lstm(z, recurrent_kernel, carry[0], carry[1], mask, **order)
+            outputs, h, c = lstm(z, recurrent_kernel, carry[0], carry[1], mask, unroll=self.unroll)
             return outputs, (h, c)
-        return over_time(lstm_cell(recurrent_kernel, activation, recurrent_activation, kept), carry, z, mask, **order)
+        cell = lstm_cell(recurrent_kernel, activation, recurrent_activation, kept)
+        return over_time(cell, carry, z, mask, unroll=self.unroll)
 
     def _kept(self, like, ctx):
         """The draw of recurrent dropout, the same for all steps; None where nothing is dropped."""
