@@ -17,6 +17,7 @@ from jaxseq.core.activations import (
     log_sigmoid as log_sigmoid,
     log_softmax as log_softmax,
     mish as mish,
+    name as name,
     relu as relu,
     relu6 as relu6,
     selu as selu,
@@ -35,3 +36,5 @@ from jaxseq.core.activations import (
     tanh_shrink as tanh_shrink,
     threshold as threshold,
 )
+
+serialize, deserialize = name, get

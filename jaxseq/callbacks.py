@@ -1,4 +1,11 @@
 """Callbacks: `from jaxseq.callbacks import EarlyStopping`."""
 
-from jaxseq.api.callbacks import Callback as Callback, EarlyStopping as EarlyStopping, LambdaCallback as LambdaCallback
+from jaxseq.api.callbacks import Callback as Callback, LambdaCallback as LambdaCallback
 from jaxseq.api.history import History as History
+from jaxseq.api.monitoring import (
+    EarlyStopping as EarlyStopping,
+    ReduceLROnPlateau as ReduceLROnPlateau,
+    TerminateOnNaN as TerminateOnNaN,
+)
+from jaxseq.api.rates import LearningRateScheduler as LearningRateScheduler
+from jaxseq.api.records import CSVLogger as CSVLogger, RemoteMonitor as RemoteMonitor, TensorBoard as TensorBoard

@@ -15,3 +15,6 @@ from jaxseq.core.constraints import (
     unit_norm as unit_norm,
     unitnorm as unitnorm,
 )
+from jaxseq.core.declared import to_config
+
+serialize, deserialize = to_config, get

@@ -1,5 +1,6 @@
 """First weights: `from jaxseq.initializers import he_normal`."""
 
+from jaxseq.core.declared import to_config
 from jaxseq.core.initializers import (
     Constant as Constant,
     GlorotNormal as GlorotNormal,
@@ -40,3 +41,5 @@ from jaxseq.core.initializers import (
     zero as zero,
     zeros as zeros,
 )
+
+serialize, deserialize = to_config, get

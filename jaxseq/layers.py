@@ -2,4 +2,5 @@
 
 from jaxseq.core.layer import Layer as Layer
 from jaxseq.core.layers import *  # noqa: F403
+from jaxseq.core.layers.cells import Cell as Cell
 from jaxseq.core.types import Ctx as Ctx

@@ -1,4 +1,5 @@
 """Models: `from jaxseq.models import Sequential`."""
 
 from jaxseq.api.body import Functional as Functional
+from jaxseq.api.copies import clone_model as clone_model, model_from_json as model_from_json
 from jaxseq.api.sequential import Sequential as Sequential

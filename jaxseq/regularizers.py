@@ -1,5 +1,6 @@
 """Weight penalties: `from jaxseq.regularizers import l2`."""
 
+from jaxseq.core.declared import to_config
 from jaxseq.core.regularizers import (
     L1 as L1,
     L1L2 as L1L2,
@@ -12,3 +13,5 @@ from jaxseq.core.regularizers import (
     l2 as l2,
     orthogonal_regularizer as orthogonal_regularizer,
 )
+
+serialize, deserialize = to_config, get

@@ -1,3 +1,4 @@
 """Helpers around data: `from jaxseq.utils import to_categorical`."""
 
+from jaxseq.api.sources import Sequence as Sequence
 from jaxseq.api.utils import *  # noqa: F403

@@ -101,6 +101,11 @@ class Body:
         return self._architecture.input
 
     @property
+    def input_dtype(self) -> str:
+        """What x becomes on its way in: as declared, or as the first layer wants it."""
+        return self._architecture.input_dtype
+
+    @property
     def output_shape(self) -> Shape | None:
         """What the model gives, batch axis first; None while the input is not known."""
         edges = self._architecture.edges
@@ -145,6 +150,13 @@ class Body:
         """The model that `get_config` describes. `custom_objects` names the user's own layers and functions."""
         return cls(config.layers(data, custom_objects or {}), name=data.get("name", "sequential"), seed=seed)
 
+    def to_json(self, **options: Any) -> str:
+        """The architecture as JSON text, from which `jaxseq.models.model_from_json` makes an equal, untrained model.
+
+        options: of json.dumps, such as indent=2.
+        """
+        return config.to_json(self.get_config(), **options)
+
     def __repr__(self) -> str:
         return f"Sequential([{', '.join(map(repr, self.layers))}], name={self.name!r})"
 
@@ -176,6 +188,21 @@ class Body:
     @state.setter
     def state(self, tree: dict[str, Any]) -> None:
         self._train_state = self.train_state._replace(state=weights.like("state", self.train_state.state, tree))
+
+    @property
+    def weights(self) -> list[Array]:
+        """All weights as JAX arrays, in the order of get_weights."""
+        return [weights.at(self.train_state, slot) for slot in self._slots()]
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """Those that training changes through their gradient."""
+        return [weights.at(self.train_state, slot) for slot in self._slots() if self._is_trained(slot)]
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """Those of frozen layers, and moving statistics."""
+        return [weights.at(self.train_state, slot) for slot in self._slots() if not self._is_trained(slot)]
 
     def get_weights(self) -> list[np.ndarray]:
         """All weights as NumPy arrays, layer by layer: trained ones, then moving statistics."""
@@ -307,6 +334,10 @@ class Body:
             slots += [("params", own, weight) for weight in self._order["params"].get(own, ())]
             slots += [("state", own, entry) for entry in self._order["state"].get(own, ()) if entry in layer.statistics]
         return slots
+
+    def _is_trained(self, slot: weights.Slot) -> bool:
+        part, layer, _ = slot
+        return part == "params" and self.get_layer(layer).trainable
 
     def _ordered(self, part: str) -> dict[str, Any]:
         """params or state with names in the layers' order (a compiled program gives them back sorted)."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jaxseq.core.declared import number
-from jaxseq.core.require import nearest, one_of, require
+from jaxseq.core.require import nearest, require
 
 Logs = dict[str, Any]
 
@@ -159,77 +157,3 @@ class LambdaCallback(Callback):
             if function is not None:
                 require(callable(function), f"LambdaCallback({hook}={function!r}): write a function.", TypeError)
                 setattr(self, hook, function)
-
-
-class EarlyStopping(Callback):
-    """Stops training when `monitor` has not improved by more than `min_delta` for `patience` epochs.
-
-    mode: "min", "max", or "auto": "max" for names that end in accuracy or acc (and their val_ forms), "min" for losses
-        and error metrics; other names have to say which.
-    baseline: a value to beat; until it is beaten an improvement does not reset the patience.
-    restore_best_weights: at the end of training, put back the weights of the best epoch.
-    start_from_epoch: the first epoch that counts.
-    Raises: ValueError for a negative patience, and at the end of an epoch that does not measure `monitor`.
-    Differs from Keras 3, which warns of the latter and goes on. stopped_epoch, best and best_epoch can be read afterwards.
-    """
-
-    def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0, verbose: int = 0, mode: str = "auto",
-                 baseline: float | None = None, restore_best_weights: bool = False, start_from_epoch: int = 0):
-        super().__init__()
-        number("EarlyStopping", "min_delta", min_delta)
-        number("EarlyStopping", "patience", patience, least=0)
-        self.monitor, self.min_delta, self.patience, self.verbose = monitor, abs(min_delta), patience, verbose
-        self.sign = {"min": 1.0, "max": -1.0}[direction(monitor, mode)]
-        self.baseline, self.restore_best_weights, self.start_from_epoch = baseline, restore_best_weights, start_from_epoch
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.wait, self.stopped_epoch, self.best_epoch, self.best_weights = 0, 0, 0, None
-        self.best = math.inf * self.sign
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        score = monitored(logs or {}, self.monitor, "EarlyStopping")
-        if epoch < self.start_from_epoch:
-            return
-        if self.restore_best_weights and self.best_weights is None:
-            self.best_epoch, self.best_weights = epoch, self.model.get_weights()
-        self.wait += 1
-        if self._beats(score, self.best):
-            self.best, self.best_epoch = score, epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
-            if self.baseline is None or self._beats(score, self.baseline):
-                self.wait = 0
-        elif self.wait >= self.patience and epoch > 0:
-            self.stopped_epoch = epoch
-            self.model.stop_training = True
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
-        if self.restore_best_weights and self.best_weights is not None:
-            if self.verbose > 0:
-                print(f"Restoring the weights of the best epoch, {self.best_epoch + 1}.")
-            self.model.set_weights(self.best_weights)
-
-    def _beats(self, score: float, other: float) -> bool:
-        return self.sign * score + self.min_delta < self.sign * other
-
-
-def direction(monitor: str, mode: str) -> str:
-    """"min" or "max" for a monitored name; ValueError where "auto" cannot know."""
-    one_of("mode", mode, ("auto", "min", "max"))
-    if mode != "auto":
-        return mode
-    name = monitor.removeprefix("val_")
-    if name.endswith(("acc", "accuracy", "auc", "precision", "recall", "f1_score")):
-        return "max"
-    smaller = ("loss", "error", "crossentropy", "mse", "mae", "mape", "msle", "ce", "bce")
-    require(name.endswith(smaller), f"monitor={monitor!r}: is less or more of it better? Write mode='min' or mode='max'.")
-    return "min"
-
-
-def monitored(logs: Logs, name: str, who: str) -> float:
-    """logs[name], or a ValueError that lists the names there are."""
-    require(name in logs, f"{who} monitors {name!r}, which this run does not measure." + nearest(name, logs)
-            + (" Pass validation_data or validation_split to fit." if name.startswith("val_") else ""))
-    return logs[name]

@@ -41,6 +41,7 @@ def check_x_values(name: str, x: Column, first: Any) -> None:
 
 def fitted_y(name: str, y: Column, output: Shape, loss: Any) -> Column:
     """y, with an axis added where a single target was given flat; ValueError unless it fits loss and output."""
+    loss = losses.plain(loss)
     if loss is SPARSE:
         return _fitted_labels(name, y, output)
     if y.ndim == 1 and len(output) == 2 and output[1] == 1:
@@ -53,7 +54,9 @@ def fitted_y(name: str, y: Column, output: Shape, loss: Any) -> Column:
 def check_y_values(name: str, y: Column, output: Shape, loss: Any) -> None:
     """ValueError for NaN and infinities, and for labels that the loss cannot mean."""
     finite(name, y)
+    ignored, loss = getattr(loss, "ignore_class", None), losses.plain(loss)
     if loss is SPARSE:
+        y = y if ignored is None else np.where(np.asarray(y) == ignored, 0, y)
         whole(name, y, "sparse_categorical_crossentropy takes integer labels.")
         last = (output[-1] or 1) - 1
         within(name, y, 0, last, f", but the model's output {output} has the classes 0 to {last}: give the last layer one unit "
@@ -100,6 +103,7 @@ def class_weights(class_weight: Mapping[int, float], y: Column, loss: Any) -> np
 
 def _classes(y: np.ndarray, loss: Any) -> np.ndarray | None:
     """The class of every row: of labels (rows,) or (rows, 1), or of one-hot rows; None where there is none."""
+    loss = losses.plain(loss)
     if y.ndim == 2 and y.shape[1] > 1 and loss is not SPARSE:
         one_hot = loss is CATEGORICAL or (np.count_nonzero(y, axis=1) == 1).all()
         return y.argmax(axis=1) if one_hot else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ from jaxseq.api.architecture import Architecture
 from jaxseq.core import layers as catalogue
 from jaxseq.core.layer import Layer
 from jaxseq.core.require import nearest, require
+
+CATALOGUE = {name: cls for name, cls in vars(catalogue).items() if isinstance(cls, type)}
 
 
 def of_model(name: str, architecture: Architecture) -> dict[str, Any]:
@@ -23,12 +26,31 @@ def of_model(name: str, architecture: Architecture) -> dict[str, Any]:
 
 def layers(data: dict[str, Any], custom_objects: dict[str, Any]) -> Iterator[Layer]:
     """The layers that `of_model` described. ValueError for a class that is neither ours nor in custom_objects."""
-    known = {name: cls for name, cls in vars(catalogue).items() if isinstance(cls, type)} | custom_objects
     for each in data["layers"]:
-        name = each["class_name"]
-        require(name in known, f"Unknown layer {name!r}." + nearest(name, known) + " For a layer of your own pass "
-                f"custom_objects={{{name!r}: {name}}}.")
-        yield known[name](**{field: _meant(value, custom_objects) for field, value in each["config"].items()})
+        yield _layer(each, custom_objects)
+
+
+def _layer(data: dict[str, Any], custom_objects: dict[str, Any]) -> Layer:
+    name, known = data["class_name"], CATALOGUE | custom_objects
+    require(name in known, f"Unknown layer {name!r}." + nearest(name, known) + " For a layer of your own pass "
+            f"custom_objects={{{name!r}: {name}}}.")
+    return known[name](**{field: _meant(value, custom_objects) for field, value in data["config"].items()})
+
+
+def to_json(data: dict[str, Any], **options: Any) -> str:
+    """What `of_model` gave, as JSON text in the form of Keras 2."""
+    return json.dumps({"class_name": "Sequential", "config": data, "backend": "jax"}, **options)
+
+
+def from_json(text: str) -> dict[str, Any]:
+    """What `to_json` was given. ValueError for text that is no JSON, or of another model."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"This is no JSON: {error}. Pass what model.to_json() returned.") from None
+    known = isinstance(data, dict) and data.get("class_name") == "Sequential" and isinstance(data.get("config"), dict)
+    require(known, "This JSON does not describe a Sequential: pass what model.to_json() returned.")
+    return data["config"]
 
 
 def _meant(value: Any, custom_objects: dict[str, Any]) -> Any:
@@ -37,4 +59,6 @@ def _meant(value: Any, custom_objects: dict[str, Any]) -> Any:
         return tuple(_meant(each, custom_objects) for each in value)
     if isinstance(value, dict) and value.get("class_name") == "function":
         return custom_objects.get(value["config"], value["config"])
+    if isinstance(value, dict) and value.get("class_name") in CATALOGUE | custom_objects:
+        return _layer(value, custom_objects)                                    # the part of a wrapper
     return value

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle, repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -33,9 +33,34 @@ class Segment(NamedTuple):
     steps: int
 
 
-@dataclass(frozen=True)
 class Feed(ABC):
-    """Data, and how they are cut into batches.
+    """Data in batches, pass after pass.
+
+    steps: the batches of a pass; None where only its end will tell. rows, batch_size: None where nobody knows them.
+    """
+
+    steps: int | None
+    rows: int | None
+    batch_size: int | None
+
+    @abstractmethod
+    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Iterator[Segment]:
+        """The segments of one pass that begins at `step`; its order is a pure function of that and the key's words."""
+
+    @abstractmethod
+    def kinds(self) -> list[Segment]:
+        """A segment of Specs for each program that a pass needs, as far as that is known in advance."""
+
+    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Iterator[Iterator[Segment]]:
+        """Pass after pass, each in its own order."""
+        while True:
+            yield self.one_pass(words, step)
+            step += self.steps or 1
+
+
+@dataclass(frozen=True)
+class Columns(Feed):
+    """Whole columns, and how they are cut into batches.
 
     columns: x, y and weight, whole. batch_size: rows of a batch; the last one may be smaller.
     shuffle: True, False, or "batch": whole batches change places, the rows in them do not (as Keras 2).
@@ -43,13 +68,13 @@ class Feed(ABC):
     """
 
     columns: Batch
-    rows: int
-    batch_size: int
+    rows: int           # pyright: ignore[reportIncompatibleVariableOverride]  # known here
+    batch_size: int     # pyright: ignore[reportIncompatibleVariableOverride]
     shuffle: bool | str = False
     padded: bool = False
 
     @property
-    def steps(self) -> int:
+    def steps(self) -> int:         # pyright: ignore[reportIncompatibleVariableOverride]
         """The batches of one pass over the data."""
         return math.ceil(self.rows / self.batch_size)
 
@@ -65,12 +90,6 @@ class Feed(ABC):
             if self.padded:
                 piece = np.pad(piece, (0, steps * self.batch_size - size), constant_values=NO_ROW)
             yield from self._segments(piece.reshape(steps, -1))
-
-    def endless(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Iterator[Segment]:
-        """Pass after pass, each in its own order."""
-        while True:
-            yield from self.one_pass(words, step)
-            step += self.steps
 
     def kinds(self) -> list[Segment]:
         """A segment of Specs for each program that a pass needs."""
@@ -102,7 +121,7 @@ class Feed(ABC):
         """What `_segments` gives for `steps` batches of `size` rows, as Specs."""
 
 
-class Resident(Feed):
+class Resident(Columns):
     """Data that lie on the device as a whole, as one slab."""
 
     def _segments(self, rows):
@@ -113,7 +132,7 @@ class Resident(Feed):
 
 
 @dataclass(frozen=True)
-class Streamed(Feed):
+class Streamed(Columns):
     """Data that stay on the host and go to the device slab by slab, the next one while the last one is worked on.
 
     All slabs of full batches have one shape, whatever the number of rows, so one program runs over them. Their size in
@@ -142,8 +161,21 @@ class Streamed(Feed):
         return max(1, self.slab_bytes // max(1, batch_bytes))
 
 
-class Batches(NamedTuple):
-    """Rows to predict, one batch at a time. padded: whether a short batch is filled up, with rows of whatever content."""
+class Batches(Protocol):
+    """Rows to predict, one batch at a time, as segments whose `rows` are as many as are real.
+
+    steps: the number of batches, None where only their end will tell. x: some of the rows, to see their shape and dtype.
+    """
+
+    @property
+    def steps(self) -> int | None: ...
+    @property
+    def x(self) -> np.ndarray: ...
+    def one_pass(self) -> Iterator[Segment]: ...
+
+
+class Rows(NamedTuple):
+    """A column of rows to predict. padded: whether a short batch is filled up, with rows of whatever content."""
 
     x: np.ndarray
     batch_size: int
@@ -155,7 +187,7 @@ class Batches(NamedTuple):
         return math.ceil(len(self.x) / self.batch_size)
 
     def one_pass(self) -> Iterator[Segment]:
-        """A segment for each batch, whose `rows` are as many as are real.
+        """A segment for each batch.
 
         Short batches have the length of the others. A few rows alone are filled up to the next power of two, so that one
         of them does not cost as much as a batch.
@@ -196,26 +228,37 @@ def ahead(items: Iterator[Any]) -> Iterator[Any]:
 
 
 class Cursor:
-    """Where a run of `steps` steps stands in its endless feed. Epochs take theirs from it; a pass may end within one."""
+    """Where a run of at most `steps` steps stands in its passes. Epochs take theirs from it."""
 
-    def __init__(self, segments: Iterator[Segment], steps: int):
-        self._segments, self._steps = segments, steps
+    def __init__(self, passes: Iterator[Iterator[Segment]], steps: float = math.inf):
+        self._passes, self._left = passes, steps
+        self._pass: Iterator[Segment] = iter(())
         self._open: tuple[Segment, int] | None = None       # a segment that is not used up, and its next step
+        self._over_the_end = True                           # whether a new pass may begin within an epoch
 
-    def take(self, steps: int) -> Iterator[tuple[Segment, int, int]]:
-        """The next `steps` steps as (segment, start, stop)."""
-        while steps > 0:
-            segment, start = self._open or (next(self._segments), 0)
-            stop = min(segment.steps, start + steps)
+    def take(self, steps: int | None = None) -> Iterator[tuple[Segment, int, int]]:
+        """The next `steps` steps as (segment, start, stop), over the ends of passes; None: the steps of one pass."""
+        taken = 0
+        while taken != steps and self.prepare():
+            self._over_the_end = steps is not None
+            assert self._open is not None
+            segment, start = self._open
+            stop = segment.steps if steps is None else min(segment.steps, start + steps - taken)
             self._open = (segment, stop) if stop < segment.steps else None
-            self._steps -= stop - start
+            self._left -= stop - start
+            taken += stop - start
             yield segment, start, stop
-            steps -= stop - start
+        self._over_the_end = True
 
-    def prepare(self) -> None:
-        """Makes the next segment now, if the one that was taken is the last one made and the run goes on."""
-        if self._open is None and self._steps > 0:
-            self._open = next(self._segments), 0
+    def prepare(self) -> bool:
+        """Whether the run goes on here. Makes the next segment now, if the last one made is used up."""
+        if self._open is None and self._left > 0:
+            segment = next(self._pass, None)
+            if segment is None and self._over_the_end:
+                self._pass = next(self._passes)
+                segment = next(self._pass, None)
+            self._open = segment and (segment, 0)
+        return self._open is not None
 
 
 def _columns(x: Column, y: Column, weight: Column | None) -> Batch:

@@ -5,6 +5,7 @@ Nothing here changes the model; everything is asked before the first step.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +13,13 @@ import numpy as np
 from jaxseq.api import checks, columns
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.columns import Column
-from jaxseq.api.data import Batches, Feed, evaluation_feed as measured, training_feed
+from jaxseq.api.data import Batches, Feed, Rows as RowsToPredict, evaluation_feed as measured, training_feed
 from jaxseq.api.loop import Plan
+from jaxseq.api.sources import Source, parts, source_of
+from jaxseq.api.streams import Stream, StreamedBatches
 from jaxseq.core import chain, run
 from jaxseq.core.require import one_of, positive_int, require
-from jaxseq.core.types import Shape
+from jaxseq.core.types import Batch, Shape
 
 DEFAULT_BATCH_SIZE = 32
 
@@ -31,6 +34,8 @@ class FitWish(NamedTuple):
     initial_epoch: int
     steps_per_epoch: int | None
     validation_steps: int | None
+    validation_batch_size: int | None = None
+    validation_freq: Any = 1
 
 
 class Rows(NamedTuple):
@@ -50,28 +55,101 @@ def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any,
     """What fit shall do, and the shape of x. ValueError or TypeError for anything that does not fit."""
     one_of("shuffle", wish.shuffle, (True, False, "batch"))
     epochs = _epochs(wish.initial_epoch, wish.epochs)
-    size = batch_size(model, wish.batch_size)
     for argument in "steps_per_epoch", "validation_steps":
         limited(argument, getattr(wish, argument), 1)
+    source = source_of(x, bool(wish.shuffle))
+    if source is not None:
+        return _streamed_plan(model, loss, source, (y, sample_weight), class_weight, validation_data, wish, check_inputs, task)
+    size = batch_size(model, wish.batch_size)
     rows = fitted_rows(model, loss, x, y, sample_weight, class_weight, "", check_inputs)
     train, valid = _split(rows, wish.validation_split, validation_data)
-    if validation_data is not None:
-        valid = _validation_rows(shown(model, rows.x), loss, validation_data, check_inputs)
     whole_batches(model, "x", train.x.shape[0], size)
     train_feed = training_feed(*train, size, wish.shuffle, run.may_pad(task, train=True))
     steps = train_feed.steps if wish.steps_per_epoch is None else int(wish.steps_per_epoch)
+    seen = shown(model, rows.x)
+    valid_feed = None if valid is None else _columns_to_measure(seen, valid, wish, task)
+    if validation_data is not None:
+        valid_feed = _validation_feed(seen, loss, validation_data, wish, check_inputs, task)
+    return _plan(train_feed, valid_feed, epochs, steps, wish), rows.x.shape
+
+
+def _streamed_plan(model: Architecture, loss: Any, source: Source, beside: tuple[Any, Any], class_weight: Any,
+                   validation_data: Any, wish: FitWish, check_inputs: bool, task: Any) -> tuple[Plan, Shape]:
+    """`fit_plan` for data that come batch by batch."""
+    require(all(each is None for each in beside), "x gives batches by itself, so y and sample_weight must come in them: let "
+            "each batch be (x, y) or (x, y, sample_weight).", TypeError)
+    require(not wish.validation_split, "validation_split needs arrays: pass validation_data beside batches.")
+    epochs = _epochs(wish.initial_epoch, wish.epochs)
+    fit = partial(_fitted_batch, model, loss, class_weight, "", check_inputs)
+    first = _first_of(source, fit)
+    most = None if wish.steps_per_epoch is None else int(wish.steps_per_epoch) * len(epochs)
+    train = Stream(source, fit, run.may_pad(task, train=True), most)
+    steps = source.length if wish.steps_per_epoch is None else int(wish.steps_per_epoch)
+    seen = shown(model, first.x)
+    valid = None if validation_data is None else _validation_feed(seen, loss, validation_data, wish, check_inputs, task)
+    return _plan(train, valid, epochs, steps, wish), first.x.shape
+
+
+def _plan(train: Feed, valid: Feed | None, epochs: range, steps: int | None, wish: FitWish) -> Plan:
     if valid is None:
         require(wish.validation_steps is None, "validation_steps needs validation_data or validation_split.")
-        return Plan(train_feed, None, epochs, steps, 0), rows.x.shape
-    whole_batches(model, "validation x", valid.x.shape[0], size)
-    valid_feed = measured(*valid, size, run.may_pad(task, train=False))
-    valid_steps = limited("validation_steps", wish.validation_steps, valid_feed.steps)
-    return Plan(train_feed, valid_feed, epochs, steps, valid_steps), rows.x.shape
+        return Plan(train, None, epochs, steps, 0)
+    valid_steps = limited("validation_steps", wish.validation_steps, valid.steps)
+    return Plan(train, valid, epochs, steps, valid_steps, _validated(epochs, wish.validation_freq))
+
+
+def _validated(epochs: range, frequency: Any) -> frozenset[int]:
+    """The epochs after which a validation follows: every n-th, or those of a list that counts from 1."""
+    if isinstance(frequency, list | tuple | set | range):
+        return frozenset(epoch for epoch in epochs if epoch + 1 in frequency)
+    positive_int("validation_freq", frequency)
+    return frozenset(epoch for epoch in epochs if (epoch + 1) % frequency == 0)
+
+
+def _validation_feed(model: Architecture, loss: Any, data: Any, wish: FitWish, check_inputs: bool, task: Any) -> Feed:
+    source = source_of(data)
+    if source is None:
+        return _columns_to_measure(model, _validation_rows(model, loss, data, check_inputs), wish, task)
+    return _stream_to_measure(model, loss, source, "validation ", wish.validation_steps, check_inputs, task)[0]
+
+
+def _columns_to_measure(model: Architecture, rows: Rows, wish: FitWish, task: Any) -> Feed:
+    size = batch_size(model, wish.validation_batch_size or wish.batch_size)
+    whole_batches(model, "validation x", rows.x.shape[0], size)
+    return measured(*rows, size, run.may_pad(task, train=False))
+
+
+def _stream_to_measure(model: Architecture, loss: Any, source: Source, prefix: str, steps: int | None, check_inputs: bool,
+                       task: Any) -> tuple[Feed, Batch]:
+    """(the feed, its first batch)."""
+    fit = partial(_fitted_batch, model, loss, None, prefix, check_inputs)
+    first = _first_of(source, fit)
+    return Stream(source, fit, run.may_pad(task, train=False), steps), first
+
+
+def _fitted_batch(model: Architecture, loss: Any, class_weight: Any, prefix: str, check_inputs: bool, given: Any) -> Batch:
+    """A batch as a source gives it, as columns that fit the model."""
+    x, y, weight = parts(given)
+    return Batch(*fitted_rows(model, loss, x, y, weight, class_weight, prefix, check_inputs))
+
+
+def _first_of(source: Source, fit: Any) -> Any:
+    try:
+        first = source.peek()
+    except (StopIteration, IndexError):
+        raise ValueError("The data are empty: they gave no batch.") from None
+    return fit(first)
 
 
 def evaluation_feed(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, size: int | None,
-                    check_inputs: bool, task: Any) -> tuple[Feed, Shape]:
+                    steps: int | None, check_inputs: bool, task: Any) -> tuple[Feed, Shape]:
     """The data of evaluate, ready to be run over, and the shape of x."""
+    source = source_of(x)
+    if source is not None:
+        require(y is None and sample_weight is None, "x gives batches by itself, so y and sample_weight must come in them: "
+                "let each batch be (x, y) or (x, y, sample_weight).", TypeError)
+        feed, first = _stream_to_measure(model, loss, source, "", steps, check_inputs, task)
+        return feed, first.x.shape
     size = batch_size(model, size)
     rows = fitted_rows(model, loss, x, y, sample_weight, None, "", check_inputs)
     whole_batches(model, "x", rows.x.shape[0], size)
@@ -84,17 +162,28 @@ def training_batch(model: Architecture, loss: Any, x: Any, y: Any, sample_weight
     return training_feed(*rows, one_batch(model, rows.x)), rows.x.shape
 
 
-def prediction_feed(model: Architecture, x: Any, size: int | None, check_inputs: bool) -> tuple[Batches, Shape]:
+def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | None,
+                    check_inputs: bool) -> tuple[Batches, Shape]:
     """The data of predict, ready to be run over, and the shape of x."""
+    source, padded = source_of(x), chain.by_row(model.layers, train=False)
+    if source is not None:
+        batches = StreamedBatches(source, lambda given: fitted_predictors(model, parts(given)[0], check_inputs), padded, steps)
+        return batches, batches.x.shape
     size = batch_size(model, size)
+    fitted = fitted_predictors(model, x, check_inputs)
+    whole_batches(model, "x", fitted.shape[0], size)
+    return RowsToPredict(fitted, size, padded), fitted.shape
+
+
+def fitted_predictors(model: Architecture, x: Any, check_inputs: bool) -> np.ndarray:
+    """x as a column that fits the model."""
     given = columns.column("x", x)
     require(model.input is not None or given.shape[0], f"x is empty, shape {given.shape}, and the model has not seen its input "
             "yet: build it first, build((None, 784)).")
     fitted = fitted_x(model, "x", given)
     if check_inputs:
         checks.check_x_values("x", given, _first_layer(model))
-    whole_batches(model, "x", fitted.shape[0], size)
-    return Batches(np.asarray(fitted), size, chain.by_row(model.layers, train=False)), fitted.shape
+    return np.asarray(fitted)
 
 
 def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, prefix: str,
@@ -163,9 +252,11 @@ def one_batch(model: Architecture, x: Any) -> int:
     return rows
 
 
-def limited(argument: str, steps: int | None, available: int) -> int:
-    """`steps` when given, but never more than there are."""
-    return available if steps is None else min(positive_int(argument, steps), available)
+def limited(argument: str, steps: int | None, available: int | None) -> int | None:
+    """`steps` when given, but never more than there are. None: as many as there will be."""
+    if steps is None:
+        return available
+    return positive_int(argument, steps) if available is None else min(positive_int(argument, steps), available)
 
 
 def _fixed_batch_size(model: Architecture) -> int | None:

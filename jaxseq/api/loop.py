@@ -7,7 +7,9 @@ always stands at a whole step.
 
 from __future__ import annotations
 
+import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -32,14 +34,16 @@ Pieces = Iterator[tuple[Segment, int, int]]        # a segment, and which of its
 class Plan(NamedTuple):
     """What fit was asked to do.
 
-    train, valid: the data. epochs: range(initial_epoch, epochs). steps: per epoch. valid_steps: per validation.
+    train, valid: the data. epochs: range(initial_epoch, epochs). steps: per epoch. valid_steps: per validation. None: a pass.
+    validated: the epochs after which a validation follows.
     """
 
     train: Feed
     valid: Feed | None
     epochs: range
-    steps: int
-    valid_steps: int
+    steps: int | None
+    valid_steps: int | None
+    validated: frozenset[int] = frozenset()
 
 
 class Pacer:
@@ -64,14 +68,19 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     """Trains for the planned epochs; returns the last epoch's logs."""
     logs: Logs = {}
     high, low = np.asarray(jax.random.key_data(model.train_state.key))
-    segments = plan.train.endless((int(high), int(low)), int(model.train_state.step))
-    cursor = Cursor(segments, plan.steps * len(plan.epochs))
+    passes = plan.train.passes((int(high), int(low)), int(model.train_state.step))
+    cursor = Cursor(passes, math.inf if plan.steps is None else plan.steps * len(plan.epochs))
     pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"))
-    _compile_ahead(model, plan)
+    if not model.run_eagerly:
+        _compile_ahead(model, plan)
     for epoch in plan.epochs:
+        if not cursor.prepare():
+            warnings.warn(f"The data ended before epoch {epoch + 1} of {plan.epochs.stop}: a generator must give batches for "
+                          "all epochs. Pass a jaxseq.utils.Sequence, which can be read again.", stacklevel=2)
+            break
         callbacks.call("on_epoch_begin", epoch, {})
         logs = _train_epoch(model, cursor, plan.steps, pacer, callbacks, interrupt)
-        if plan.valid is not None:
+        if plan.valid is not None and epoch in plan.validated:
             measured = evaluate_loop(model, plan.valid, plan.valid_steps, callbacks, interrupt)
             logs |= {f"val_{name}": value for name, value in measured.items()}
         callbacks.call("on_epoch_end", epoch, logs)
@@ -89,7 +98,8 @@ def _compile_ahead(model: Any, plan: Plan) -> None:
     programs.ahead.start([*train[1:], *valid])
 
 
-def _train_epoch(model: Any, cursor: Cursor, steps: int, pacer: Pacer, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
+def _train_epoch(model: Any, cursor: Cursor, steps: int | None, pacer: Pacer, callbacks: CallbackList,
+                 interrupt: Interrupt) -> Logs:
     """One epoch of training steps, cut short where a callback stops it; returns its logs."""
     sums = model.programs.zero
 
@@ -99,9 +109,11 @@ def _train_epoch(model: Any, cursor: Cursor, steps: int, pacer: Pacer, callbacks
         arguments = model.train_state, sums, segment.slab, segment.rows, start, stop
         programs.ahead.wait(programs.train, arguments)
         ts, sums = programs.train(*arguments)
-        cursor.prepare()                    # while the device works
-        logs = run.finish(programs.task, sums)
-        model.train_state = ts
+        try:
+            cursor.prepare()                # while the device works
+        finally:                            # data that raise do not undo the steps before them
+            logs = run.finish(programs.task, sums)
+            model.train_state = ts
         return logs
 
     return _paced("train", dispatch, cursor.take(steps), pacer, callbacks, interrupt, lambda: model.stop_training)
@@ -109,11 +121,11 @@ def _train_epoch(model: Any, cursor: Cursor, steps: int, pacer: Pacer, callbacks
 
 def train_once(model: Any, feed: Feed, interrupt: Interrupt) -> Logs:
     """One training step on the whole feed; returns its logs."""
-    return _train_epoch(model, Cursor(feed.endless(), 1), 1, Pacer(single=True), CallbackList([], model, {}), interrupt)
+    return _train_epoch(model, Cursor(feed.passes(), 1), 1, Pacer(single=True), CallbackList([], model, {}), interrupt)
 
 
-def evaluate_loop(model: Any, feed: Feed, steps: int, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
-    """Evaluates `steps` batches; returns {"loss": ..., each metric: ...}. A stateful layer's state moves on."""
+def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
+    """Evaluates `steps` batches, or those of one pass; returns {"loss": ..., each metric: ...}. A carried state moves on."""
     sums = model.programs.zero
     pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"))
 
@@ -128,12 +140,13 @@ def evaluate_loop(model: Any, feed: Feed, steps: int, callbacks: CallbackList, i
         return logs
 
     def body() -> Logs:
-        return _paced("test", dispatch, Cursor(feed.endless(), steps).take(steps), pacer, callbacks, interrupt)
+        cursor = Cursor(feed.passes(), math.inf if steps is None else steps)
+        return _paced("test", dispatch, cursor.take(steps), pacer, callbacks, interrupt)
 
     return callbacks.run("test", body)
 
 
-def predict_loop(model: Any, batches: Batches, steps: int, callbacks: CallbackList, interrupt: Interrupt) -> np.ndarray:
+def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: CallbackList, interrupt: Interrupt) -> np.ndarray:
     """The predictions for the first `steps` batches. A stateful layer's state moves on."""
     parts: list[np.ndarray] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -15,11 +16,12 @@ from jaxseq.api.body import Body
 from jaxseq.api.callbacks import Callback, CallbackList, Logs
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import at_step_boundary
+from jaxseq.api.keras2 import Keras2Methods
 from jaxseq.api.progress import reporters
 from jaxseq.core import losses, metrics, optimizers, run
 from jaxseq.core.layer import Layer
-from jaxseq.core.require import require
-from jaxseq.core.types import Array, TrainState
+from jaxseq.core.require import one_of, positive_int, require
+from jaxseq.core.types import Array, Spec, TrainState
 
 
 class Programs(NamedTuple):
@@ -41,7 +43,7 @@ class Compiled(NamedTuple):
     metrics: tuple[metrics.Metric, ...]
 
 
-class Sequential(Body):
+class Sequential(Keras2Methods, Body):
     """Layers in a row, with Keras's words to train them: add, compile, fit, evaluate, predict.
 
     layers: an iterable of layers; more may be added.
@@ -58,17 +60,28 @@ class Sequential(Body):
         self._predict: Callable[..., Any] | None = None
         self.history: History | None = None
         self.stop_training = False
+        self.run_eagerly = False
         self._optimized_without: frozenset[str] = frozenset()      # the layers that the optimizer's state leaves out
         super().__init__(layers, name, seed=seed)
 
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None) -> None:
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, *, run_eagerly: bool = False,
+                steps_per_execution: int = 1, jit_compile: bool | str = "auto", auto_scale_loss: bool = True,
+                sample_weight_mode: str | None = None) -> None:
         """Says how to train: an optimizer, a loss, and what to measure beside it.
 
         optimizer: a name, a class or instance of jaxseq.optimizers, or any Optax transformation.
         loss: a name or a function (y_true, y_pred) -> one number per row. metrics: a list of names and such functions.
+        run_eagerly: nothing is compiled, so that print, float() and a debugger in a layer or a loss see real numbers; slow.
+        steps_per_execution, jit_compile, auto_scale_loss, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
         compiled = interpreted(optimizer, loss, metrics)
+        require(getattr(compiled.loss, "reduction", "sum") not in (None, "none"), f"loss={loss!r} leaves its values as they "
+                "are, so there is no one number to train on: write reduction='sum_over_batch_size'.")
+        positive_int("steps_per_execution", steps_per_execution)
+        one_of("jit_compile", jit_compile, ("auto", True, False))
+        one_of("sample_weight_mode", sample_weight_mode, (None, "temporal"))
+        require(isinstance(run_eagerly, bool), f"run_eagerly={run_eagerly!r}: write True or False.", TypeError)
         with at_step_boundary():
             had, self._compiled = self._compiled, compiled
             try:
@@ -76,18 +89,22 @@ class Sequential(Body):
             except BaseException:
                 self._compiled = had
                 raise
-            self._train_state, self._programs = ts, {}
+            self._train_state, self._programs, self.run_eagerly = ts, {}, run_eagerly
 
     def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: Any = 1,
             callbacks: Iterable[Callback] | Callback | None = None, validation_split: float = 0.0, validation_data: Any = None,
             shuffle: bool | str = True, class_weight: dict[int, float] | None = None, sample_weight: Any = None,
-            initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_steps: int | None = None, *,
-            check_inputs: bool = True, nb_epoch: int | None = None) -> History:
+            initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_steps: int | None = None,
+            validation_batch_size: int | None = None, validation_freq: Any = 1, *, check_inputs: bool = True,
+            nb_epoch: int | None = None) -> History:
         """Trains for `epochs` passes over the data (up to epoch number `epochs`, from `initial_epoch`).
 
-        x, y: arrays with one row per example; lists and pandas objects are taken, too. batch_size: 32 when absent, or the
+        x, y: arrays with one row per example; lists and pandas objects are taken, too. Or x alone: a generator, a
+        jaxseq.utils.Sequence, a loader of PyTorch, TensorFlow or Grain, whose batches are (x, y) or (x, y, sample_weight);
+        without steps_per_epoch an epoch then lasts until they end. batch_size: 32 when absent, or the
         model's fixed one; the last batch may be smaller and is trained on as it is. verbose: 0 nothing, 1 a bar, 2 a
         line per epoch. validation_split: the share of rows, from the end, that is measured and not trained on.
+        validation_freq: measure after every so many epochs, or after those of a list, counted from 1.
         shuffle: True, False, or "batch" (whole batches change places). class_weight: {class: weight}.
         check_inputs: look for NaN and for labels and ids out of range before the first step.
         Returns the History; it is also at `model.history`, and there after an interruption, too.
@@ -96,17 +113,20 @@ class Sequential(Body):
         """
         compiled = self._need_compile("fit")
         wish = intake.FitWish(batch_size, epochs if nb_epoch is None else nb_epoch, validation_split, shuffle, initial_epoch,
-                              steps_per_epoch, validation_steps)
+                              steps_per_epoch, validation_steps, validation_batch_size, validation_freq)
         history = History()
         with at_step_boundary() as interrupt:
             plan, shape = intake.fit_plan(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
                                           validation_data, wish, check_inputs, self._task())
             run_callbacks = CallbackList([*reporters(verbose), *_listed(callbacks), history], self, {
                 "epochs": plan.epochs.stop, "steps": plan.steps, "batch_size": plan.train.batch_size,
-                "samples": plan.train.rows, "verbose": verbose, "metrics": [each.name for each in compiled.metrics]})
+                "samples": plan.train.rows, "do_validation": plan.valid is not None, "verbose": verbose,
+                "metrics": [each.name for each in compiled.metrics]})
             self._see(shape)
             self.history, self.stop_training = history, False
-            run_callbacks.run("train", lambda: loop.fit_loop(self, plan, run_callbacks, interrupt))
+            with jax.disable_jit(self.run_eagerly):
+                run_callbacks.run("train", lambda: loop.fit_loop(self, plan, run_callbacks, interrupt))
+            self._take_average()
         return history
 
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, verbose: Any = 1, sample_weight: Any = None,
@@ -119,24 +139,26 @@ class Sequential(Body):
         compiled = self._need_compile("evaluate")
         with at_step_boundary() as interrupt:
             feed, shape = intake.evaluation_feed(self._architecture, compiled.loss, x, y, sample_weight, batch_size,
-                                                 check_inputs, self._task())
+                                                 steps, check_inputs, self._task())
             steps = intake.limited("steps", steps, feed.steps)
             run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
                                          self, {"steps": steps, "verbose": verbose})
             self._see(shape)
-            logs = loop.evaluate_loop(self, feed, steps, run_callbacks, interrupt)
+            with jax.disable_jit(self.run_eagerly):
+                logs = loop.evaluate_loop(self, feed, steps, run_callbacks, interrupt)
         return _reported(logs, return_dict)
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None,
                 callbacks: Iterable[Callback] | Callback | None = None, *, check_inputs: bool = True) -> np.ndarray:
         """The model's output for every row of x, as a NumPy array."""
         with at_step_boundary() as interrupt:
-            batches, shape = intake.prediction_feed(self._architecture, x, batch_size, check_inputs)
+            batches, shape = intake.prediction_feed(self._architecture, x, batch_size, steps, check_inputs)
             steps = intake.limited("steps", steps, batches.steps)
             run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
                                          self, {"steps": steps, "verbose": verbose})
             self._see(shape)
-            return loop.predict_loop(self, batches, steps, run_callbacks, interrupt)
+            with jax.disable_jit(self.run_eagerly):
+                return loop.predict_loop(self, batches, steps, run_callbacks, interrupt)
 
     def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None,
                        return_dict: bool = False) -> float | list[float] | dict[str, float]:
@@ -145,7 +167,8 @@ class Sequential(Body):
         with at_step_boundary() as interrupt:
             feed, shape = intake.training_batch(self._architecture, compiled.loss, x, y, sample_weight, class_weight)
             self._see(shape)
-            logs = loop.train_once(self, feed, interrupt)
+            with jax.disable_jit(self.run_eagerly):
+                logs = loop.train_once(self, feed, interrupt)
         return _reported(logs, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None,
@@ -190,7 +213,7 @@ class Sequential(Body):
         frozen = self._frozen()
         if frozen not in self._programs:
             task = self._task()
-            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), run.zero_sums(task), Ahead())
+            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self._zero(task), Ahead())
         if frozen != self._optimized_without:
             self._train_state = self._fitted_optimizer(self.train_state, self.train_state.opt_state)
         return self._programs[frozen]
@@ -203,6 +226,18 @@ class Sequential(Body):
         return self._predict
 
     # ---- within
+
+    def _take_average(self) -> None:
+        """The trained weights become their moving average where the optimizer keeps one (use_ema=True)."""
+        ts = self.train_state
+        average = optimizers.averaged_weights(ts.opt_state)
+        if average is not None:
+            self._train_state = ts._replace(params={**ts.params, **average})
+
+    def _zero(self, task: run.Task) -> run.Sums:
+        """The totals that an epoch begins with."""
+        y_hat = None if self.output_shape is None else Spec(tuple(size or 1 for size in self.output_shape), jnp.float32)
+        return run.zero_sums(task, y_hat)
 
     def _task(self) -> run.Task:
         """What is trained at present, and towards what."""

@@ -21,7 +21,13 @@ Slot = tuple[str, str, str]         # (field of the TrainState, layer name, weig
 
 def get(ts: TrainState, slots: list[Slot]) -> list[np.ndarray]:
     """The weights at `slots`, as NumPy arrays of their own."""
-    return [np.array(getattr(ts, field)[layer][weight]) for field, layer, weight in slots]
+    return [np.array(at(ts, slot)) for slot in slots]
+
+
+def at(ts: TrainState, slot: Slot) -> jax.Array:
+    """The weight at a slot."""
+    field, layer, weight = slot
+    return getattr(ts, field)[layer][weight]
 
 
 def put(ts: TrainState, slots: list[Slot], weights: Any) -> TrainState:

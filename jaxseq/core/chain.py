@@ -10,10 +10,10 @@ import jax.numpy as jnp
 
 from jaxseq.core import rng
 from jaxseq.core.layer import Layer
+from jaxseq.core.nested import PENALTY
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Ctx, Key, Params, Shape, Spec, State
 
-PENALTY = "activity_penalty"       # the state entry that holds a layer's activity penalty until the loss takes it
 Layers = Sequence[tuple[str, Layer]]
 
 

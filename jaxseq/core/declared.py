@@ -69,7 +69,7 @@ def as_data(value: Any, where: str) -> Any:
         return [as_data(each, where) for each in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if callable(value) and hasattr(value, "__dataclass_fields__"):
+    if hasattr(value, "__dataclass_fields__") and hasattr(value, "get_config"):
         return to_config(value)
     require(callable(value) and hasattr(value, "__name__"), f"{where}={value!r} cannot be written down as plain data.",
             TypeError)

@@ -6,6 +6,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import jax.numpy as jnp
@@ -33,7 +34,9 @@ def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def constructor(self: Layer, *values: Any, **words: Any) -> None:
         own = {each.name for each in fields(self) if each.init}
-        known_words(type(self).__name__, words, own | set(INPUT_WORDS))
+        known_words(type(self).__name__, words, own | set(INPUT_WORDS) | set(self.unused_words))
+        for word in self.unused_words:
+            words.pop(word, None)
         about_input = {word: words.pop(word) for word in INPUT_WORDS if word in words and word not in own}
         if about_input:
             words["batch_input_shape"] = declared_shape(type(self), words.pop("batch_input_shape", None), **about_input)
@@ -107,6 +110,7 @@ class Layer(Handle, ABC):
         batch_shape: Any = field(default=None, kw_only=True)
 
     input_dtype: ClassVar[str] = "float32"      # what the data become when this layer stands first
+    unused_words: ClassVar[tuple[str, ...]] = ()    # Keras's keywords that are understood and mean nothing here
     statistics: ClassVar[tuple[str, ...]] = ()  # the entries of the state that Keras counts among the weights
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -115,7 +119,7 @@ class Layer(Handle, ABC):
 
     def __repr__(self) -> str:
         in_order = sorted(fields(self), key=lambda each: bool(each.kw_only))       # what is written by position first
-        told = [f"{each.name}={getattr(self, each.name)!r}" for each in in_order
+        told = [f"{each.name}={_told(getattr(self, each.name))}" for each in in_order
                 if each.default is MISSING or getattr(self, each.name) != each.default]
         return f"{type(self).__name__}({', '.join(told)})"
 
@@ -190,6 +194,11 @@ class Layer(Handle, ABC):
 
 
 _declare(Layer)
+
+
+def _told(value: Any) -> str:
+    """A function by its name, everything else as it shows itself."""
+    return value.__name__ if isinstance(value, FunctionType) else repr(value)
 
 
 def sequence_in_words(length: int | None, dim: int | None) -> Shape | None:

@@ -1,156 +1,113 @@
 """Optimizers: declarations in Keras's words, each a short chain of Optax transformations.
 
 The learning rate stands in the optimizer's state, so it may change between two steps without a new program. Numbers
-are Keras 3's (the place of epsilon, first accumulators); `lr` and `decay` mean what they meant in Keras 2.
+are Keras 3's (the place of epsilon, first accumulators); `lr`, `decay` and `schedule_decay` mean what they meant in Keras 2.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
-from typing import Any, ClassVar, NamedTuple, TypeGuard, dataclass_transform
+from typing import Any, ClassVar, Self, TypeGuard, dataclass_transform
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxseq.core import muon, schedules, transforms
+from jaxseq.core.declared import Declared, from_config, to_config
 from jaxseq.core.require import known_words, pick, require
-from jaxseq.core.types import Array
-
-Schedule = Callable[[Array], Array]
-
-
-class RateState(NamedTuple):
-    """step: () int32, updates made. learning_rate: () float32, without decay: of the last update, or of the next if set."""
-
-    step: Array
-    learning_rate: Array
-
-
-def scale_by_rate(learning_rate: float | Schedule, decay: float = 0.0) -> optax.GradientTransformation:
-    """updates = -rate * updates, rate = learning_rate / (1 + decay * step), step from 0.
-
-    A schedule (step -> rate) is asked at every update. A number stands in the state, where it may be changed.
-    """
-
-    def init(params):
-        del params
-        step = jnp.zeros((), jnp.int32)
-        return RateState(step, jnp.asarray(learning_rate(step) if callable(learning_rate) else learning_rate, jnp.float32))
-
-    def update(updates, state, params=None):
-        del params
-        base = jnp.asarray(learning_rate(state.step), jnp.float32) if callable(learning_rate) else state.learning_rate
-        rate = base / (1 + decay * state.step.astype(jnp.float32))
-        updates = jax.tree.map(lambda u: -rate.astype(u.dtype) * u, updates)
-        return updates, RateState(_after(state.step), base)
-
-    return optax.GradientTransformation(init, update)
-
-
-class AdamState(NamedTuple):
-    """step: () int32. m, v: the first and second moment of each weight's gradient. v_max: for amsgrad, else None."""
-
-    step: Array
-    m: Any
-    v: Any
-    v_max: Any
-
-
-def scale_by_adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool = False) -> optax.GradientTransformation:
-    """m sqrt(1 - b2^t) / (1 - b1^t) / (sqrt(v) + epsilon), with the moments m and v of the gradient.
-
-    Source: Kingma & Ba 2015, the form at the end of section 2 ("epsilon hat"), as Keras has it. optax.scale_by_adam adds
-    epsilon after the correction of v, which is another number by a factor of up to 1 / sqrt(1 - b2).
-    amsgrad: v is the largest there was (Reddi et al. 2018).
-    """
-
-    def init(params):
-        zeros = lambda: optax.tree.zeros_like(params)
-        return AdamState(jnp.zeros((), jnp.int32), zeros(), zeros(), zeros() if amsgrad else None)
-
-    def update(updates, state, params=None):
-        del params
-        step = _after(state.step)
-        t = step.astype(jnp.float32)
-        m = optax.tree.update_moment(updates, state.m, beta_1, 1)
-        v = optax.tree.update_moment(updates, state.v, beta_2, 2)
-        v_max = jax.tree.map(jnp.maximum, state.v_max, v) if amsgrad else None
-        scale = jnp.sqrt(1 - beta_2**t) / (1 - beta_1**t)
-        scaled = lambda m, v: m * scale.astype(m.dtype) / (jnp.sqrt(v) + epsilon)
-        return jax.tree.map(scaled, m, v_max if amsgrad else v), AdamState(step, m, v, v_max)
-
-    return optax.GradientTransformation(init, update)
-
-
-class DeviationState(NamedTuple):
-    """m, v: the first and second moment of each weight's gradient."""
-
-    m: Any
-    v: Any
-
-
-def scale_by_deviation(decay: float, epsilon: float) -> optax.GradientTransformation:
-    """updates / sqrt(max(v - m^2, 0) + epsilon), with the moments m and v of the gradient.
-
-    Source: Graves 2013, arXiv:1308.0850. Keras and optax.scale_by_stddev have no max: where a gradient stays
-    the same, v - m^2 is 0 but for rounding, which may be negative, and then the weight is NaN.
-    """
-
-    def init(params):
-        return DeviationState(optax.tree.zeros_like(params), optax.tree.zeros_like(params))
-
-    def update(updates, state, params=None):
-        del params
-        m = optax.tree.update_moment(updates, state.m, decay, 1)
-        v = optax.tree.update_moment(updates, state.v, decay, 2)
-        scaled = lambda u, m, v: u * jax.lax.rsqrt(jnp.maximum(v - jnp.square(m), 0) + epsilon)
-        return jax.tree.map(scaled, updates, m, v), DeviationState(m, v)
-
-    return optax.GradientTransformation(init, update)
-
-
-def _after(step: Array) -> Array:
-    """step + 1, which stays at the largest int32 where it would wrap."""
-    return jnp.asarray(optax.safe_increment(step))
+from jaxseq.core.transforms import Schedule, Transform
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-class Optimizer:
-    """How gradients become updates. A subclass is a frozen dataclass whose `transform` gives the Optax transformation.
+class Optimizer(Declared):
+    """How gradients become updates. A subclass is a frozen dataclass whose `step` gives the Optax transformation.
 
-    Fields of every optimizer, after its own: decay, Keras 2's: the rate of update t is learning_rate / (1 + decay t).
+    Fields of every optimizer, after its own:
+    decay: Keras 2's: the rate of update t is learning_rate / (1 + decay t).
+    weight_decay: before each update the weights shrink by learning_rate * weight_decay of themselves.
+    clipnorm: gradients are shortened to this length, each by itself; global_clipnorm: all of them as one vector.
+    clipvalue: every entry of a gradient is kept within +-clipvalue, after clipnorm where both are given.
+    gradient_accumulation_steps: an update is made of the mean gradient of so many batches.
+    use_ema: an average of the weights is kept, average = ema_momentum * average + (1 - ema_momentum) * weights, which takes
+        their place after every ema_overwrite_frequency updates (None: never). See `averaged_weights`.
+    name: for the reader.
     `lr` is understood as learning_rate.
+
+    Differs from Keras 2, where clipnorm is that of all gradients as one vector, and from Keras 3, which takes one of the
+    three ways to clip alone.
     """
 
     learning_rate: float | Schedule = 0.001
     decay: float = field(default=0.0, kw_only=True)
+    weight_decay: float | None = field(default=None, kw_only=True)
+    clipnorm: float | None = field(default=None, kw_only=True)
+    clipvalue: float | None = field(default=None, kw_only=True)
+    global_clipnorm: float | None = field(default=None, kw_only=True)
+    use_ema: bool = field(default=False, kw_only=True)
+    ema_momentum: float = field(default=0.99, kw_only=True)
+    ema_overwrite_frequency: int | None = field(default=None, kw_only=True)
+    gradient_accumulation_steps: int | None = field(default=None, kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __init_subclass__(cls) -> None:
-        dataclass(frozen=True)(cls)
+        dataclass(frozen=True, repr=False)(cls)
         cls.__init__ = _in_keras_words(cls.__init__)
         cls.__setattr__ = _refused
 
     def __post_init__(self):
         for each in fields(self):
             setting = getattr(self, each.name)
-            if isinstance(each.default, bool | int | float):
+            unset = setting is None and (each.default is None or each.name in _OR_NONE)
+            if each.name != "name" and not unset and (each.default is None or isinstance(each.default, bool | int | float)):
                 object.__setattr__(self, each.name, _settled(f"{type(self).__name__}({each.name}={setting!r})", each, setting))
+        require(self.clipnorm is None or self.global_clipnorm is None, f"{type(self).__name__}: clipnorm is for each gradient, "
+                "global_clipnorm for all as one; write one of them.")
 
-    def transform(self) -> optax.GradientTransformation:
+    def __repr__(self) -> str:
+        shown = [each for each in fields(self) if each.name not in _COMMON or getattr(self, each.name) != each.default]
+        return f"{type(self).__name__}({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in shown)})"
+
+    def step(self) -> Transform:
+        """The gradients' way to updates, in an `at_rate`."""
+        raise NotImplementedError(f"{type(self).__name__} must define step().")
+
+    def shrinking(self) -> Any:
+        """weight_decay as `at_rate` takes it: a number, None, or a function of the weights."""
+        return self.weight_decay
+
+    def transform(self) -> Transform:
         """The Optax transformation."""
-        raise NotImplementedError(f"{type(self).__name__} must define transform().")
+        batches = self.gradient_accumulation_steps or 1
+        rated = transforms.at_rate(self.step(), self.learning_rate, self.decay, self.shrinking(), batches)
+        whole = optax.chain(*self._clips(), rated) if self._clips() else rated
+        if batches > 1:
+            whole = transforms.any_dtypes(optax.MultiSteps(whole, batches).gradient_transformation())
+        if not self.use_ema:
+            return whole
+        return transforms.averaging(whole, self.ema_momentum, self.ema_overwrite_frequency, batches)
 
-    def _rate(self) -> optax.GradientTransformation:
-        return scale_by_rate(self.learning_rate, self.decay)
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"learning_rate": to_config(self.learning_rate)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        rate = config.get("learning_rate")
+        known = from_config("schedule", rate, schedules.CLASSES) if isinstance(rate, Mapping) else rate
+        return super().from_config({**config, "learning_rate": known} if "learning_rate" in config else config)
+
+    def _clips(self) -> list[Transform]:
+        clips = {transforms.clip_each_by_norm: self.clipnorm, optax.clip_by_global_norm: self.global_clipnorm,
+                 optax.clip: self.clipvalue}
+        return [clip(limit) for clip, limit in clips.items() if limit is not None]
 
 
-dataclass(frozen=True)(Optimizer)
+dataclass(frozen=True, repr=False)(Optimizer)
+_COMMON = {each.name for each in fields(Optimizer)} - {"learning_rate"}
 
 
 def _refused(optimizer: Optimizer, name: str, value: Any) -> None:
@@ -176,7 +133,11 @@ def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
     return constructor
 
 
-_SHARES = "momentum", "rho", "beta_1", "beta_2"     # what is kept of a running mean
+# What is kept of a running mean; numbers from 0 down; what None switches off; numbers of steps, and the least of them.
+_SHARES = "momentum", "rho", "beta_1", "beta_2", "ema_momentum", "adam_beta_1", "adam_beta_2"
+_NEGATIVE = "learning_rate_power", "beta_2_decay"
+_OR_NONE = "weight_decay", "adam_weight_decay", "rms_rate"
+_STEPS = {"gradient_accumulation_steps": 2, "ema_overwrite_frequency": 1, "warmup_steps": 0, "ns_steps": 1}
 
 
 def _settled(given: str, setting: Field, value: Any) -> Any:
@@ -186,13 +147,25 @@ def _settled(given: str, setting: Field, value: Any) -> Any:
         return bool(value)
     if setting.name == "learning_rate" and callable(value):
         return value
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    usable = number and math.isfinite(value) and value >= 0
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and math.isfinite(value)
+    if setting.name in _STEPS:
+        least = _STEPS[setting.name]
+        require(number and value == int(value) >= least, f"{given}: write a whole number from {least} on.")
+        return int(value)
+    if setting.name in _NEGATIVE:
+        require(number and value <= 0, f"{given}: write a number up to 0.")
+    else:
+        _check_positive(given, setting, bool(number and value >= 0), value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_positive(given: str, setting: Field, usable: bool, value: Any) -> None:
     if setting.name in _SHARES:
         require(usable and value < 1, f"{given}: write a number from 0 up to, and without, 1.")
+    if setting.name.startswith(("clip", "global_clip")):
+        require(usable and value > 0, f"{given}: write a number above 0, or None.")
     also = ", or an Optax schedule" if setting.name == "learning_rate" else ""
     require(usable, f"{given}: write a number from 0 on{also}.")
-    return value.item() if isinstance(value, np.generic) else value
 
 
 class SGD(Optimizer):
@@ -205,8 +178,9 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
 
-    def transform(self):
-        return optax.chain(self._rate(), optax.trace(self.momentum, self.nesterov) if self.momentum else optax.identity())
+    def step(self):
+        velocity = optax.trace(self.momentum, self.nesterov) if self.momentum else optax.identity()
+        return optax.chain(transforms.times_rate(), velocity)
 
 
 class RMSprop(Optimizer):
@@ -222,10 +196,10 @@ class RMSprop(Optimizer):
     epsilon: float = 1e-7
     centered: bool = False
 
-    def transform(self):
-        scale = scale_by_deviation if self.centered else optax.scale_by_rms
+    def step(self):
+        scale = transforms.scale_by_deviation if self.centered else optax.scale_by_rms
         velocity = optax.trace(self.momentum) if self.momentum else optax.identity()
-        return optax.chain(scale(self.rho, self.epsilon), self._rate(), velocity)
+        return optax.chain(scale(self.rho, self.epsilon), transforms.times_rate(), velocity)
 
 
 class Adagrad(Optimizer):
@@ -238,8 +212,22 @@ class Adagrad(Optimizer):
     initial_accumulator_value: float = 0.1
     epsilon: float = 1e-7
 
-    def transform(self):
-        return optax.chain(optax.scale_by_rss(self.initial_accumulator_value, self.epsilon), self._rate())
+    def step(self):
+        return optax.chain(optax.scale_by_rss(self.initial_accumulator_value, self.epsilon), transforms.times_rate())
+
+
+class Adadelta(Optimizer):
+    """a = rho a + (1 - rho) g^2; u = sqrt(d + epsilon) / sqrt(a + epsilon) g; d = rho d + (1 - rho) u^2; w -= rate u.
+
+    Source: Zeiler 2012, arXiv:1212.5701, where the rate is 1, as in Keras 2; here it is Keras 3's.
+    """
+
+    learning_rate: float | Schedule = 0.001
+    rho: float = 0.95
+    epsilon: float = 1e-7
+
+    def step(self):
+        return optax.chain(optax.scale_by_adadelta(self.rho, self.epsilon), transforms.times_rate())
 
 
 class Adam(Optimizer):
@@ -254,17 +242,190 @@ class Adam(Optimizer):
     epsilon: float = 1e-7
     amsgrad: bool = False
 
-    def transform(self):
-        return optax.chain(scale_by_adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad), self._rate())
+    def step(self):
+        scale = transforms.scale_by_adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
+        return optax.chain(scale, transforms.times_rate())
 
 
-TABLE: dict[str, type[Optimizer]] = {"sgd": SGD, "rmsprop": RMSprop, "adagrad": Adagrad, "adam": Adam}
+class AdamW(Adam):
+    """`Adam` with a weight_decay that is not 0. Raises: ValueError for weight_decay=None.
+
+    Source: Loshchilov & Hutter 2019, arXiv:1711.05101.
+    """
+
+    learning_rate: float | Schedule = 0.001
+    weight_decay: float | None = 0.004
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    amsgrad: bool = False
+
+    def __post_init__(self):
+        require(self.weight_decay is not None, "AdamW(weight_decay=None): write a number, or Adam without one.")
+        super().__post_init__()
 
 
-def get(identifier: Any) -> Optimizer | optax.GradientTransformation:
-    """The optimizer for a name, a class, an instance, or any Optax transformation."""
+class Adamax(Optimizer):
+    """w -= rate m / (1 - b1^t) / (u + epsilon), u = max(b2 u, |g|). Source: Kingma & Ba 2015. Keras 2's rate is 0.002."""
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+    def step(self):
+        return optax.chain(transforms.scale_by_adamax(self.beta_1, self.beta_2, self.epsilon), transforms.times_rate())
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov's look ahead, see `scale_by_nadam`. Source: Dozat 2016.
+
+    schedule_decay: Keras 2's, where it is 0.004 and the rate 0.002; Keras 3's numbers are those of 1.
+    """
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    schedule_decay: float = field(default=1.0, kw_only=True)
+
+    def step(self):
+        scale = transforms.scale_by_nadam(self.beta_1, self.beta_2, self.epsilon, self.schedule_decay)
+        return optax.chain(scale, transforms.times_rate())
+
+
+class Ftrl(Optimizer):
+    """Follow the regularized leader, see `transforms.ftrl`; l1 sets weights to exactly 0. Source: McMahan et al. 2013."""
+
+    learning_rate: float | Schedule = 0.001
+    learning_rate_power: float = -0.5
+    initial_accumulator_value: float = 0.1
+    l1_regularization_strength: float = 0.0
+    l2_regularization_strength: float = 0.0
+    l2_shrinkage_regularization_strength: float = 0.0
+    beta: float = 0.0
+
+    def step(self):
+        return transforms.ftrl(self.learning_rate_power, self.initial_accumulator_value, self.l1_regularization_strength,
+                               self.l2_regularization_strength, self.l2_shrinkage_regularization_strength, self.beta)
+
+
+class Lion(Optimizer):
+    """w -= rate sign(b1 m + (1 - b1) g); m = b2 m + (1 - b2) g. Source: Chen et al. 2023, arXiv:2302.06675."""
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+
+    def step(self):
+        return optax.chain(optax.scale_by_lion(self.beta_1, self.beta_2), transforms.times_rate())
+
+
+class Adafactor(Optimizer):
+    """Steps as large as their weights, remembered by rows and columns, see `transforms.adafactor`.
+
+    Source: Shazeer & Stern 2018, arXiv:1804.04235. Differs from Keras in that relative_step=False takes the learning rate
+    as it is; there it changes nothing.
+    """
+
+    learning_rate: float | Schedule = 0.001
+    beta_2_decay: float = -0.8
+    epsilon_1: float = 1e-30
+    epsilon_2: float = 1e-3
+    clip_threshold: float = 1.0
+    relative_step: bool = True
+
+    def step(self):
+        return transforms.adafactor(self.beta_2_decay, self.epsilon_1, self.epsilon_2, self.clip_threshold,
+                                    self.relative_step)
+
+
+class Lamb(Optimizer):
+    """Adam's step, made as long as rate |w| for each weight array. Source: You et al. 2020, arXiv:1904.00962."""
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+    def step(self):
+        adam = transforms.any_dtypes(optax.scale_by_adam(self.beta_1, self.beta_2, self.epsilon))
+        return optax.chain(adam, optax.scale_by_trust_ratio(), transforms.times_rate())
+
+
+class ScheduleFreeAdamW(Optimizer):
+    """AdamW that averages its weights as it goes, see `transforms.schedule_free_adamw`; it needs no schedule.
+
+    Source: Defazio et al. 2024, arXiv:2405.15682. As in Keras, it is the point between both that is measured.
+    """
+
+    learning_rate: float | Schedule = 0.0025
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    warmup_steps: int = 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(self.beta_1 > 0, f"ScheduleFreeAdamW(beta_1={self.beta_1!r}): write a number above 0.")
+
+    def step(self):
+        return transforms.schedule_free_adamw(self.beta_1, self.beta_2, self.epsilon, self.warmup_steps)
+
+
+class Muon(Optimizer):
+    """Steps of matrices made orthogonal, see `muon.scale_by_muon`; Adam for all other weights, and for embeddings.
+
+    adam_weight_decay: weight_decay of the weights that Adam moves. adam_lr_ratio: their rate over the others'.
+    rms_rate: a step's rms, as a share of the rate; None leaves steps as orthogonal as they are.
+    exclude_layers: patterns; Adam also moves weights whose path, as "dense/kernel", has one of them.
+    Source: Jordan et al. 2024, "Muon"; Liu et al. 2025, arXiv:2502.16982 (rms_rate).
+    """
+
+    learning_rate: float | Schedule = 0.001
+    adam_beta_1: float = 0.9
+    adam_beta_2: float = 0.999
+    adam_weight_decay: float | None = 0.004
+    epsilon: float = 1e-7
+    weight_decay: float | None = field(default=0.004, kw_only=True)
+    exclude_layers: tuple[str, ...] = field(default=(), kw_only=True)
+    exclude_embeddings: bool = field(default=True, kw_only=True)
+    adam_lr_ratio: float = field(default=1.0, kw_only=True)
+    momentum: float = field(default=0.95, kw_only=True)
+    ns_steps: int = field(default=5, kw_only=True)
+    nesterov: bool = field(default=True, kw_only=True)
+    rms_rate: float | None = field(default=0.2, kw_only=True)
+
+    def __post_init__(self):
+        super().__post_init__()
+        object.__setattr__(self, "exclude_layers", tuple(self.exclude_layers))
+
+    def _chosen(self, weights: Any) -> Any:
+        return muon.matrices(weights, self.exclude_embeddings, self.exclude_layers)
+
+    def shrinking(self):
+        share = {True: self.weight_decay or 0.0, False: self.adam_weight_decay or 0.0}
+        return lambda weights: muon.shares(self._chosen(weights), share)
+
+    def step(self):
+        orthogonal = muon.scale_by_muon(self.momentum, self.nesterov, self.ns_steps, self.rms_rate)
+        adam = transforms.scale_by_adam(self.adam_beta_1, self.adam_beta_2, self.epsilon)
+        adam = optax.chain(adam, optax.scale(self.adam_lr_ratio))
+        each = optax.partition({"matrix": orthogonal, "other": adam}, lambda w: muon.labels(self._chosen(w)))
+        return optax.chain(each, transforms.times_rate())
+
+
+CLASSES: dict[str, type[Optimizer]] = {each.__name__: each for each in (
+    SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Ftrl, Lion, Adafactor, Lamb, ScheduleFreeAdamW, Muon)}
+TABLE: dict[str, type[Optimizer]] = {name.lower(): each for name, each in CLASSES.items()}
+
+
+def get(identifier: Any) -> Optimizer | Transform:
+    """The optimizer for a name, a class, an instance, a config, or any Optax transformation."""
     if isinstance(identifier, str):
         return pick("optimizer", identifier.lower(), TABLE)()
+    if isinstance(identifier, Mapping):
+        return from_config("optimizer", identifier, CLASSES)
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
         return identifier()
     if isinstance(identifier, Optimizer) or _is_optax(identifier):
@@ -273,10 +434,15 @@ def get(identifier: Any) -> Optimizer | optax.GradientTransformation:
                     "transformation such as optax.adamw(1e-3).")
 
 
-def transformation(optimizer: Optimizer | optax.GradientTransformation) -> optax.GradientTransformation:
+def transformation(optimizer: Optimizer | Transform) -> Transform:
     """The Optax transformation of what `get` gave."""
     return optimizer.transform() if isinstance(optimizer, Optimizer) else optimizer
 
 
-def _is_optax(value: Any) -> TypeGuard[optax.GradientTransformation]:
+def averaged_weights(opt_state: Any) -> Any:
+    """The average of the trained weights that use_ema keeps, of their structure; None without use_ema."""
+    return opt_state.average if isinstance(opt_state, transforms.AverageState) else None
+
+
+def _is_optax(value: Any) -> TypeGuard[Transform]:
     return callable(getattr(value, "init", None)) and callable(getattr(value, "update", None))

@@ -8,6 +8,7 @@ makes never changes a number and never compiles anew.
 from __future__ import annotations
 
 import functools
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -54,7 +55,7 @@ def init_train_state(task: Task, params: dict[str, Any], state: dict[str, Any], 
 
 def init_optimizer(optimizer: optax.GradientTransformation, trained: Any) -> Any:
     """The optimizer's state before the first step, made in one compiled program."""
-    return compiled(optimizer.init)(trained)
+    return compiled(lambda trained: optimizer.init(trained))(trained)
 
 
 def draw(layers: chain.Layers, key: Key, x: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -81,20 +82,20 @@ def split(task: Task, params: dict[str, Params]) -> tuple[dict[str, Params], dic
     return trained, {name: weights for name, weights in params.items() if name in task.frozen}
 
 
-def zero_sums(task: Task) -> Sums:
-    """The totals before the first example."""
+def zero_sums(task: Task, y_hat: Spec | None = None) -> Sums:
+    """The totals before the first example. y_hat: like the predictions, for metrics whose totals have their shape."""
     typed = lambda zero: jax.device_put(np.asarray(zero, jnp.result_type(zero)))      # a Python 0.0 has no dtype of its own
-    zeros = {metric.name: metric.zero for metric in task.metrics}
+    zeros = {metric.name: metrics.zeros(metric, y_hat, y_hat) if y_hat else metric.zero for metric in task.metrics}
     return jax.tree.map(typed, {"loss": (np.float32(0), np.float32(0)), **zeros})
 
 
-def finish(task: Task, sums: Sums) -> dict[str, float]:
-    """The numbers that the totals come to: the loss, then every metric, as Python floats. 0 / 0 is NaN."""
+def finish(task: Task, sums: Sums) -> dict[str, Any]:
+    """What the totals come to: the loss, then every metric, as floats; an array where a metric gives several. 0 / 0 is NaN."""
     host = jax.device_get(sums)
     total, rows = host["loss"]
     with np.errstate(divide="ignore", invalid="ignore"):
         finished = {"loss": total / rows, **{metric.name: metric.finish(*host[metric.name]) for metric in task.metrics}}
-    return {name: float(value) for name, value in finished.items()}
+    return {name: float(value) if np.ndim(value) == 0 else value for name, value in finished.items()}
 
 
 def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
@@ -131,7 +132,7 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
 def may_pad(task: Task, *, train: bool) -> bool:
     """Whether a batch may be filled up with rows that do not count: nothing in the task looks at several rows."""
     penalised = any(getattr(layer, "activity_regularizer", None) is not None for _, layer in task.layers)
-    known = task.loss in losses.TABLE.values() and all(metric.by_row for metric in task.metrics)
+    known = losses.by_row(task.loss) and all(metric.by_row for metric in task.metrics)
     return known and not penalised and chain.by_row(task.layers, train=train)
 
 
@@ -190,7 +191,7 @@ def _objective(task: Task, params: Any, state: Any, batch: Batch, real: Array | 
     y = batch.y.astype(jnp.float32)
     trained, _ = split(task, params)                            # frozen weights are not penalised, as in Keras 3
     mask = _both(out.mask, real)
-    total = _average(loss(y, out.y), batch.weight, mask, out.y) + chain.penalty(layers, trained) + activity
+    total = _reduced(loss, y, out.y, batch.weight, mask) + chain.penalty(layers, trained) + activity
     y_hat = activation(out.y)
     weight = None if mask is None else mask.astype(jnp.float32)
     rows = jnp.float32(out.y.shape[0]) if real is None else jnp.sum(real, dtype=jnp.float32)
@@ -217,26 +218,48 @@ def _both(mask: Array | None, real: Array | None) -> Array | None:
     return mask & real.reshape(-1, *(1,) * (mask.ndim - 1))
 
 
-def _average(values: Array, weight: Array | None, mask: Array | None, y_hat: Array) -> Array:
+def _reduced(loss: losses.LossFn, y: Array, y_hat: Array, weight: Array | None, mask: Array | None) -> Array:
     """sum(values * weight * mask) / (number of values that the mask leaves), as Keras 3 reduces a loss.
 
-    A loss that gives one number for the whole batch is taken as it is; a mask cannot reach into it.
+    A loss may say another `reduction`: "sum" divides by nothing, "mean_with_sample_weight" by the weights. It may also leave
+    values out itself, by its `counted`. One number for the whole batch is taken as it is; a mask cannot reach into it.
     """
-    values = metrics.measured("The loss", values, y_hat)
+    values = metrics.measured("The loss", loss(y, y_hat), y_hat)
     if values.ndim == 0:
         require(weight is None, "The loss gives one number for the whole batch, so sample_weight and class_weight cannot "
                 "weigh its rows. Let it return one number per row: mean(..., axis=-1).")
         return values
-    count = jnp.float32(values.size)
+    real = _counted(loss, y, y_hat, values, mask)
+    share = None if weight is None else metrics.spread_weight(weight, values)
+    if real is not None:
+        values = jnp.where(real > 0, values, 0.0)
+    if share is not None:
+        values = values * share
+    reduction = getattr(loss, "reduction", "sum_over_batch_size")
+    if reduction == "sum":
+        return jnp.sum(values)
+    weighed = (real, share) if reduction == "mean_with_sample_weight" else (real,)
+    return jnp.sum(values) / _count(values, [each for each in weighed if each is not None])
+
+
+def _count(values: Array, shares: list[Array]) -> Array:
+    """How many values there are, each counted as the product of its shares."""
+    if not shares:
+        return jnp.float32(values.size)
+    return jnp.maximum(jnp.sum(math.prod(shares)), losses.EPSILON)
+
+
+def _counted(loss: losses.LossFn, y: Array, y_hat: Array, values: Array, mask: Array | None) -> Array | None:
+    """1 for those of the loss's values that count, 0 for the others: float32 of their shape; None where all do."""
+    own = loss.counted(y, y_hat) if isinstance(loss, losses.Loss) else None
+    if mask is None and own is None:
+        return None
     if mask is not None:
         require(metrics.fits(mask, values), f"The loss gave shape {values.shape}, which the mask {mask.shape} of the time "
                 "steps does not fit: let it return one number per time step, for example mean(..., axis=-1). Where a layer "
                 "of yours does away with the time axis, let its out_mask return None.")
-        real = metrics.spread_weight(mask, values)
-        values, count = jnp.where(real > 0, values, 0.0), jnp.maximum(jnp.sum(real), losses.EPSILON)
-    if weight is not None:
-        values = values * metrics.spread_weight(weight, values)
-    return jnp.sum(values) / count
+    real = metrics.spread_weight(mask, values)
+    return real if own is None else jnp.where(own, real, 0.0)
 
 
 def _gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]:

@@ -2,27 +2,16 @@
 
 import threading
 import time
-from typing import Any
 
-import jax
 import numpy as np
 import pytest
+from compiled import COMPILED
 
 from jaxseq.api import ahead
 from jaxseq.api.ahead import Ahead
 from jaxseq.core import run
 from jaxseq.layers import BatchNormalization, Dense
 from jaxseq.models import Sequential
-
-COMPILED: list[str] = []            # the name of every program compiled so far
-
-
-def note(event: str, seconds: float, *, fun_name: str = "", **about: Any) -> None:
-    if event == "/jax/core/compile/backend_compile_duration":
-        COMPILED.append(fun_name)
-
-
-jax.monitoring.register_event_duration_secs_listener(note)
 
 
 def compiling() -> list[threading.Thread]:

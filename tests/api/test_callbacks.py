@@ -80,8 +80,8 @@ def test_a_callback_knows_its_model_and_the_run(model, data):
 
     curious = Curious()
     model.fit(*data, batch_size=16, epochs=2, callbacks=curious, verbose=0)         # one callback needs no list
-    assert curious.found == (model, {"epochs": 2, "steps": 3, "batch_size": 16, "samples": 40, "verbose": 0,
-                                     "metrics": ["accuracy"]})
+    assert curious.found == (model, {"epochs": 2, "steps": 3, "batch_size": 16, "samples": 40, "do_validation": False,
+                                     "verbose": 0, "metrics": ["accuracy"]})
 
 
 def test_the_names_of_keras_2_are_called_for_training_batches(model, data):

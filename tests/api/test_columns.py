@@ -160,11 +160,11 @@ def test_images_travel_to_the_device_as_bytes():
     model = Sequential([Flatten(input_shape=(4, 4, 1)), Dense(1)], seed=0)
     model.compile("sgd", "mse")
     images = DRAW.integers(0, 256, (12, 4, 4, 1)).astype(np.uint8)
-    batches, _ = intake.prediction_feed(model._architecture, images, None, True)
+    batches, _ = intake.prediction_feed(model._architecture, images, None, None, True)
     assert all(batch.slab.x.dtype == np.uint8 for batch in batches.one_pass())
     assert_array_equal(model.predict(images), model.predict(images.astype(np.float32)))
     y = np.zeros(12, np.float16)
-    feed, _ = intake.evaluation_feed(model._architecture, "mse", images, y, None, None, True, model._task())
+    feed, _ = intake.evaluation_feed(model._architecture, "mse", images, y, None, None, None, True, model._task())
     slabs = [segment.slab for segment in feed.one_pass()]
     assert slabs and all(slab.x.dtype == np.uint8 and slab.y.dtype == np.float16 for slab in slabs)
 

@@ -1,12 +1,12 @@
 """However the data travel, the numbers are those of the rows: streamed or resident, filled up or cut as they come."""
 
 import threading
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import COMPILED
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.api import data as feeds
@@ -16,18 +16,9 @@ from jaxseq.layers import LSTM, BatchNormalization, Dense, Layer, Masking
 from jaxseq.models import Sequential
 from jaxseq.regularizers import l2
 
-COMPILED: list[str] = []            # the name of every program compiled so far
 COUNTS = (1, 5, 31, 32, 33, 100)    # of rows, at batches of 32
 ONE_BATCH = 7 * (4 * 4 + 4)         # bytes of a batch of the small data, x and y
 Streamed = feeds.Streamed
-
-
-def note(event: str, seconds: float, *, fun_name: str = "", **about: Any) -> None:
-    if event == "/jax/core/compile/backend_compile_duration":
-        COMPILED.append(fun_name)
-
-
-jax.monitoring.register_event_duration_secs_listener(note)
 
 
 def loading() -> list[threading.Thread]:

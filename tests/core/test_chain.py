@@ -152,8 +152,8 @@ def test_an_error_in_apply_says_where_it_happened():
     params = {"first": {"kernel": jnp.ones((3, 5)), "bias": jnp.zeros(5)}}
     with pytest.raises(ZeroDivisionError, match="^by hand") as error:
         chain.apply(layers, params, {}, X)
-    assert note(error).startswith("In layer 'odd', Activation(activation=<function ")
-    assert note(error).endswith(">), given x (4, 5) float32.")
+    assert note(error).startswith("In layer 'odd', Activation(activation=broken)")
+    assert note(error).endswith("), given x (4, 5) float32.")
 
 
 # ---- shapes

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jaxseq.core import chain, constraints, initializers, layers, regularizers
+from jaxseq.core import activations, chain, constraints, initializers, layers, regularizers
 from jaxseq.core.layer import Layer
 from jaxseq.core.types import Ctx, Spec
 
-SETTINGS = vars(initializers) | vars(regularizers) | vars(constraints) | vars(layers)
+SETTINGS = vars(activations) | vars(initializers) | vars(regularizers) | vars(constraints) | vars(layers)
 EVALUATION = Ctx()
 QUICK = {"xla_backend_optimization_level": 0}       # these programs run a few times: their compilation is what costs
 

@@ -1,4 +1,4 @@
-"""Conv1D and Conv2D against Keras 3 with the same weights, values and gradients; and what they say to wrong input."""
+"""Conv1D, Conv2D and Conv3D against Keras 3 with the same weights, values and gradients; and what they say to wrong input."""
 
 import dataclasses
 import itertools
@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from jaxseq.core import activations, chain
-from jaxseq.core.layers.convolution import Conv1D, Conv2D, Convolution1D, Convolution2D
+from jaxseq.core.layers.convolution import Conv1D, Conv2D, Conv3D, Convolution1D, Convolution2D, Convolution3D
 from jaxseq.core.types import Ctx, Spec
 
 FIRST, LAST = "channels_first", "channels_last"
@@ -34,10 +34,13 @@ def _cases():
     yield "Conv2D", {"filters": 6, "kernel_size": 2, "groups": 2}, (2, 7, 6, 4)
     yield "Conv2D", {"filters": 5, "kernel_size": 2, "use_bias": False, "padding": "SAME"}, (2, 7, 6, 4)
     yield "Conv1D", {"filters": 5, "kernel_size": (4,), "strides": (3,), "activation": "relu"}, (2, 9, 4)
+    yield "Conv3D", {"filters": 6, "kernel_size": (2, 3, 1), "strides": (1, 2, 1), "padding": "same"}, (2, 4, 5, 3, 4)
+    yield "Conv3D", {"filters": 6, "kernel_size": 2, "dilation_rate": (2, 1, 1), "groups": 2, "data_format": FIRST,
+                     "activation": "tanh"}, (2, 4, 4, 3, 3)
 
 
 CASES = list(_cases())
-OURS = {"Conv1D": Conv1D, "Conv2D": Conv2D}
+OURS = {"Conv1D": Conv1D, "Conv2D": Conv2D, "Conv3D": Conv3D}
 
 
 def numbers(case):
@@ -93,7 +96,7 @@ def test_values_and_gradients_are_those_of_keras(case, results):
         assert_allclose(one, other, rtol=1e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("case", CASES[::5], ids=str)
+@pytest.mark.parametrize("case", [*CASES[::5], CASES[-1]], ids=str)
 def test_weights_have_the_shapes_and_the_limits_of_keras(case, key):
     layer, theirs = OURS[case[0]](**case[1]), getattr(keras.layers, case[0])(**case[1])
     theirs.build(case[2])
@@ -107,7 +110,7 @@ def test_weights_have_the_shapes_and_the_limits_of_keras(case, key):
 
 
 def test_the_arguments_are_those_of_keras():
-    for mine, theirs in ((Conv1D, keras.layers.Conv1D), (Conv2D, keras.layers.Conv2D)):
+    for mine, theirs in ((Conv1D, keras.layers.Conv1D), (Conv2D, keras.layers.Conv2D), (Conv3D, keras.layers.Conv3D)):
         config = theirs(3, 2).get_config()
         layer = mine(3, 2)
         for each in dataclasses.fields(mine):
@@ -118,7 +121,7 @@ def test_the_arguments_are_those_of_keras():
         assert [each.name for each in dataclasses.fields(mine) if not each.kw_only][:10] == [
             "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation",
             "use_bias", "kernel_initializer"]
-    assert Convolution1D is Conv1D and Convolution2D is Conv2D
+    assert Convolution1D is Conv1D and Convolution2D is Conv2D and Convolution3D is Conv3D
 
 
 def test_bfloat16_goes_through(key):
@@ -164,6 +167,7 @@ def test_the_words_for_a_sequence():
 
 def test_any_length_fits():
     assert chain.shapes("conv1d", Conv1D(3, 2, strides=2), (None, None, 4), jnp.float32)[0] == (None, None, 3)
+    assert chain.shapes("conv3d", Conv3D(3, 2), (None, 4, None, 9, 4), jnp.float32)[0] == (None, 3, None, 8, 3)
     assert chain.shapes("conv2d", Conv2D(3, 2), (None, None, 9, 4), jnp.float32)[0] == (None, None, 8, 3)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.core import chain, rng
 from jaxseq.core.kernels import recurrence
-from jaxseq.core.kernels.recurrence import SHORT, in_segments, lstm, lstm_cell, over_time, project
+from jaxseq.core.kernels.recurrence import SHORT, in_segments, lstm, lstm_cell, over_time, project, recurrent_product
 from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.embedding import Embedding
 from jaxseq.core.layers.masking import Masking
@@ -176,7 +177,7 @@ def own(mask, **options):
 
 def plain(mask, **options):
     def run(z, recurrent_kernel, h, c):
-        cell = lstm_cell(recurrent_kernel, jnp.tanh, jax.nn.sigmoid)
+        cell = lstm_cell(partial(recurrent_product, kernel=recurrent_kernel), jnp.tanh, jax.nn.sigmoid)
         outputs, carry = over_time(cell, (h, c), z, mask, **options)
         return flat(outputs, *carry)
     return run
@@ -333,7 +334,7 @@ def test_the_gradient_has_a_gradient():
     z, direction = numbers(2, 3, 4 * UNITS), numbers(2, 3, 4 * UNITS, seed=5)
     slope = lambda z: jnp.vdot(jax.grad(lambda z: jnp.sum(lstm(z, recurrent_kernel, h, h)[0] ** 2))(z), direction)
     autodiff = lambda z: jnp.vdot(jax.grad(lambda z: jnp.sum(over_time(
-        lstm_cell(recurrent_kernel, jnp.tanh, jax.nn.sigmoid), (h, h), z)[0] ** 2))(z), direction)
+        lstm_cell(lambda h: h @ recurrent_kernel, jnp.tanh, jax.nn.sigmoid), (h, h), z)[0] ** 2))(z), direction)
     second, expected = (jax.jit(jax.grad(each), compiler_options=QUICK)(z) for each in (slope, autodiff))
     assert_allclose(second, expected, rtol=1e-4, atol=1e-5)
 

@@ -1,6 +1,8 @@
 """Metrics over unequal batches against keras.metrics; what Keras weighs otherwise, against the formula."""
 
+import dataclasses
 import functools
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -52,7 +54,33 @@ CASES = {
     "binary_crossentropy": (keras.metrics.BinaryCrossentropy, hits, shares),
     "categorical_crossentropy": (keras.metrics.CategoricalCrossentropy, one_hot, soft),
     "sparse_categorical_crossentropy": (keras.metrics.SparseCategoricalCrossentropy, labels, soft),
+    "top_k_categorical_accuracy": (lambda: keras.metrics.TopKCategoricalAccuracy(k=5), one_hot, soft),
+    "cosine_similarity": (keras.metrics.CosineSimilarity, numbers, numbers),
+    "cosine_proximity": (lambda: keras.metrics.MeanMetricWrapper(keras.losses.cosine_similarity), numbers, numbers),
+    "pearson_correlation": (keras.metrics.PearsonCorrelation, numbers, numbers),
+    "concordance_correlation": (keras.metrics.ConcordanceCorrelation, numbers, numbers),
+    "mape": (keras.metrics.MeanAbsolutePercentageError, numbers, numbers),
+    "msle": (keras.metrics.MeanSquaredLogarithmicError, shares, shares),
+    "logcosh": (keras.metrics.LogCoshError, numbers, numbers),
+    "hinge": (keras.metrics.Hinge, hits, numbers),
+    "squared_hinge": (keras.metrics.SquaredHinge, hits, numbers),
+    "categorical_hinge": (keras.metrics.CategoricalHinge, one_hot, numbers),
+    "kld": (keras.metrics.KLDivergence, soft, soft),
+    "poisson": (keras.metrics.Poisson, hits, shares),
+    "RootMeanSquaredError": (keras.metrics.RootMeanSquaredError, numbers, numbers),
+    "Accuracy of a class": (keras.metrics.Accuracy, hits, hits),
 }
+OPTIONS = [                                                     # class, arguments, what y is, what y_hat is
+    ("BinaryAccuracy", {"threshold": 0.3}, hits, shares),
+    ("TopKCategoricalAccuracy", {"k": 2}, one_hot, soft),
+    ("SparseTopKCategoricalAccuracy", {"k": 2}, labels, soft),
+    ("SparseTopKCategoricalAccuracy", {"k": 2, "from_sorted_ids": True}, labels, lambda draw, *shape: np.argsort(
+        soft(draw, *shape)).astype(np.float32)),
+    ("CosineSimilarity", {"axis": -1}, numbers, numbers),
+    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.1}, hits, numbers),
+    ("CategoricalCrossentropy", {"from_logits": True, "label_smoothing": 0.1}, one_hot, numbers),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, labels, numbers),
+]
 
 
 @pytest.fixture
@@ -62,8 +90,9 @@ def draw():
 
 def measured(metric, batches):
     """The number that comes of (y, y_hat, weight) batches."""
-    of = jax.jit(metric.sums)
-    add = lambda sums, batch: jax.tree.map(jnp.add, sums, of(*batch))
+    of = {len(y_hat): jax.jit(metric.sums).lower(y, y_hat, weight).compile({"xla_backend_optimization_level": 0})
+          for y, y_hat, weight in batches}
+    add = lambda sums, batch: jax.tree.map(np.add, sums, of[len(batch[1])](*batch))
     return metric.finish(*functools.reduce(add, batches, metric.zero))
 
 
@@ -71,13 +100,25 @@ def measured(metric, batches):
 @pytest.mark.parametrize("name", CASES)
 def test_over_unequal_batches_it_is_that_of_keras(name, masked, draw):
     of_keras, of_y, of_y_hat = CASES[name]
+    ours = metrics.get(metrics.Accuracy() if name == "Accuracy of a class" else name)
+    held_to(of_keras(), ours, of_y, of_y_hat, masked, draw)
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["rows", "masked time steps"])
+@pytest.mark.parametrize(("name", "options", "of_y", "of_y_hat"), OPTIONS)
+def test_options_are_those_of_keras(name, options, of_y, of_y_hat, masked, draw):
+    ours, theirs = getattr(metrics, name)(**options), getattr(keras.metrics, name)(**options)
+    assert ours.name == theirs.name
+    held_to(theirs, metrics.get(ours), of_y, of_y_hat, masked, draw)
+
+
+def held_to(theirs, ours, of_y, of_y_hat, masked, draw):
     time = (6,) if masked else ()
     batches = [(of_y(draw, rows, *time, 4), of_y_hat(draw, rows, *time, 4), hits(draw, rows, *time) if masked else None)
                for rows in ROWS]
-    theirs = of_keras()
     for y, y_hat, mask in batches:
         theirs.update_state(y, y_hat, sample_weight=mask)
-    assert_allclose(measured(metrics.get(name), batches), theirs.result(), rtol=2e-6)
+    assert_allclose(measured(ours, batches), theirs.result(), rtol=5e-6)
 
 
 def test_the_weights_of_rows_count(draw):
@@ -127,7 +168,8 @@ def test_binary_accuracy_is_the_share_of_labels(draw):
 # ---- a monoid ----
 
 
-@pytest.mark.parametrize("name", [*CASES, "scalar"])
+@pytest.mark.parametrize("name", ["mse", "binary_accuracy", "sparse_categorical_accuracy", "top_k_categorical_accuracy",
+                                  "scalar"])
 def test_sums_of_parts_add_up_to_the_sums_of_the_whole_and_zero_adds_nothing(name, draw):
     metric = metrics.get((lambda y, y_hat: jnp.mean(jnp.square(y - y_hat))) if name == "scalar" else name)
     _, of_y, of_y_hat = CASES.get(name, CASES["mse"])
@@ -201,19 +243,65 @@ def test_a_metric_has_the_name_that_the_user_wrote():
 
     for name in metrics.TABLE:
         assert metrics.get(name).name == name
+    assert metrics.get("AUC").name == "AUC" and metrics.get("auc").name == metrics.get(metrics.AUC).name == "auc"
+    assert metrics.get(metrics.AUC(name="area")).name == "area"
+    assert metrics.get(metrics.Precision(name=None)).name == "precision"
+    assert metrics.get({"class_name": "Recall", "config": {"top_k": 2, "name": "found"}}).name == "found"
+    assert metrics.get("mine", custom_objects={"mine": spread}).name == "mine"
+    assert metrics.MeanMetricWrapper(metrics.binary_accuracy, "sure", threshold=0.9).name == "sure"
     assert metrics.get(spread).name == "spread"
     assert metrics.get(losses.mean_squared_error).name == "mean_squared_error"
     assert metrics.get(Mine()).name == "Mine"
+
+
+REQUIRED = {"SensitivityAtSpecificity": (0.5,), "SpecificityAtSensitivity": (0.5,), "PrecisionAtRecall": (0.5,),
+            "RecallAtPrecision": (0.5,), "IoU": (3, (0, 1)), "MeanIoU": (3,), "OneHotIoU": (3, (0, 1)), "OneHotMeanIoU": (3,)}
+
+
+@pytest.mark.parametrize("name", metrics.CLASSES)
+def test_every_class_has_the_name_and_the_defaults_of_keras(name):
+    ours, theirs = metrics.CLASSES[name](*REQUIRED.get(name, ())), getattr(keras.metrics, name)
+    arguments = inspect.signature(theirs).parameters
+    keras.backend.clear_session()                               # its names are counted over the program
+    assert ours.name == theirs(*REQUIRED.get(name, ())).name
+    own = [each for each in dataclasses.fields(ours) if each.name != "name"]
+    assert {each.name for each in own} == arguments.keys() - {"name", "dtype"}
+    for each in own:
+        default = None if each.default is dataclasses.MISSING else each.default
+        wanted = arguments[each.name].default
+        assert default == (None if wanted is inspect.Parameter.empty else wanted)
+    again = type(ours).from_config(ours.get_config())
+    assert again == ours and hash(again) == hash(ours)
+
+
+def test_every_name_of_keras_is_known():
+    from keras.src.metrics import ALL_OBJECTS_DICT
+    missing = {"Mean", "Sum", "Metric", "MeanMetricWrapper", "mean", "sum", "metric", "mean_metric_wrapper"}
+    for name in ALL_OBJECTS_DICT.keys() - missing:
+        if ALL_OBJECTS_DICT[name].__name__ not in REQUIRED:
+            assert metrics.get(name).name == name
+
+
+def test_accuracy_of_logits_is_told_at_0_and_crossentropy_from_logits():
+    y, logits = jnp.array([[1.0], [0.0]]), jnp.array([[0.2], [-0.2]])           # the shares are 0.55 and 0.45
+    loss = losses.BinaryCrossentropy(from_logits=True)
+    assert_allclose(measured(metrics.get("accuracy", loss), [(y, logits, None)]), 1)
+    assert_allclose(measured(metrics.get("accuracy", losses.binary_crossentropy), [(y, logits, None)]), 0.5)
+    assert_allclose(measured(metrics.get("ce", loss), [(y, logits, None)]), np.log1p(np.exp(-0.2)), rtol=1e-6)
+
+
+def test_a_class_to_ignore_does_not_count():
+    y, y_hat = jnp.array([[1, 255], [255, 0]]), jnp.full((2, 2, 4), 0.25)
+    metric = metrics.get(metrics.SparseCategoricalCrossentropy(ignore_class=255))
+    for weight in None, jnp.ones(2):
+        assert_allclose(measured(metric, [(y, y_hat, weight)]), np.log(4), rtol=1e-6)
 
 
 # ---- errors ----
 
 
 @pytest.mark.parametrize(("identifier", "error", "message"), [
-    ("acuracy", ValueError, "Unknown metric 'acuracy'. Did you mean 'accuracy' or 'binary_accuracy' or 'acc'?"),
-    ("zzz", ValueError, "Unknown metric 'zzz'. Known: MAE, MSE, acc, accuracy, bce, binary_accuracy, binary_crossentropy, "
-     "categorical_accuracy, categorical_crossentropy, ce, crossentropy, mae, mean_absolute_error, mean_squared_error, mse, "
-     "sparse_categorical_accuracy, sparse_categorical_crossentropy."),
+    ("acuracy", ValueError, "Unknown metric 'acuracy'. Did you mean 'accuracy' or 'Accuracy' or 'BinaryAccuracy'?"),
     (3, TypeError, "metric 3: write a name such as 'accuracy', or a function (y_true, y_pred)."),
 ])
 def test_what_is_no_metric_is_refused(identifier, error, message):

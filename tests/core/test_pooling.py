@@ -14,17 +14,20 @@ from jaxseq.core import chain
 from jaxseq.core.layers import pooling
 from jaxseq.core.layers.pooling import (
     AveragePooling2D,
+    AveragePooling3D,
     GlobalAveragePooling1D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
     MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
 )
 from jaxseq.core.types import Ctx, Spec
 
 FIRST, LAST = "channels_first", "channels_last"
 QUICK = {"xla_backend_optimization_level": 0}       # each program runs once: its compilation is what costs
-SHAPES = {("1D", LAST): (2, 9, 4), ("1D", FIRST): (2, 4, 9), ("2D", LAST): (2, 7, 6, 4), ("2D", FIRST): (2, 4, 7, 6)}
+SHAPES = {("1D", LAST): (2, 9, 4), ("1D", FIRST): (2, 4, 9), ("2D", LAST): (2, 7, 6, 4), ("2D", FIRST): (2, 4, 7, 6),
+          ("3D", LAST): (2, 5, 4, 3, 2), ("3D", FIRST): (2, 2, 5, 4, 3)}
 
 
 def _cases():
@@ -36,6 +39,10 @@ def _cases():
     for kind, axes, keepdims, layout in itertools.product(
             ("Max", "Average"), ("1D", "2D"), (False, True), (LAST, FIRST)):
         yield f"Global{kind}Pooling{axes}", {"data_format": layout, "keepdims": keepdims}, SHAPES[axes, layout]
+    for kind, (padding, layout) in itertools.product(("Max", "Average"), (("valid", LAST), ("same", FIRST))):
+        words = {"pool_size": (3, 2, 2), "strides": (2, 2, 1), "padding": padding, "data_format": layout}
+        yield f"{kind}Pooling3D", words, SHAPES["3D", layout]
+        yield f"Global{kind}Pooling3D", {"data_format": layout, "keepdims": layout == FIRST}, SHAPES["3D", layout]
     yield "MaxPooling2D", {"pool_size": (3, 1), "strides": [1, 2], "padding": "SAME"}, (2, 7, 6, 4)
     yield "AveragePooling2D", {"pool_size": (1, 4), "strides": (3, 1), "padding": "same"}, (2, 7, 6, 4)
 
@@ -131,7 +138,7 @@ def test_a_mask_ends_here(layer):
 
 @pytest.mark.parametrize("place", ["", "Global"])
 @pytest.mark.parametrize("words", [("MaxPool", "MaxPooling"), ("AvgPool", "AveragePooling")])
-@pytest.mark.parametrize("axes", ["1D", "2D"])
+@pytest.mark.parametrize("axes", ["1D", "2D", "3D"])
 def test_the_shorter_names(place, words, axes):
     alias, name = (place + word + axes for word in words)
     assert getattr(pooling, alias) is getattr(pooling, name)
@@ -141,6 +148,7 @@ def test_the_shorter_names(place, words, axes):
 def test_the_arguments_are_those_of_keras():
     order = lambda cls: [each.name for each in dataclasses.fields(cls) if not each.kw_only]
     assert order(MaxPooling1D) == order(AveragePooling2D) == ["pool_size", "strides", "padding", "data_format"]
+    assert MaxPooling3D().pool_size == AveragePooling3D().pool_size == 2
     assert order(GlobalMaxPooling2D) == ["data_format", "keepdims"]
     assert repr(MaxPooling2D()) == "MaxPooling2D()" and MaxPooling2D().pool_size == 2 and MaxPooling2D().strides is None
     assert MaxPooling2D([2, 3], padding="Same") == MaxPooling2D((2, 3), padding="same")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -14,23 +16,33 @@ from jaxseq.core.types import Array, Key
 def dropped(x: Array, key: Key, rate: float, shape: tuple[int, ...]) -> Array:
     """Inverted dropout: y = x * kept / (1 - rate), one draw for each element of `shape`, which broadcasts against x."""
     scale = jnp.asarray(1 / (1 - rate), x.dtype)
-    return jnp.where(_kept(key, rate, shape), x * scale, jnp.zeros((), x.dtype))
+    kept = drawn_once(key, lambda key: rng.keep(key, rate, shape))
+    return jnp.where(kept, x * scale, jnp.zeros((), x.dtype))
 
 
-def _kept(key: Key, rate: float, shape: tuple[int, ...]) -> Array:
-    """`rng.keep`, drawn once.
+def drawn_once(key: Key, draw: Callable[[Key], Array]) -> Array:
+    """draw(key), and not again in the backward pass.
 
     XLA:CPU fuses the draw into everything that uses it, so that the bits are hashed in the forward pass and again in
     the backward pass; it drops optimization barriers before it fuses. What a branch gives, it does not fuse: here the
     branch is always taken, which the compiler cannot know.
     """
     def plain(words: Array) -> Array:
-        return rng.keep(jax.random.wrap_key_data(words, impl="threefry2x32"), rate, shape)
+        return draw(jax.random.wrap_key_data(words, impl="threefry2x32"))
 
     def once(words: Array) -> Array:
-        return lax.cond((words[0] | 1) != 0, plain, lambda _: jnp.zeros(shape, bool), words)
+        like = jax.eval_shape(plain, words)
+        return lax.cond((words[0] | 1) != 0, plain, lambda _: jnp.zeros(like.shape, like.dtype), words)
 
     return lax.platform_dependent(jax.random.key_data(key), cpu=once, default=plain)
+
+
+def noise_shape(wanted: tuple[int | None, ...] | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a layer's draw: that of x, or `wanted` with x's own length where it says None."""
+    if wanted is None:
+        return shape
+    require(len(wanted) == len(shape), f"noise_shape {wanted} must have one entry per axis of x {shape}.")
+    return tuple(size if each is None else each for size, each in zip(shape, wanted, strict=True))
 
 
 def check_rate(name: str, rate: float, argument: str = "rate") -> None:

@@ -1,6 +1,6 @@
-"""Recurrences as plain functions on arrays: a cell driven over time, and the LSTM with a gradient of its own.
+"""Recurrences as plain functions on arrays: cells, a cell driven over time, and the LSTM with a gradient of its own.
 
-A cell takes (carry, z_t) to the next carry, whose first entry h is its output. z is the input already multiplied by the
+A cell takes (carry, z_t) to the next carry, whose first entry is its output. z is the input already multiplied by the
 kernel: one product for all steps instead of one in each. Arrays are batch-major outside and time-major inside.
 At a masked step the carry stays what it was, so the output repeats the one before it.
 """
@@ -19,7 +19,7 @@ from jax import lax
 from jaxseq.core.require import require
 from jaxseq.core.types import Array
 
-Carry = tuple[Array, ...]               # each (batch, units), the output first
+Carry = tuple[Any, ...]                 # trees of arrays, each (batch, ...), the output first
 Cell = Callable[[Carry, Array], Carry]
 Read = Callable[[Carry, Array, Array | None], tuple[Array, Carry]]
 Activation = Callable[[Array], Array]
@@ -49,7 +49,7 @@ def over_time(cell: Cell, carry: Carry, z: Array, mask: Array | None = None, *,
               unroll: bool = False) -> tuple[Array, Carry]:
     """Drives a cell over time: carry_t = cell(carry_{t-1}, z_t) at a real step, carry_{t-1} at a masked one.
 
-    Shapes: z (batch, time, m), mask (batch, time) bool -> (outputs (batch, time, units), the last carry).
+    Shapes: z (batch, time, ...), mask (batch, time) bool -> (outputs (batch, time, ...), the last carry).
     unroll: writes all steps out one after the other instead of a loop, as is always done for `SHORT` sequences.
     Raises: ValueError for no steps at all.
     """
@@ -58,28 +58,82 @@ def over_time(cell: Cell, carry: Carry, z: Array, mask: Array | None = None, *,
     return outputs.swapaxes(0, 1), carry
 
 
-def lstm_cell(recurrent_kernel: Array, activation: Activation, recurrent_activation: Activation,
-              kept: Array | None = None) -> Cell:
-    """The LSTM's cell, gates in the order i, f, c, o:
+def recurrent_product(h: Array, kernel: Array, kept: Array | None = None) -> Array:
+    """h @ kernel, or with recurrent dropout (h * kept_g) @ kernel_g for each gate g.
 
-        i, f, o = recurrent_activation(z + h @ recurrent_kernel),   g = activation(z + h @ recurrent_kernel)
-        c <- f * c + i * g,   h <- o * activation(c)
+    Shapes: h (batch, units), kernel (units, gates * units), kept (batch, gates, units) -> (batch, gates * units).
+    """
+    if kept is None:
+        return h @ kernel
+    per_gate = kernel.reshape(kernel.shape[0], kept.shape[1], -1)
+    return jnp.einsum("bgu,ugv->bgv", h[:, None] * kept, per_gate).reshape(-1, kernel.shape[1])
 
-    Shapes: recurrent_kernel (units, 4 * units), h and c (batch, units), z_t (batch, 4 * units).
-    kept: (batch, 4, units), what h is multiplied with on its way into each gate: recurrent dropout.
-    Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
+
+def simple_cell(recurrent_kernel: Array, activation: Activation, kept: Array | None = None) -> Cell:
+    """The plain cell: h <- activation(z + h @ recurrent_kernel).
+
+    Shapes: recurrent_kernel (units, units), h (batch, units), z_t (batch, units).
+    kept: (batch, 1, units), what h is multiplied with on its way in: recurrent dropout.
+    Source: Elman 1990.
+    """
+    return lambda carry, z: (activation(z + recurrent_product(carry[0], recurrent_kernel, kept)),)
+
+
+def gru_cell(recurrent_kernel: Array, recurrent_bias: Array | None, activation: Activation, recurrent_activation: Activation,
+             kept: Array | None = None) -> Cell:
+    """The GRU's cell with the reset gate after the product, gates in the order u, r, g:
+
+        p = h @ recurrent_kernel + recurrent_bias,   u, r = recurrent_activation(z + p),   g = activation(z + r * p)
+        h <- u * h + (1 - u) * g
+
+    Shapes: recurrent_kernel (units, 3 * units), recurrent_bias (3 * units,), h (batch, units), z_t (batch, 3 * units).
+    kept: (batch, 3, units), what h is multiplied with on its way into each gate: recurrent dropout.
+    Source: Cho et al. 2014, the first version on arXiv (1406.1078v1), as cuDNN computes it.
+    """
+    def cell(carry: Carry, z: Array) -> Carry:
+        h, = carry
+        p = recurrent_product(h, recurrent_kernel, kept)
+        if recurrent_bias is not None:
+            p = p + recurrent_bias
+        (z_u, z_r, z_g), (p_u, p_r, p_g) = jnp.split(z, 3, axis=-1), jnp.split(p, 3, axis=-1)       # (batch, units) each
+        u, r = recurrent_activation(z_u + p_u), recurrent_activation(z_r + p_r)
+        return (u * h + (1 - u) * activation(z_g + r * p_g),)
+
+    return cell
+
+
+def gru_cell_reset_before(recurrent_kernel: Array, activation: Activation, recurrent_activation: Activation,
+                          kept: Array | None = None) -> Cell:
+    """The GRU's cell with the reset gate before the product: as `gru_cell`, but g = activation(z + (r * h) @ kernel_g).
+
+    Source: Cho et al. 2014, as published.
     """
     units = recurrent_kernel.shape[0]
-    per_gate = recurrent_kernel.reshape(units, 4, units)
-
-    def recurrent(h: Array) -> Array:
-        if kept is None:
-            return h @ recurrent_kernel
-        return jnp.einsum("bgu,ugv->bgv", h[:, None] * kept, per_gate).reshape(-1, 4 * units)
+    gates, candidate = recurrent_kernel[:, :2 * units], recurrent_kernel[:, 2 * units:]
+    kept_gates, kept_candidate = (None, None) if kept is None else (kept[:, :2], kept[:, 2:])
 
     def cell(carry: Carry, z: Array) -> Carry:
+        h, = carry
+        u, r = jnp.split(recurrent_activation(z[:, :2 * units] + recurrent_product(h, gates, kept_gates)), 2, axis=-1)
+        g = activation(z[:, 2 * units:] + recurrent_product(r * h, candidate, kept_candidate))
+        return (u * h + (1 - u) * g,)
+
+    return cell
+
+
+def lstm_cell(recurrent: Activation, activation: Activation, recurrent_activation: Activation) -> Cell:
+    """The LSTM's cell, gates in the order i, f, c, o:
+
+        i, f, o = recurrent_activation(z + recurrent(h)),   g = activation(z + recurrent(h))
+        c <- f * c + i * g,   h <- o * activation(c)
+
+    Shapes: h and c (batch, ..., units), recurrent(h) and z_t (batch, ..., 4 * units).
+    recurrent: the product of h and the recurrent kernel, or their convolution.
+    Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
+    """
+    def cell(carry: Carry, z: Array) -> Carry:
         h, c = carry
-        i, f, g, o = jnp.split(z + recurrent(h), 4, axis=-1)                # (batch, units) each
+        i, f, g, o = jnp.split(z + recurrent(h), 4, axis=-1)                # (batch, ..., units) each
         c = recurrent_activation(f) * c + recurrent_activation(i) * activation(g)
         return recurrent_activation(o) * activation(c), c
 
@@ -123,7 +177,7 @@ def in_segments(read: Read, carry: Carry, x: Array, mask: Array | None = None, *
     runs each segment forward once more on the way back. No number changes but by rounding. The least memory is needed
     with a length of about sqrt(time).
 
-    Shapes: x (batch, time, d), mask (batch, time); read takes any number of steps -> (outputs (batch, time, units), the
+    Shapes: x (batch, time, ...), mask (batch, time); read takes any number of steps -> (outputs (batch, time, ...), the
         last carry).
     Raises: ValueError for no steps at all.
     Source: Chen et al. 2016, "Training deep nets with sublinear memory cost".
@@ -140,8 +194,8 @@ def in_segments(read: Read, carry: Carry, x: Array, mask: Array | None = None, *
     def cut(x):
         return x[:, :whole].reshape(x.shape[0], -1, length, *x.shape[2:]).swapaxes(0, 1)
 
-    carry, outputs = lax.scan(step, carry, jax.tree.map(cut, (x, mask)))    # (segments, batch, length, units)
-    outputs = outputs.swapaxes(0, 1).reshape(x.shape[0], whole, outputs.shape[-1])
+    carry, outputs = lax.scan(step, carry, jax.tree.map(cut, (x, mask)))    # (segments, batch, length, ...)
+    outputs = outputs.swapaxes(0, 1).reshape(x.shape[0], whole, *outputs.shape[3:])
     if whole < time:
         rest, carry = again(carry, x[:, whole:], None if mask is None else mask[:, whole:])
         outputs = jnp.concatenate([outputs, rest], axis=1)
@@ -149,7 +203,7 @@ def in_segments(read: Read, carry: Carry, x: Array, mask: Array | None = None, *
 
 
 def _by_time(z: Array, mask: Array | None) -> tuple[Array, Array | None]:
-    """z (time, batch, m) and mask (time, batch, 1)."""
+    """z (time, batch, ...) and mask (time, batch, 1)."""
     _require_steps(z)
     return z.swapaxes(0, 1), None if mask is None else mask.T[:, :, None]
 
@@ -159,7 +213,7 @@ def _require_steps(x: Array) -> None:
 
 
 def _scan(cell: Cell, carry: Carry, z: Array, mask: Array | None, unroll: bool) -> tuple[Array, Carry]:
-    """(outputs (time, batch, units), last carry) of time-major z and mask."""
+    """(outputs (time, batch, ...), last carry) of time-major z and mask."""
     def step(carry, now):
         z_t, real = now
         carry = _kept(real, cell(carry, z_t), carry)
@@ -170,8 +224,10 @@ def _scan(cell: Cell, carry: Carry, z: Array, mask: Array | None, unroll: bool) 
 
 
 def _kept(real: Array | None, new: Any, old: Any) -> Any:
-    """`new` at real steps, `old` at masked ones."""
-    return new if real is None else jax.tree.map(partial(jnp.where, real), new, old)
+    """`new` at real steps, `old` at masked ones. real: (batch, 1)."""
+    if real is None:
+        return new
+    return jax.tree.map(lambda new, old: jnp.where(real.reshape(-1, *[1] * (new.ndim - 1)), new, old), new, old)
 
 
 # ---- tanh and sigmoid, with their own gradient; all time-major ----

@@ -1,21 +1,16 @@
-"""Conv1D and Conv2D: a learned kernel that slides over sequences and images."""
+"""Conv1D, Conv2D and Conv3D: a learned kernel that slides over sequences, images and volumes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from jaxseq.core import activations
 from jaxseq.core.kernels.conv import conv
-from jaxseq.core.kernels.window import require_room
-from jaxseq.core.layer import Layer, sequence_in_words
-from jaxseq.core.require import positive_int, require
-from jaxseq.core.spatial import Spatial
-from jaxseq.core.types import Array, Spec
+from jaxseq.core.layer import sequence_in_words
+from jaxseq.core.require import require
+from jaxseq.core.spatial import Convolving
 
 
-class _Convolution(Spatial):
+class _Convolution(Convolving):
     """What convolutions over any number of axes have in common."""
 
     filters: int
@@ -37,36 +32,22 @@ class _Convolution(Spatial):
 
     def __post_init__(self):
         super().__post_init__()
-        for argument in "filters", "groups":
-            positive_int(f"{self._class}: {argument}", getattr(self, argument))
         require(self.filters % self.groups == 0, f"{self._class}(filters={self.filters}, groups={self.groups}): the "
                 f"filters are cut into groups of one size. Write filters as a multiple of {self.groups}.")
-        both = max(self.per_axis("strides")) > 1 and max(self.per_axis("dilation_rate")) > 1
-        require(not both, f"{self._class}(strides={self.strides!r}, dilation_rate={self.dilation_rate!r}): write "
-                "strides=1 or dilation_rate=1. With both above 1 the kernel would pass over inputs.")
+        self.refuse_both()
 
-    def init(self, key, x):
-        self._require_fit(x)
+    def weights(self, x):
         kernel = (*self.per_axis("kernel_size"), self.channels(x) // self.groups, self.filters)
-        return self.draw(key, {"kernel": kernel, "bias": (self.filters,)} if self.use_bias else {"kernel": kernel}), {}
+        return {"kernel": kernel, "bias": (self.filters,)}
 
-    def apply(self, params, state, x, ctx):
-        self._require_fit(x)
-        strides, dilation = self.per_axis("strides"), self.per_axis("dilation_rate")
-        y = conv(self.channels_last(x), params["kernel"], params.get("bias"), strides, self.padding, dilation, self.groups)
-        return activations.get(self.activation)(self.as_it_came(y)), state
+    def convolved(self, params, x):
+        return conv(x, params["kernel"], params.get("bias"), *self.walk, self.groups)
 
-    def without_activation(self) -> tuple[Layer, Callable] | None:
-        if self.activity_regularizer is not None:
-            return None                                                 # it looks at what the activation gives
-        return replace(self, activation=None), activations.get(self.activation)
-
-    def _require_fit(self, x: Array | Spec) -> None:
-        lengths, channels = self.lengths(x), self.channels(x)
+    def require_fit(self, x):
+        super().require_fit(x)
+        channels = self.channels(x)
         require(channels % self.groups == 0, f"{self._class}(groups={self.groups}) cuts the channels into groups of "
                 f"one size, got x {x.shape} with {channels} channels. Write groups as a divisor of {channels}.")
-        size, dilation = self.per_axis("kernel_size"), self.per_axis("dilation_rate")
-        require_room(repr(self), x.shape, self.axes, lengths, size, self.padding, dilation)
 
 
 class Conv1D(_Convolution):
@@ -105,4 +86,19 @@ class Conv2D(_Convolution):
     axes = ("height", "width")
 
 
-Convolution1D, Convolution2D = Conv1D, Conv2D       # the names Keras has kept beside them
+class Conv3D(_Convolution):
+    """Slides a learned kernel over volumes, along each axis as Conv2D.
+
+    Shapes: x (batch, depth, height, width, channels) -> y (batch, depth', height', width', filters); with
+        data_format="channels_first" the channels and filters stand second. depth', height' and width' as in Conv2D;
+        kernel_size, strides and dilation_rate may differ by axis.
+    Params: kernel (*kernel_size, channels / groups, filters), Glorot-uniform; bias (filters,), zeros. State: none.
+    Raises: as Conv2D.
+    Source: Ji et al. 2013; Tran et al. 2015. As keras.layers.Conv3D.
+    """
+
+    axes = ("depth", "height", "width")
+
+
+# The names Keras has kept beside them.
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D

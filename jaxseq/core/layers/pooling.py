@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from jaxseq.core.kernels.pool import average_pool, max_pool
-from jaxseq.core.kernels.window import require_room
 from jaxseq.core.precision import widened
 from jaxseq.core.require import one_of
-from jaxseq.core.spatial import Spatial
+from jaxseq.core.spatial import Spatial, Windowed
 from jaxseq.core.types import Array, Ctx
 
 
-class _Pooling(Spatial):
+class _Pooling(Windowed):
     """What pooling over windows has in common."""
 
     pool_size: Any = 2
@@ -26,9 +25,14 @@ class _Pooling(Spatial):
 
     pool: ClassVar[Callable[..., Array]]
 
+    def __post_init__(self):
+        super().__post_init__()
+        for argument in ("pool_size",) if self.strides is None else ("pool_size", "strides"):
+            self.per_axis(argument)
+
     def apply(self, params, state, x, ctx):
         size = self.per_axis("pool_size")
-        require_room(repr(self), x.shape, self.axes, self.lengths(x), size, self.padding, (1,) * len(size))
+        self.require_room(x, size, (1,) * len(size))
         strides = size if self.strides is None else self.per_axis("strides")
         return self.as_it_came(type(self).pool(self.channels_last(x), size, strides, self.padding)), state
 
@@ -65,6 +69,21 @@ class MaxPooling2D(_Pooling):
     pool = staticmethod(max_pool)
 
 
+class MaxPooling3D(_Pooling):
+    """The largest of every window of a volume, along each axis as MaxPooling2D.
+
+    Shapes: x (batch, depth, height, width, channels) -> y (batch, depth', height', width', channels), each length as in
+        MaxPooling2D. data_format="channels_first": the channels stand second. strides: pool_size when None.
+    Params: none. State: none.
+    Of equal elements the first, slice by slice and row by row, receives the whole gradient.
+    Raises: ValueError for numbers below 1, and for volumes smaller than the window with "valid".
+    Source: as keras.layers.MaxPooling3D.
+    """
+
+    axes = ("depth", "height", "width")
+    pool = staticmethod(max_pool)
+
+
 class AveragePooling1D(_Pooling):
     """The mean of every window of steps: y[t] = mean over k < pool_size of x[t s + k], s = strides.
 
@@ -87,6 +106,17 @@ class AveragePooling2D(_Pooling):
     pool = staticmethod(average_pool)
 
 
+class AveragePooling3D(_Pooling):
+    """The mean of every window of a volume, along each axis as AveragePooling2D.
+
+    With padding "same" the mean is over the elements there are. Shapes and errors: as MaxPooling3D. Params: none.
+    State: none. Source: as keras.layers.AveragePooling3D; sums are taken in float32 for narrower dtypes.
+    """
+
+    axes = ("depth", "height", "width")
+    pool = staticmethod(average_pool)
+
+
 class _GlobalPooling(Spatial):
     """What pooling over everything has in common."""
 
@@ -98,17 +128,30 @@ class _GlobalPooling(Spatial):
         one_of(f"{self._class}: keepdims", self.keepdims, (True, False))
 
     def apply(self, params, state, x, ctx):
-        first = 1 + (self.data_format == "channels_first")
-        over = tuple(range(first, first + len(self.lengths(x))))
-        y = self.pooled(x, over, ctx)
-        return y if self.keepdims else y.squeeze(over), state
+        self.lengths(x)
+        y = self.pooled(x, ctx)
+        return y if self.keepdims else y.squeeze(self.places), state
 
     @abstractmethod
-    def pooled(self, x: Array, over: tuple[int, ...], ctx: Ctx) -> Array:
-        """x with the axes `over` pooled to length 1."""
+    def pooled(self, x: Array, ctx: Ctx) -> Array:
+        """x with its spatial axes pooled to length 1."""
 
 
-class GlobalMaxPooling1D(_GlobalPooling):
+class _GlobalMaxPooling(_GlobalPooling):
+    """The largest element along all axes."""
+
+    def pooled(self, x, ctx):
+        return x.max(self.places, keepdims=True)
+
+
+class _GlobalAveragePooling(_GlobalPooling):
+    """The mean along all axes."""
+
+    def pooled(self, x, ctx):
+        return x.mean(self.places, keepdims=True)
+
+
+class GlobalMaxPooling1D(_GlobalMaxPooling):
     """The largest step of each channel: y = max over t of x[t].
 
     Shapes: x (batch, steps, channels) -> y (batch, channels), or (batch, 1, channels) with keepdims=True.
@@ -120,11 +163,8 @@ class GlobalMaxPooling1D(_GlobalPooling):
 
     axes = ("steps",)
 
-    def pooled(self, x, over, ctx):
-        return x.max(over, keepdims=True)
 
-
-class GlobalMaxPooling2D(_GlobalPooling):
+class GlobalMaxPooling2D(_GlobalMaxPooling):
     """The largest element of each channel: y = max over i, j of x[i, j].
 
     Shapes: x (batch, height, width, channels) -> y (batch, channels), or (batch, 1, 1, channels) with keepdims=True.
@@ -136,11 +176,21 @@ class GlobalMaxPooling2D(_GlobalPooling):
 
     axes = ("height", "width")
 
-    def pooled(self, x, over, ctx):
-        return x.max(over, keepdims=True)
+
+class GlobalMaxPooling3D(_GlobalMaxPooling):
+    """The largest element of each channel: y = max over i, j, k of x[i, j, k].
+
+    Shapes: x (batch, depth, height, width, channels) -> y (batch, channels), or (batch, 1, 1, 1, channels) with
+        keepdims=True. data_format="channels_first": x (batch, channels, depth, height, width). Params: none. State: none.
+    Equal elements share the gradient.
+    Raises: ValueError when x has another number of axes.
+    Source: as keras.layers.GlobalMaxPooling3D.
+    """
+
+    axes = ("depth", "height", "width")
 
 
-class GlobalAveragePooling1D(_GlobalPooling):
+class GlobalAveragePooling1D(_GlobalAveragePooling):
     """The mean step of each channel: y = mean over t of x[t], over the real steps where there is a mask.
 
     Shapes: as GlobalMaxPooling1D. Params: none. State: none.
@@ -151,16 +201,16 @@ class GlobalAveragePooling1D(_GlobalPooling):
 
     axes = ("steps",)
 
-    def pooled(self, x, over, ctx):
+    def pooled(self, x, ctx):
         if ctx.mask is None:
-            return x.mean(over, keepdims=True)
-        real = jnp.expand_dims(ctx.mask, 3 - over[0])                   # (batch, steps, 1), or (batch, 1, steps)
-        total = jnp.where(real, widened(x), 0).sum(over, keepdims=True)
-        count = jnp.maximum(real.sum(over, keepdims=True), 1)
+            return super().pooled(x, ctx)
+        real = jnp.expand_dims(ctx.mask, 3 - self.places[0])            # (batch, steps, 1), or (batch, 1, steps)
+        total = jnp.where(real, widened(x), 0).sum(self.places, keepdims=True)
+        count = jnp.maximum(real.sum(self.places, keepdims=True), 1)
         return (total / count.astype(total.dtype)).astype(x.dtype)
 
 
-class GlobalAveragePooling2D(_GlobalPooling):
+class GlobalAveragePooling2D(_GlobalAveragePooling):
     """The mean of each channel: y = mean over i, j of x[i, j].
 
     Shapes: as GlobalMaxPooling2D. Params: none. State: none.
@@ -170,12 +220,20 @@ class GlobalAveragePooling2D(_GlobalPooling):
 
     axes = ("height", "width")
 
-    def pooled(self, x, over, ctx):
-        return x.mean(over, keepdims=True)
+
+class GlobalAveragePooling3D(_GlobalAveragePooling):
+    """The mean of each channel: y = mean over i, j, k of x[i, j, k].
+
+    Shapes: as GlobalMaxPooling3D. Params: none. State: none.
+    Raises: ValueError when x has another number of axes.
+    Source: as keras.layers.GlobalAveragePooling3D.
+    """
+
+    axes = ("depth", "height", "width")
 
 
 # Keras's shorter names.
-MaxPool1D, MaxPool2D = MaxPooling1D, MaxPooling2D
-AvgPool1D, AvgPool2D = AveragePooling1D, AveragePooling2D
-GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
-GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D

@@ -1,29 +1,122 @@
-"""Recurrent layers: a small network that reads a sequence step by step. The arithmetic is in kernels/recurrence.py."""
+"""Recurrent layers: a cell that reads a sequence. The cells are in cells.py, the loops in kernels/recurrence.py."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxseq.core import activations, rng
-from jaxseq.core.kernels.dropout import check_rate, dropped, own_key
-from jaxseq.core.kernels.recurrence import Carry, in_cache, in_segments, lstm, lstm_cell, over_time, project
-from jaxseq.core.layer import Layer, sequence_in_words
-from jaxseq.core.precision import wide_dtype, widened
-from jaxseq.core.require import one_of, positive_int, require
-from jaxseq.core.types import Array, Ctx, Key, Spec, State
-
-STATES = "h", "c"
-TANH, SIGMOID = (activations.tanh, jnp.tanh), (activations.sigmoid, jax.nn.sigmoid)
+from jaxseq.core.kernels.recurrence import in_cache, in_segments
+from jaxseq.core.layer import sequence_in_words
+from jaxseq.core.layers.cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, after, checked_cell
+from jaxseq.core.nested import Nested
+from jaxseq.core.precision import wide_dtype
+from jaxseq.core.require import require
+from jaxseq.core.types import Array, Ctx, Spec, State
 
 
-class LSTM(Layer):
+class Sequences(Cell):
+    """A cell over whole sequences: what every recurrent layer has besides its cell. It stands before the cell among the bases.
+
+    `weights`, `start` and `read` are the cell's.
+    """
+
+    return_sequences: bool = False
+    return_state: bool = False
+    go_backwards: bool = False
+    stateful: bool = False
+    unroll: bool = False
+    remat: bool = field(default=False, kw_only=True)
+    zero_output_for_mask: bool = field(default=False, kw_only=True)
+    activity_regularizer: Any = field(default=None, kw_only=True)
+
+    unused_words: ClassVar[tuple[str, ...]] = ("use_cudnn",)
+    shape_in_words = staticmethod(sequence_in_words)
+
+    def __post_init__(self):
+        name = type(self).__name__
+        require(not self.return_state, f"{name}(return_state=True): a layer of a Sequential has one output. Write "
+                "stateful=True and read layer.states after the batch.")
+        super().__post_init__()
+
+    def init(self, key, x):
+        self.require_sequence(x)
+        step = step_of(x)
+        return self.weights(key, step), self.start(step) if self.stateful else {}
+
+    def apply(self, params, state, x, ctx):
+        mask = mask_of(x, ctx)
+        carry = self.start(step_of(x))
+        if self.stateful:
+            carry = carried({name: state[name] for name in carry}, x.shape[0])
+        carry = jax.tree.map(partial(_as_wide_as, x), dict(carry))
+        now = self.first_output(params, carry, step_of(x), ctx), carry
+        if self.go_backwards:
+            x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
+        outputs, (last, carry) = self._read_all(params, now, x, mask, ctx)
+        y = outputs if self.return_sequences else last
+        if self.zero_output_for_mask and mask is not None:
+            y = zeroed(y, mask if self.return_sequences else mask[:, -1])
+        return y.astype(x.dtype), after(state, carry) if self.stateful else state
+
+    def _read_all(self, params, now, x, mask, ctx):
+        """`read`, in segments where memory is short."""
+        read = lambda now, x, mask: self.read(params, now, x, mask, ctx, self.unroll)
+        if self.remat:
+            return in_segments(read, now, x, mask, length=max(1, math.isqrt(x.shape[1])))
+        if self.unroll:
+            return read(now, x, mask)
+        return in_cache(read, now, x, mask, step_bytes=getattr(self, "gates", 1) * now[0].nbytes)
+
+    def require_sequence(self, x: Spec) -> None:
+        """ValueError unless x is a sequence such as the cell reads."""
+        require(len(x.shape) == 3, f"{type(self).__name__} needs x (batch, time, features), got {x.shape}. Write "
+                "return_sequences=True in the recurrent layer before it, or give x a time axis: x[:, :, None].")
+
+    def out_mask(self, x, mask):
+        if mask is None or not self.return_sequences:
+            return None
+        return mask[:, ::-1] if self.go_backwards else mask
+
+
+class SimpleRNN(Sequences, SimpleRNNCell):
+    """Reads a sequence into h, which at each step is a function of x and of itself:
+
+        h <- activation(x_t @ kernel + bias + h @ recurrent_kernel)
+
+    Shapes: x (batch, time, features) -> h after the last step (batch, units), or with return_sequences h after each
+        step (batch, time, units).
+    Params: kernel (features, units), Glorot-uniform; recurrent_kernel (units, units), orthogonal; bias (units,), zeros.
+    State, Mask, options, Raises: as for LSTM, with h alone.
+    Source: Elman 1990. Where Keras 3 differs: see LSTM.
+    """
+
+
+class GRU(Sequences, GRUCell):
+    """Reads a sequence into h; gates decide what of it is kept (u) and what of it is read (r):
+
+        u, r = recurrent_activation(z_u + p_u, z_r + p_r),  z = x_t @ kernel + bias[0],  p = h @ recurrent_kernel + bias[1]
+        h <- u * h + (1 - u) * activation(z_g + r * p_g)
+
+    and with reset_after=False z = x_t @ kernel + bias, p = h @ recurrent_kernel, and (r * h) @ recurrent_kernel_g for
+    r * p_g.
+
+    Shapes: x (batch, time, features) -> h after the last step (batch, units), or with return_sequences h after each
+        step (batch, time, units). Gates stand in the order u, r, g, Keras's z, r, h.
+    Params: kernel (features, 3 * units), Glorot-uniform; recurrent_kernel (units, 3 * units), orthogonal as a whole;
+        bias (2, 3 * units), or (3 * units,) with reset_after=False, zeros.
+    State, Mask, options, Raises: as for LSTM, with h alone.
+    Source: Cho et al. 2014, with reset_after in the form of cuDNN; numbers of Keras 3. Keras 2 has reset_after=False and
+        hard_sigmoid. Where Keras 3 differs: see LSTM.
+    """
+
+
+class LSTM(Sequences, LSTMCell):
     """Reads a sequence into a memory c; gates decide what is written (i), kept (f) and shown (o):
 
         z = x_t @ kernel + bias + h @ recurrent_kernel,   i, f, o = recurrent_activation(z_i, z_f, z_o)
@@ -45,6 +138,7 @@ class LSTM(Layer):
         are always written out.
     remat: runs the layer forward a second time on the way back instead of keeping what happened inside: the memory of
         sqrt(time) steps instead of time, for about a third more arithmetic. No number changes but by rounding.
+    zero_output_for_mask: the output of a masked step is zero instead of the one before.
     implementation: Keras 2's choice between two ways to compute the same. Accepted, and without meaning here.
     Raises: ValueError for units < 1, a rate outside [0, 1), x without a time axis or without steps, a batch of another
         size than the carried state, and return_state=True.
@@ -53,128 +147,70 @@ class LSTM(Layer):
         times if recurrent_dropout is set, and hands the mask on in the order of the input when going backwards.
     """
 
-    units: int
-    activation: Any = "tanh"
-    recurrent_activation: Any = "sigmoid"
-    use_bias: bool = True
-    kernel_initializer: Any = "glorot_uniform"
-    recurrent_initializer: Any = "orthogonal"
-    bias_initializer: Any = "zeros"
-    unit_forget_bias: bool = True
-    kernel_regularizer: Any = None
-    recurrent_regularizer: Any = None
-    bias_regularizer: Any = None
-    activity_regularizer: Any = None
-    kernel_constraint: Any = None
-    recurrent_constraint: Any = None
-    bias_constraint: Any = None
-    dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    seed: int | None = None
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    stateful: bool = False
-    unroll: bool = False
-    remat: bool = field(default=False, kw_only=True)
-    implementation: int = field(default=2, kw_only=True, compare=False)
 
-    shape_in_words = staticmethod(sequence_in_words)
+class _Held(Nested, Cell):
+    """The cell in the field `cell`, as if it were this one."""
+
+    cell: Any
 
     def __post_init__(self):
-        positive_int("LSTM(units)", self.units)
-        check_rate("LSTM", self.dropout, "dropout")
-        check_rate("LSTM", self.recurrent_dropout, "recurrent_dropout")
-        one_of("LSTM(implementation)", self.implementation, (1, 2))
-        refuse_return_state("LSTM", self.return_state)
+        cell = StackedRNNCells(tuple(self.cell)) if isinstance(self.cell, list | tuple) else self.cell
+        object.__setattr__(self, "cell", checked_cell(cell))
+        super().__post_init__()
 
-    def init(self, key, x):
-        weights = {"kernel": (features_of(x, "LSTM"), 4 * self.units), "recurrent_kernel": (self.units, 4 * self.units)}
-        params = self.draw(key, weights | {"bias": (4 * self.units,)} if self.use_bias else weights)
-        if self.use_bias and self.unit_forget_bias:
-            params["bias"] = params["bias"].at[self.units:2 * self.units].set(1)
-        return params, zero_state(x, self.units, STATES) if self.stateful else {}
+    def parts(self):
+        return {"": self.cell}
 
-    def apply(self, params, state, x, ctx):
-        if ctx.train and self.dropout > 0:
-            x = dropped_alike(x, own_key(ctx.key, self.seed), self.dropout)
-        mask = mask_of(x, ctx)
-        like = Spec(x.shape, wide_dtype(jnp.result_type(x, params["kernel"])))
-        carry = start(state, like, STATES) if self.stateful else from_zero(like, self.units, STATES)
-        read = partial(self._read, params, self._kept(like, ctx))
-        if self.go_backwards:
-            x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
-        if self.remat:
-            outputs, carry = in_segments(read, carry, x, mask, length=max(1, math.isqrt(x.shape[1])))
-        elif self.unroll:
-            outputs, carry = read(carry, x, mask)
-        else:
-            outputs, carry = in_cache(read, carry, x, mask, step_bytes=len(x) * 4 * self.units * like.dtype.itemsize)
-        y = outputs if self.return_sequences else carry[0]
-        return y.astype(x.dtype), after(state, carry, STATES) if self.stateful else state
+    def weights(self, key, x):
+        return self.cell.weights(key, x)
 
-    def _read(self, params, kept, carry, x, mask):
-        """(outputs (batch, time, units), last carry), by the faster of two ways where the layer's functions allow."""
-        z = widened(project(x, params["kernel"], params.get("bias")))      # (batch, time, 4 * units)
-        recurrent_kernel = widened(params["recurrent_kernel"])
-        activation, recurrent_activation = activations.get(self.activation), activations.get(self.recurrent_activation)
-        if kept is None and activation in TANH and recurrent_activation in SIGMOID:
-            outputs, h, c = lstm(z, recurrent_kernel, carry[0], carry[1], mask, unroll=self.unroll)
-            return outputs, (h, c)
-        cell = lstm_cell(recurrent_kernel, activation, recurrent_activation, kept)
-        return over_time(cell, carry, z, mask, unroll=self.unroll)
+    def start(self, x):
+        return self.cell.start(x)
 
-    def _kept(self, like, ctx):
-        """The draw of recurrent dropout, the same for all steps; None where nothing is dropped."""
-        if not ctx.train or self.recurrent_dropout == 0:
-            return None
-        return recurrent_draw(like, own_key(ctx.key, self.seed), self.recurrent_dropout, 4, self.units)
+    def step(self, params, carry, x, ctx):
+        return self.cell.step(params, carry, x, ctx)
 
-    def out_mask(self, x, mask):
-        return sequence_mask(mask, self.return_sequences, self.go_backwards)
+    def first_output(self, params, carry, x, ctx):
+        return self.cell.first_output(params, carry, x, ctx)
 
-    def reset(self, state):
-        return jax.tree.map(jnp.zeros_like, state)
+    def read(self, params, now, x, mask, ctx, unroll):
+        return self.cell.read(params, now, x, mask, ctx, unroll)
 
 
-# ---- what every recurrent layer does alike ----
+class RNN(Sequences, _Held):
+    """Reads a sequence with a cell, or with a list of cells one on the other: RNN(LSTMCell(32)), RNN([GRUCell(8), Mine(4)]).
+
+    A cell of one's own is a class with three methods: see `Cell`.
+
+    Shapes: x (batch, time, ...) -> what the cell shows after the last step (batch, ...), or with return_sequences after
+        each step (batch, time, ...).
+    Params: those of the cell; of several cells with cell_0_, cell_1_, ... before their names.
+    State: none; if stateful, the cell's carry.
+    Mask: a masked step keeps the carry, and its output repeats the one before; before the first real step a cell of one's
+        own shows zeros.
+    Other options: as for LSTM.
+    Raises: TypeError for what is no cell; ValueError as for LSTM.
+    Source: as keras.layers.RNN. Keras cells name `state_size` and are given lists of states; these name each state.
+    """
+
+    def require_sequence(self, x):
+        require(len(x.shape) >= 2, f"RNN needs x (batch, time, ...), got {x.shape}.")
 
 
-def refuse_return_state(name: str, return_state: bool) -> None:
-    """ValueError for return_state=True."""
-    require(not return_state, f"{name}(return_state=True): a layer of a Sequential has one output. Write stateful=True "
-            "and read layer.states after the batch.")
+CuDNNGRU, CuDNNLSTM = GRU, LSTM         # the names that Keras 2 has for the same on a GPU
 
 
-def features_of(x: Spec, name: str) -> int:
-    """The number of features of x (batch, time, features); a ValueError for any other rank."""
-    require(len(x.shape) == 3, f"{name} needs x (batch, time, features), got {x.shape}. Write return_sequences=True in "
-            "the recurrent layer before it, or give x a time axis: x[:, :, None].")
-    return x.shape[-1]
+def step_of(x: Array | Spec) -> Spec:
+    """The Spec of one step of x."""
+    return Spec((x.shape[0], *x.shape[2:]), x.dtype)
 
 
-def zero_state(x: Spec, units: int, names: tuple[str, ...]) -> State:
-    """Zeros (batch, units) under each name."""
-    return {name: jnp.zeros((x.shape[0], units), jnp.float32) for name in names}
-
-
-def from_zero(like: Spec, units: int, names: tuple[str, ...]) -> Carry:
-    """Zeros (batch, units) for each name: the carry before the first step of a layer that is not stateful."""
-    return tuple(jnp.zeros((like.shape[0], units), like.dtype) for _ in names)
-
-
-def start(state: State, like: Spec, names: tuple[str, ...]) -> Carry:
+def carried(state: State, batch: int) -> State:
     """The carry before the first step of a stateful layer: what the batch before left behind."""
-    carried = state[names[0]].shape[0]
-    require(carried == like.shape[0], f"The layer is stateful and carries the state of a batch of {carried}, got a batch "
-            f"of {like.shape[0]}. Pass batches of {carried}, so a multiple of {carried} rows in all.")
-    return tuple(lax.stop_gradient(state[name]).astype(like.dtype) for name in names)
-
-
-def after(state: State, carry: Carry, names: tuple[str, ...]) -> State:
-    """The state that the next batch finds: the last carry, cut off from gradients."""
-    last = {name: lax.stop_gradient(value).astype(state[name].dtype) for name, value in zip(names, carry, strict=True)}
-    return {**state, **last}
+    size = jax.tree.leaves(state)[0].shape[0]
+    require(size == batch, f"The layer is stateful and carries the state of a batch of {size}, got a batch of {batch}. Pass "
+            f"batches of {size}, so a multiple of {size} rows in all.")
+    return jax.tree.map(lax.stop_gradient, state)
 
 
 def mask_of(x: Array, ctx: Ctx) -> Array | None:
@@ -184,19 +220,12 @@ def mask_of(x: Array, ctx: Ctx) -> Array | None:
     return ctx.mask
 
 
-def sequence_mask(mask: Array | None, return_sequences: bool, go_backwards: bool) -> Array | None:
-    """The mask of the outputs, in their order; None where there is one output only."""
-    if mask is None or not return_sequences:
-        return None
-    return mask[:, ::-1] if go_backwards else mask
+def zeroed(y: Array, mask: Array) -> Array:
+    """y (batch, [time], ...) with zeros where the mask (batch, [time]) is False."""
+    return jnp.where(mask.reshape(*mask.shape, *[1] * (y.ndim - mask.ndim)), y, jnp.zeros((), y.dtype))
 
 
-def dropped_alike(x: Array, key: Key, rate: float) -> Array:
-    """x with the same features dropped at every step: one draw (batch, 1, features)."""
-    return dropped(x, rng.fold_in(key, "dropout"), rate, (x.shape[0], 1, x.shape[2]))
-
-
-def recurrent_draw(like: Spec, key: Key, rate: float, gates: int, units: int) -> Array:
-    """What h is multiplied with on its way into each gate: 0 or 1 / (1 - rate), (batch, gates, units)."""
-    shape = like.shape[0], gates, units
-    return dropped(jnp.ones(shape, like.dtype), rng.fold_in(key, "recurrent_dropout"), rate, shape)
+def _as_wide_as(x: Array, carried: Array) -> Array:
+    """What is carried as float32, or as wide as x where that is wider."""
+    floats = jnp.issubdtype(x.dtype, jnp.floating) and jnp.issubdtype(carried.dtype, jnp.floating)
+    return carried.astype(wide_dtype(x.dtype)) if floats else carried

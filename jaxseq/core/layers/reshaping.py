@@ -1,12 +1,14 @@
-"""Flatten and Reshape: the same numbers in another shape."""
+"""Flatten, Reshape, Permute, RepeatVector: the same numbers in another shape."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import jax.numpy as jnp
+
 from jaxseq.core.layer import Layer
-from jaxseq.core.require import one_of, require
+from jaxseq.core.require import one_of, positive_int, require
 
 
 class Flatten(Layer):
@@ -51,6 +53,50 @@ class Reshape(Layer):
         fits = size % max(known, 1) == 0 if -1 in target else size == known
         require(fits, f"Reshape({target}) cannot hold a row of x {x.shape}: {size} elements.")
         return x.reshape(x.shape[0], *target), state
+
+    def out_mask(self, x, mask):
+        return None
+
+
+class Permute(Layer):
+    """Puts the axes of each row into another order: axis k of y is axis dims[k - 1] of x, counted from 1 after the batch.
+
+    Shapes: x (batch, ...) -> y with the lengths in that order. Params: none. State: none. A mask ends here.
+    Raises: ValueError when dims is not an order of the axes.
+    """
+
+    dims: Any
+
+    def __post_init__(self):
+        whole = isinstance(self.dims, tuple | list) and all(hasattr(each, "__index__") for each in self.dims)
+        require(whole and sorted(self.dims) == list(range(1, len(self.dims) + 1)), f"Permute({self.dims!r}): write every axis "
+                "of a row once, counted from 1: Permute((2, 1)).")
+        object.__setattr__(self, "dims", tuple(int(each) for each in self.dims))
+
+    def apply(self, params, state, x, ctx):
+        require(x.ndim == len(self.dims) + 1, f"Permute({self.dims}) orders {len(self.dims)} axes, but x {x.shape} has "
+                f"{x.ndim - 1} besides the batch.")
+        return x.transpose(0, *self.dims), state
+
+    def out_mask(self, x, mask):
+        return None
+
+
+class RepeatVector(Layer):
+    """Repeats each row n times, as the steps of a sequence.
+
+    Shapes: x (batch, features) -> y (batch, n, features). Params: none. State: none.
+    Raises: ValueError when n < 1, and when x has more axes.
+    """
+
+    n: int
+
+    def __post_init__(self):
+        positive_int("RepeatVector(n)", self.n)
+
+    def apply(self, params, state, x, ctx):
+        require(x.ndim == 2, f"RepeatVector needs x (batch, features), got {x.shape}.")
+        return jnp.repeat(x[:, None], self.n, axis=1), state
 
     def out_mask(self, x, mask):
         return None

@@ -1,17 +1,23 @@
 """The other layers for the contract: (id, layer, batch input shape, dtype)."""
 
+from jaxseq.core import activations
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers.activation import Activation
+from jaxseq.core.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from jaxseq.core.layers.dense import Dense
-from jaxseq.core.layers.dropout import Dropout
+from jaxseq.core.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from jaxseq.core.layers.embedding import Embedding
+from jaxseq.core.layers.functions import ActivityRegularization, Lambda
 from jaxseq.core.layers.identity import Identity
 from jaxseq.core.layers.input import InputLayer
+from jaxseq.core.layers.layer_normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from jaxseq.core.layers.masking import Masking
+from jaxseq.core.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from jaxseq.core.layers.normalization import BatchNormalization
-from jaxseq.core.layers.reshaping import Flatten, Reshape
+from jaxseq.core.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from jaxseq.core.layers.scaling import Normalization, Rescaling
 
-ROWS, SEQUENCE, IMAGE = (4, 3), (2, 4, 3), (2, 3, 4, 5)
+ROWS, SEQUENCE, IMAGE, VOLUME = (4, 3), (2, 4, 3), (2, 3, 4, 5), (2, 2, 3, 2, 4)
 
 CASES: list[tuple[str, Layer, tuple[int, ...], str]] = [
     ("dense", Dense(2), ROWS, "float32"),
@@ -31,6 +37,31 @@ CASES: list[tuple[str, Layer, tuple[int, ...], str]] = [
     ("dropout", Dropout(0.5), SEQUENCE, "float32"),
     ("dropout_whole_steps", Dropout(0.3, noise_shape=(None, 4, 1), seed=1), SEQUENCE, "float32"),
     ("dropout_nothing", Dropout(0.0), ROWS, "float32"),
+    ("dropout_channels1d", SpatialDropout1D(0.5), SEQUENCE, "float32"),
+    ("dropout_channels2d", SpatialDropout2D(0.5, "channels_first", seed=3), IMAGE, "float32"),
+    ("dropout_channels3d", SpatialDropout3D(0.5), VOLUME, "float32"),
+    ("gaussian_noise", GaussianNoise(0.1), SEQUENCE, "float32"),
+    ("gaussian_dropout", GaussianDropout(0.2, seed=1), ROWS, "float32"),
+    ("alpha_dropout", AlphaDropout(0.3), SEQUENCE, "float32"),
+    ("permute", Permute((3, 1, 2)), IMAGE, "float32"),
+    ("repeat_vector", RepeatVector(3), ROWS, "float32"),
+    ("lambda", Lambda(activations.softsign), ROWS, "float32"),
+    ("activity_regularization", ActivityRegularization(0.1, 0.2), ROWS, "float32"),
+    ("relu", ReLU(1.5, 0.1), ROWS, "float32"),
+    ("leaky_relu", LeakyReLU(0.2), SEQUENCE, "float32"),
+    ("prelu", PReLU("random_normal", "l2", "non_neg", shared_axes=(1,)), SEQUENCE, "float32"),
+    ("elu", ELU(0.5), ROWS, "float32"),
+    ("thresholded_relu", ThresholdedReLU(0.5), ROWS, "float32"),
+    ("softmax", Softmax(axis=1), SEQUENCE, "float32"),
+    ("layer_normalization", LayerNormalization(), SEQUENCE, "float32"),
+    ("layer_normalization_axes", LayerNormalization((1, 2), gamma_regularizer="l2", beta_constraint="non_neg"), IMAGE,
+     "float32"),
+    ("group_normalization", GroupNormalization(5), IMAGE, "float32"),
+    ("group_normalization_first", GroupNormalization(3, axis=1, center=False), IMAGE, "float32"),
+    ("rms_normalization", RMSNormalization(), SEQUENCE, "float32"),
+    ("unit_normalization", UnitNormalization(1), SEQUENCE, "float32"),
+    ("rescaling", Rescaling((1, 2, 3), -1.0), ROWS, "float32"),
+    ("normalization", Normalization(-1, (1, 2, 3), (4, 5, 6)), ROWS, "float32"),
     ("embedding", Embedding(5, 3), (2, 4), "int32"),
     ("embedding_masking", Embedding(4, 2, mask_zero=True, input_length=4), (3, 4), "int32"),
     ("embedding_regularized", Embedding(4, 2, embeddings_regularizer="l2", activity_regularizer="l1",

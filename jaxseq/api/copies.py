@@ -1,0 +1,34 @@
+"""Models made from other models: out of JSON, and copies with fresh weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from jaxseq.api import config
+from jaxseq.api.sequential import Sequential
+from jaxseq.core.layer import Layer
+from jaxseq.core.layers import InputLayer
+
+
+def model_from_json(text: str, custom_objects: dict[str, Any] | None = None) -> Sequential:
+    """The model that `model.to_json()` described, with first weights of its own. ValueError for any other text.
+
+    custom_objects: {name: class or function} of the user's own.
+    """
+    return Sequential.from_config(config.from_json(text), custom_objects)
+
+
+def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | None = None) -> Sequential:
+    """A model of the same layers with first weights of its own, not compiled.
+
+    clone_function: (layer) -> the layer that takes its place; a copy when absent.
+    """
+    copied = clone_function or dataclasses.replace
+    clone = type(model)(name=model.name)
+    if model.input_shape is not None:
+        clone.add(InputLayer(batch_input_shape=model.input_shape, dtype=model.input_dtype))
+    for layer in model.layers:
+        clone.add(copied(layer))
+    return clone

@@ -1,0 +1,147 @@
+"""Callbacks that watch a number: EarlyStopping, ReduceLROnPlateau, TerminateOnNaN."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from jaxseq.api.callbacks import Callback, Logs
+from jaxseq.core.declared import number
+from jaxseq.core.require import nearest, one_of, require
+
+
+class EarlyStopping(Callback):
+    """Stops training when `monitor` has not improved by more than `min_delta` for `patience` epochs.
+
+    mode: "min", "max", or "auto": "max" for names that end in accuracy or acc (and their val_ forms), "min" for losses
+        and error metrics; other names have to say which.
+    baseline: a value to beat; until it is beaten an improvement does not reset the patience.
+    restore_best_weights: at the end of training, put back the weights of the best epoch.
+    start_from_epoch: the first epoch that counts.
+    Raises: ValueError for a negative patience, and at the end of an epoch that does not measure `monitor`.
+    Differs from Keras 3, which warns of the latter and goes on. stopped_epoch, best and best_epoch can be read afterwards.
+    """
+
+    def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0, verbose: int = 0, mode: str = "auto",
+                 baseline: float | None = None, restore_best_weights: bool = False, start_from_epoch: int = 0):
+        super().__init__()
+        number("EarlyStopping", "min_delta", min_delta)
+        number("EarlyStopping", "patience", patience, least=0)
+        self.monitor, self.min_delta, self.patience, self.verbose = monitor, abs(min_delta), patience, verbose
+        self.sign = SIGNS[direction(monitor, mode)]
+        self.baseline, self.restore_best_weights, self.start_from_epoch = baseline, restore_best_weights, start_from_epoch
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.wait, self.stopped_epoch, self.best_epoch, self.best_weights = 0, 0, 0, None
+        self.best = math.inf * self.sign
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        score = monitored(self, logs or {})
+        if score is None or epoch < self.start_from_epoch:
+            return
+        if self.restore_best_weights and self.best_weights is None:
+            self.best_epoch, self.best_weights = epoch, self.model.get_weights()
+        self.wait += 1
+        if self._beats(score, self.best):
+            self.best, self.best_epoch = score, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self._beats(score, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose > 0:
+                print(f"Restoring the weights of the best epoch, {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)
+
+    def _beats(self, score: float, other: float) -> bool:
+        return self.sign * score + self.min_delta < self.sign * other
+
+
+class ReduceLROnPlateau(Callback):
+    """Multiplies the learning rate by `factor` when `monitor` has not improved by more than `min_delta` for `patience` epochs.
+
+    mode: as in EarlyStopping. cooldown: epochs after a reduction in which nothing is counted. min_lr: never below it.
+    The rate that an epoch was trained with stands in the History as "learning_rate".
+    Raises: ValueError for a factor of 1 or more, and at the end of an epoch that does not measure `monitor`.
+    Source: as keras.callbacks.ReduceLROnPlateau. No program is compiled anew: the rate stands in the optimizer's state.
+    """
+
+    def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10, verbose: int = 0, mode: str = "auto",
+                 min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0):
+        super().__init__()
+        require(0 < factor < 1, f"ReduceLROnPlateau(factor={factor!r}): write a number between 0 and 1, such as 0.1.")
+        for argument, value in ("patience", patience), ("cooldown", cooldown), ("min_lr", min_lr), ("min_delta", min_delta):
+            number("ReduceLROnPlateau", argument, value, least=0)
+        self.monitor, self.factor, self.patience, self.verbose = monitor, factor, patience, verbose
+        self.min_delta, self.cooldown, self.min_lr = min_delta, cooldown, min_lr
+        self.sign = SIGNS[direction(monitor, mode)]
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.wait, self.cooling, self.best = 0, 0, math.inf * self.sign
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = {} if logs is None else logs
+        score = monitored(self, logs)
+        logs["learning_rate"] = self.model.learning_rate
+        if score is None:
+            return
+        if self.cooling > 0:
+            self.cooling, self.wait = self.cooling - 1, 0
+        if self.sign * score < self.sign * self.best - self.min_delta:
+            self.best, self.wait = score, 0
+        elif self.cooling == 0:
+            self.wait += 1
+            if self.wait >= self.patience and self.model.learning_rate > self.min_lr:
+                self._reduce(epoch)
+
+    def _reduce(self, epoch: int) -> None:
+        self.model.learning_rate = rate = max(self.model.learning_rate * self.factor, self.min_lr)
+        self.cooling, self.wait = self.cooldown, 0
+        if self.verbose > 0:
+            print(f"Epoch {epoch + 1}: the learning rate is now {rate:.4g}")
+
+
+class TerminateOnNaN(Callback):
+    """Stops training when the loss is NaN or infinite.
+
+    It looks at the loss after every dispatch, which is some 50 ms of steps, and so does not slow the run down.
+    """
+
+    def on_steps_end(self, done: int, logs: Logs | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss) and not self.model.stop_training:
+            print(f"The loss is {loss} after step {done} of the epoch: training stops.")
+            self.model.stop_training = True
+
+
+SIGNS = {"min": 1.0, "max": -1.0}       # what a score is multiplied with so that less is better
+
+
+def direction(monitor: str, mode: str) -> str:
+    """"min" or "max" for a monitored name; ValueError where "auto" cannot know."""
+    one_of("mode", mode, ("auto", "min", "max"))
+    if mode != "auto":
+        return mode
+    name = monitor.removeprefix("val_")
+    if name.endswith(("acc", "accuracy", "auc", "precision", "recall", "f1_score")):
+        return "max"
+    smaller = ("loss", "error", "crossentropy", "mse", "mae", "mape", "msle", "ce", "bce")
+    require(name.endswith(smaller), f"monitor={monitor!r}: is less or more of it better? Write mode='min' or mode='max'.")
+    return "min"
+
+
+def monitored(callback: Any, logs: Logs) -> float | None:
+    """What the callback monitors; None after an epoch without a validation. ValueError where the run never measures it."""
+    name, who = callback.monitor, type(callback).__name__
+    if name not in logs and callback.params.get("do_validation") and name.removeprefix("val_") in logs:
+        return None
+    require(name in logs, f"{who} monitors {name!r}, which this run does not measure." + nearest(name, logs)
+            + (" Pass validation_data or validation_split to fit." if name.startswith("val_") else ""))
+    return logs[name]

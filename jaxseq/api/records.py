@@ -1,0 +1,135 @@
+"""Callbacks that keep a record outside of the notebook: a CSV file, TensorBoard, a server."""
+
+from __future__ import annotations
+
+import csv
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxseq.api.callbacks import Callback, Logs
+from jaxseq.core.require import require
+
+
+class CSVLogger(Callback):
+    """Writes a line for every epoch: the epoch, counted from 0, then what was measured, in the order of the names.
+
+    filename: the file. separator: between two numbers. append: go on with a file that is there, instead of a new one.
+    Every line is on the disk when its epoch ends.
+    Source: as keras.callbacks.CSVLogger.
+    """
+
+    def __init__(self, filename: Any, separator: str = ",", append: bool = False):
+        super().__init__()
+        self.filename, self.separator, self.append = Path(filename), separator, append
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
+        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._writer: csv.DictWriter | None = None
+        self._header = not going_on
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = logs or {}
+        if self._writer is None:
+            self._writer = csv.DictWriter(self._file, ["epoch", *sorted(logs)], restval="NA", extrasaction="ignore",
+                                          delimiter=self.separator)
+            if self._header:
+                self._writer.writeheader()
+        self._writer.writerow({"epoch": epoch, **logs})
+        self._file.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self._file.close()
+
+
+class RemoteMonitor(Callback):
+    """Sends every epoch's logs to a server: a POST to root + path, as JSON in the field `field`, or as the whole body.
+
+    headers: of the request. send_as_json: the body is the JSON itself.
+    A server that does not answer within 10 s costs a warning; training goes on.
+    Source: as keras.callbacks.RemoteMonitor.
+    """
+
+    SECONDS = 10.0
+
+    def __init__(self, root: str = "http://localhost:9000", path: str = "/publish/epoch/end/", field: str = "data",
+                 headers: dict[str, str] | None = None, send_as_json: bool = False):
+        super().__init__()
+        require(root.startswith(("http://", "https://")), f"RemoteMonitor(root={root!r}): write an address that begins with "
+                "http:// or https://.")
+        self.url, self.field, self.headers, self.send_as_json = root + path, field, dict(headers or {}), send_as_json
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        data = json.dumps({"epoch": epoch, **{name: float(value) for name, value in (logs or {}).items()}})
+        kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
+        body = data if self.send_as_json else urllib.parse.urlencode({self.field: data})
+        request = urllib.request.Request(self.url, body.encode(), {"Content-Type": kind, **self.headers})
+        try:
+            urllib.request.urlopen(request, timeout=self.SECONDS).close()
+        except (urllib.error.URLError, OSError) as error:
+            warnings.warn(f"RemoteMonitor could not reach {self.url}: {error}", stacklevel=2)
+
+
+class TensorBoard(Callback):
+    """Writes what TensorBoard shows: the measured numbers by epoch, and histograms of the weights where asked for.
+
+    log_dir: a folder; training goes to its subfolder train, validation to validation.
+    histogram_freq: every so many epochs; 0: no histograms. update_freq: "epoch", "batch", or a number of steps after which
+        the running means are written, too; they come at the end of the dispatch in which that step falls.
+    The rest of Keras's arguments are accepted; there is no graph and there are no embeddings here.
+    Raises: ImportError without the package tensorboardX, with the line that installs it.
+    """
+
+    def __init__(self, log_dir: Any = "logs", histogram_freq: int = 0, batch_size: int | None = None, write_graph: bool = True,
+                 write_grads: bool = False, write_images: bool = False, write_steps_per_second: bool = False,
+                 update_freq: int | str = "epoch", profile_batch: Any = 0, embeddings_freq: int = 0,
+                 embeddings_layer_names: Any = None, embeddings_metadata: Any = None, embeddings_data: Any = None):
+        super().__init__()
+        require(update_freq in ("epoch", "batch") or isinstance(update_freq, int) and update_freq >= 1,
+                f"TensorBoard(update_freq={update_freq!r}): write 'epoch', 'batch', or a number of steps.")
+        self.log_dir, self.histogram_freq = Path(log_dir), histogram_freq
+        self.every = {"epoch": 0, "batch": 1}.get(update_freq, update_freq) if isinstance(update_freq, str) else update_freq
+        self._writers: dict[str, Any] = {}
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._written = int(self.model.train_state.step)
+
+    def on_steps_end(self, done: int, logs: Logs | None = None) -> None:
+        step = int(self.model.train_state.step)
+        if self.every and step - self._written >= self.every:
+            self._written = step
+            for name, value in (logs or {}).items():
+                self._writer("train").add_scalar(f"batch_{name}", value, step)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        for name, value in (logs or {}).items():
+            where = "validation" if name.startswith("val_") else "train"
+            self._writer(where).add_scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
+        if self.histogram_freq and epoch % self.histogram_freq == 0:
+            for layer, weights in self.model.params.items():
+                for weight, value in weights.items():
+                    self._writer("train").add_histogram(f"{layer}/{weight}", np.asarray(value), epoch)
+        for writer in self._writers.values():
+            writer.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+    def _writer(self, name: str) -> Any:
+        """The writer of a subfolder, opened when it is first needed."""
+        if name not in self._writers:
+            try:
+                from tensorboardX import SummaryWriter
+            except ImportError as error:
+                raise ImportError("TensorBoard writes with tensorboardX: pip install 'jaxseq[tensorboard]'.") from error
+            self._writers[name] = SummaryWriter(str(self.log_dir / name))
+        return self._writers[name]

@@ -1,0 +1,140 @@
+"""Data that come batch by batch: generators, Sequence, and the loaders of PyTorch, TensorFlow and Grain, told by what they can.
+
+None of those libraries is imported. A source gives its batches anew in every pass, but for a generator, which gives them once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+
+from jaxseq.core import rng
+from jaxseq.core.require import positive_int, require
+
+
+class Sequence:
+    """Data that are read batch by batch, made to be subclassed: `__len__` gives the number of batches of a pass.
+
+    `__getitem__(i)` gives batch i, (x, y) or (x, y, sample_weight). It is called in other threads, ahead of its use and
+    for several batches side by side, so it must not depend on the order of the calls. `on_epoch_end` follows every pass.
+    workers: threads that read. max_queue_size: batches that wait, at most. use_multiprocessing: accepted; threads read
+        all the same, for a process that has used JAX cannot be forked safely.
+    Source: as keras.utils.Sequence of Keras 2 and keras.utils.PyDataset of Keras 3.
+    """
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10):
+        self.workers = positive_int("workers", workers)
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = positive_int("max_queue_size", max_queue_size)
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} needs __len__: the number of its batches.")
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} needs __getitem__(index): one batch, (x, y).")
+
+    def on_epoch_end(self) -> None:
+        """Called after every pass."""
+
+
+class Source(Protocol):
+    """One pass after another over batches as the user's object gives them.
+
+    length: batches of a pass; None where only its end will tell. `peek` gives the first batch; no pass misses it.
+    """
+
+    length: int | None
+
+    def peek(self) -> Any: ...
+    def one_pass(self, words: tuple[int, int], step: int) -> Iterator[Any]: ...
+
+
+class Indexed:
+    """A Sequence: its batches in an order of ours, read by its threads, given in that order."""
+
+    length: int | None
+
+    def __init__(self, sequence: Any, shuffle: bool):
+        self.length, self._sequence, self._shuffle = len(sequence), sequence, shuffle
+
+    def peek(self) -> Any:
+        """Batch 0."""
+        return self._sequence[0]
+
+    def one_pass(self, words: tuple[int, int], step: int) -> Iterator[Any]:
+        """Every batch once, then on_epoch_end."""
+        count = len(self._sequence)
+        order = rng.row_order(words, step, count) if self._shuffle else np.arange(count)
+        workers, waiting = getattr(self._sequence, "workers", 1), getattr(self._sequence, "max_queue_size", 10)
+        yield from in_order(self._sequence.__getitem__, map(int, order), max(1, workers), max(1, waiting))
+        self._sequence.on_epoch_end()
+
+
+class Walked:
+    """Something to walk through: again and again, or, where it is an iterator itself, once."""
+
+    def __init__(self, begin: Callable[[], Iterator[Any]], length: int | None):
+        self.length, self._begin = length, begin
+        self._begun: Iterator[Any] | None = None
+
+    def peek(self) -> Any:
+        """The first batch of the pass that is then begun."""
+        walk = self._begin()
+        first = next(walk)
+        self._begun = itertools.chain([first], walk)
+        return first
+
+    def one_pass(self, words: tuple[int, int], step: int) -> Iterator[Any]:
+        """Every batch once, in an order of its own; of an iterator, those that are left."""
+        begun, self._begun = self._begun, None
+        return self._begin() if begun is None else begun
+
+
+def source_of(data: Any, shuffle: bool = False) -> Source | None:
+    """The source that `data` are, or None when they are columns, or nothing that could be read batch by batch."""
+    if hasattr(data, "as_numpy_iterator"):                                              # tf.data
+        return Walked(data.as_numpy_iterator, _length(data))
+    if all(hasattr(data, each) for each in ("__getitem__", "__len__", "on_epoch_end")):
+        return Indexed(data, shuffle)
+    columns = any(hasattr(data, each) for each in ("__array__", "to_numpy", "toarray"))
+    if columns or isinstance(data, list | tuple | dict | set | frozenset | str | bytes) or not hasattr(data, "__iter__"):
+        return None
+    return Walked(data.__iter__, _length(data))
+
+
+def parts(batch: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of a batch as a source gives it; None for what is not there. TypeError for anything else."""
+    if not isinstance(batch, tuple | list):
+        return batch, None, None
+    require(1 <= len(batch) <= 3, f"The data gave a {type(batch).__name__} of {len(batch)}: a batch is (x, y) or "
+            "(x, y, sample_weight).", TypeError)
+    x, y, weight = (*map(_host, batch), None, None)[:3]
+    return x, y, weight
+
+
+def in_order(function: Callable[[Any], Any], items: Iterable[Any], workers: int, waiting: int) -> Iterator[Any]:
+    """function(item) for each, in the order of the items, made by threads at most `waiting` ahead of their use."""
+    items = iter(items)
+    with ThreadPoolExecutor(workers, "jaxseq-data") as pool:
+        coming = deque(pool.submit(function, item) for item in islice(items, max(waiting, workers)))
+        while coming:
+            yield coming.popleft().result()
+            coming.extend(pool.submit(function, item) for item in islice(items, 1))
+
+
+def _length(data: Any) -> int | None:
+    try:
+        return len(data)
+    except TypeError:
+        return None
+
+
+def _host(part: Any) -> Any:
+    """A PyTorch tensor as an array; it may lie on another device or carry a gradient."""
+    return part.detach().cpu().numpy() if hasattr(part, "detach") and hasattr(part, "cpu") else part

@@ -1,0 +1,3 @@
+"""Learning rates that follow the steps: `from jaxseq.optimizers.schedules import ExponentialDecay`."""
+
+from jaxseq.core.schedules import *  # noqa: F403

@@ -1,0 +1,113 @@
+"""Records outside of the process: the CSV file against Keras's, what a server is sent, what TensorBoard reads."""
+
+import http.server
+import json
+import threading
+import urllib.parse
+
+import keras
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from jaxseq.callbacks import CSVLogger, RemoteMonitor, TensorBoard
+
+EPOCHS = [{"loss": 0.5, "accuracy": 0.25, "val_loss": 0.75}, {"loss": 0.25, "accuracy": 0.5, "val_loss": 0.5}]
+
+
+def written(callback, start=0, logs=EPOCHS):
+    callback.on_train_begin()
+    for epoch, each in enumerate(logs, start):
+        callback.on_epoch_end(epoch, dict(each))
+    callback.on_train_end()
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_the_file_is_that_of_keras(tmp_path, separator):
+    for library, name in (CSVLogger, "ours"), (keras.callbacks.CSVLogger, "theirs"):
+        written(library(str(tmp_path / name), separator))
+        written(library(str(tmp_path / name), separator, append=True), start=2)
+    assert (tmp_path / "ours").read_text().splitlines() == (tmp_path / "theirs").read_text().splitlines()
+    assert len((tmp_path / "ours").read_text().splitlines()) == 5
+
+
+def test_a_new_run_begins_a_new_file(tmp_path):
+    for _ in range(2):
+        written(CSVLogger(tmp_path / "log.csv"))
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
+    written(CSVLogger(tmp_path / "other.csv", append=True))                 # nothing there to go on with
+    assert (tmp_path / "other.csv").read_text().startswith("epoch,accuracy,loss,val_loss")
+
+
+def test_a_line_is_on_the_disk_when_its_epoch_ends(tmp_path):
+    logger = CSVLogger(tmp_path / "log.csv")
+    logger.on_train_begin()
+    logger.on_epoch_end(0, EPOCHS[0])
+    assert (tmp_path / "log.csv").read_text().splitlines() == ["epoch,accuracy,loss,val_loss", "0,0.25,0.5,0.75"]
+    logger.on_epoch_end(1, {"loss": 0.25})
+    logger.on_train_end()
+    assert (tmp_path / "log.csv").read_text().splitlines()[-1] == "1,NA,0.25,NA"
+
+
+@pytest.fixture
+def server():
+    """(address, what came in): a server on this machine."""
+    came = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            came.append((self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Nothing is printed."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}", came
+        running.shutdown()
+
+
+def test_a_server_gets_the_logs(server):
+    address, came = server
+    written(RemoteMonitor(address, headers={"X-Run": "7"}))
+    written(RemoteMonitor(address, "/there", send_as_json=True), logs=EPOCHS[:1])
+    (path, headers, body), _, (other_path, other_headers, other_body) = came
+    assert path == "/publish/epoch/end/" and headers["X-Run"] == "7"
+    assert json.loads(urllib.parse.parse_qs(body)["data"][0]) == {"epoch": 0, **EPOCHS[0]}
+    assert other_path == "/there" and other_headers["Content-Type"] == "application/json"
+    assert json.loads(other_body) == {"epoch": 0, **EPOCHS[0]}
+
+
+def test_a_server_that_is_not_there_costs_a_warning():
+    with pytest.warns(UserWarning, match=r"^RemoteMonitor could not reach http://127\.0\.0\.1:9/publish"):
+        written(RemoteMonitor("http://127.0.0.1:9"), logs=EPOCHS[:1])
+
+
+def test_an_address_needs_its_protocol():
+    with pytest.raises(ValueError, match="write an address that begins with http"):
+        RemoteMonitor("localhost:9000")
+
+
+def scalars(folder):
+    """{tag: [(step, value), ...]} of all event files in a folder, read with another library than wrote them."""
+    reader = EventAccumulator(str(folder))
+    reader.Reload()
+    return {tag: [(each.step, each.value) for each in reader.Scalars(tag)] for tag in reader.Tags()["scalars"]}, reader.Tags()
+
+
+def test_tensorboard_reads_what_was_written(model, data, tmp_path):
+    x, y = data
+    history = model.fit(x, y, epochs=3, verbose=0, validation_split=0.5,
+                        callbacks=[TensorBoard(tmp_path, histogram_freq=2, update_freq=1)])
+    train, tags = scalars(tmp_path / "train")
+    validation, _ = scalars(tmp_path / "validation")
+    assert [value for _, value in train["epoch_loss"]] == pytest.approx(history.history["loss"])
+    assert [value for _, value in validation["epoch_loss"]] == pytest.approx(history.history["val_loss"])
+    assert len(train["batch_loss"]) >= 3
+    assert tags["histograms"] == [f"{layer}/{weight}" for layer, weights in model.params.items() for weight in weights]
+
+
+def test_update_freq_is_checked():
+    with pytest.raises(ValueError, match="write 'epoch', 'batch', or a number of steps"):
+        TensorBoard(update_freq="hour")

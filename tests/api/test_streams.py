@@ -1,0 +1,238 @@
+"""Data that come batch by batch: generators, Sequence, loaders of other libraries. Oracle: the same rows as arrays."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from jaxseq.layers import Dense
+from jaxseq.models import Sequential
+from jaxseq.utils import Sequence
+
+RANDOM = np.random.default_rng(0)
+X, Y = RANDOM.normal(size=(20, 4)).astype(np.float32), RANDOM.integers(0, 3, 20)
+SIZE = 6                                # three full batches and one of two rows
+
+
+def batches(size=SIZE):
+    return [(X[at:at + size], Y[at:at + size]) for at in range(0, len(X), size)]
+
+
+class Rows(Sequence):
+    """The rows in batches; notes in which thread each was read."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.threads, self.passes = [], 0
+
+    def __len__(self):
+        return len(batches())
+
+    def __getitem__(self, index):
+        self.threads.append(threading.current_thread().name)
+        time.sleep(0.002 * (index % 3))                 # later ones may be ready first
+        return batches()[index]
+
+    def on_epoch_end(self):
+        self.passes += 1
+
+
+class Loader:
+    """What only says `__iter__`, as loaders do."""
+
+    def __iter__(self):
+        return iter(batches())
+
+
+class Sized(Loader):
+    def __len__(self):
+        return len(batches())
+
+
+class Tensor:
+    """As far as a torch tensor is looked at."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def detach(self):
+        return self
+
+    cpu = detach
+
+    def numpy(self):
+        return self.array
+
+
+class Tensors:
+    def __iter__(self):
+        return ((Tensor(x), Tensor(y)) for x, y in batches())
+
+
+class Dataset:
+    """As far as tf.data is looked at."""
+
+    def as_numpy_iterator(self):
+        return iter(batches())
+
+
+def make():
+    model = Sequential([Dense(5, activation="relu", input_shape=(4,)), Dense(3, activation="softmax")], seed=3)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """(model, History) after three epochs over the rows as arrays, in their order."""
+    model = make()
+    return model, model.fit(X, Y, batch_size=SIZE, epochs=3, shuffle=False, verbose=0)
+
+
+@pytest.mark.parametrize("data", [Rows, lambda: Rows(workers=3, max_queue_size=2), Loader, Sized, Dataset, Tensors,
+                                  lambda: iter(batches() * 3)],
+                         ids=["Sequence", "three workers", "iterable", "sized", "tf.data", "tensors", "iterator"])
+def test_training_is_that_on_arrays(data, expected):
+    model, given = make(), data()
+    steps = len(batches()) if hasattr(given, "__next__") else None
+    history = model.fit(given, epochs=3, shuffle=False, steps_per_epoch=steps, verbose=0)
+    assert model.fingerprint() == expected[0].fingerprint()
+    assert history.history == expected[1].history
+
+
+def test_a_generator_function_of_keras_2_runs(expected):
+    def forever():
+        while True:
+            yield from batches()
+
+    model = make()
+    model.fit_generator(forever(), steps_per_epoch=len(batches()), epochs=3, verbose=0)
+    assert model.fingerprint() == expected[0].fingerprint()
+    loss = model.evaluate_generator(forever(), steps=len(batches()))
+    assert loss == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-6)
+    assert_array_equal(model.predict_generator(iter(batches())), model.predict(X, batch_size=SIZE))
+
+
+def test_a_generator_is_asked_for_no_more_than_is_trained_on():
+    asked = []
+
+    def counting():
+        for number in range(100):
+            asked.append(number)
+            yield batches()[0]
+
+    make().fit(counting(), steps_per_epoch=3, epochs=2, verbose=0)
+    assert len(asked) == 6
+
+
+def test_data_that_end_too_soon_end_the_run_with_a_warning():
+    model = make()
+    with pytest.warns(UserWarning, match="The data ended before epoch 2 of 3: a generator must give batches for all epochs"):
+        history = model.fit(iter(batches()), epochs=3, verbose=0)
+    assert history.epoch == [0] and int(model.train_state.step) == len(batches())
+
+
+def test_the_order_of_a_sequence_is_shuffled_by_the_seed():
+    read = []
+
+    class Noting(Rows):
+        def __getitem__(self, index):
+            read.append(index)
+            return super().__getitem__(index)
+
+    runs = []
+    for _ in range(2):
+        read.clear()
+        model = make()
+        model.fit(Noting(), epochs=3, verbose=0)
+        runs.append((list(read), model.fingerprint()))
+    assert runs[0] == runs[1]
+    after_the_first_look = runs[0][0][1:]
+    passes = [after_the_first_look[at:at + 4] for at in range(0, 12, 4)]
+    assert all(sorted(each) == [0, 1, 2, 3] for each in passes) and len({tuple(each) for each in passes}) > 1
+
+
+def test_a_sequence_is_told_when_a_pass_is_over_and_read_in_threads():
+    rows = Rows()
+    make().fit(rows, epochs=2, verbose=0)
+    assert rows.passes == 2
+    assert all(name.startswith("jaxseq-data") for name in rows.threads[1:])
+    assert not [each for each in threading.enumerate() if each.name.startswith("jaxseq-data")]
+
+
+def test_validation_evaluation_and_prediction_read_them_too(expected):
+    model, _ = expected
+    history = make().fit(X, Y, validation_data=Rows(), validation_steps=2, verbose=0).history
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert model.evaluate(Rows(), verbose=0) == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-6)
+    assert model.evaluate(Loader(), steps=2, verbose=0) == pytest.approx(model.evaluate(X[:12], Y[:12], verbose=0), rel=1e-6)
+    assert_array_equal(model.predict(Rows()), model.predict(X, batch_size=SIZE))
+    assert_array_equal(model.predict((x for x, _ in batches())), model.predict(X, batch_size=SIZE))
+    assert model.predict(Loader(), steps=1).shape == (SIZE, 3)
+
+
+def test_a_batch_may_bring_weights(expected):
+    weight = RANDOM.random(20).astype(np.float32)
+    weighted = [(x, y, weight[6 * at:6 * at + 6]) for at, (x, y) in enumerate(batches())]
+    one, other = make(), make()
+    one.fit(weighted.__iter__(), epochs=1, verbose=0)
+    other.fit(X, Y, sample_weight=weight, batch_size=SIZE, shuffle=False, verbose=0)
+    assert one.fingerprint() == other.fingerprint()
+
+
+def test_the_first_batch_declares_the_input():
+    model = Sequential([Dense(3, activation="softmax")], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(Loader(), verbose=0)
+    assert model.input_shape == (None, 4) and int(model.train_state.step) == 4
+
+
+class Broken(Exception):
+    """Of the data, not of ours."""
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_an_error_in_the_data_comes_as_it_is_and_the_model_stands_at_its_last_step(after):
+    def breaking():
+        yield from batches()[:after]
+        raise Broken("disk")
+
+    model = make()
+    with pytest.raises(Broken, match="^disk$") as caught:
+        model.fit(breaking(), verbose=0)
+    assert any(entry.name == "breaking" for entry in caught.traceback)
+    assert int(model.train_state.step) == after
+    model.fit(X, Y, verbose=0)
+    assert not [each for each in threading.enumerate() if each.name.startswith("jaxseq-data")]
+
+
+def test_a_loader_of_torch(expected):
+    torch = pytest.importorskip("torch")
+    rows = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y))
+    model = make()
+    model.fit(torch.utils.data.DataLoader(rows, batch_size=SIZE), epochs=3, verbose=0)
+    assert model.fingerprint() == expected[0].fingerprint()
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda model: model.fit(Loader(), Y, verbose=0), "x gives batches by itself, so y and sample_weight must come in them"),
+    (lambda model: model.fit(Loader(), validation_split=0.1), "validation_split needs arrays: pass validation_data beside"),
+    (lambda model: model.fit(iter([])), "The data are empty: they gave no batch."),
+    (lambda model: model.fit(iter([(X, Y, Y, Y)])), "The data gave a tuple of 4: a batch is (x, y) or (x, y, sample_weight)."),
+    (lambda model: model.fit(iter([X])), "y is missing: pass the targets, y, beside x."),
+    (lambda model: model.evaluate(Loader(), Y), "x gives batches by itself, so y and sample_weight must come in them"),
+    (lambda model: model.fit(iter([(X[:, :2], Y)])), "x has"),
+])
+def test_what_does_not_fit_is_told_before_the_first_step(call, message):
+    model = make()
+    before = model.fingerprint()
+    with pytest.raises((ValueError, TypeError), match=message.replace("(", r"\(").replace(")", r"\)")):
+        call(model)
+    assert model.fingerprint() == before
+
+
+def test_a_sequence_without_its_methods_says_which():
+    with pytest.raises(NotImplementedError, match="Sequence needs __len__: the number of its batches"):
+        make().fit(Sequence(), verbose=0)
