@@ -2,3 +2,5 @@
 
 from jaxseq.api.sources import Sequence as Sequence
 from jaxseq.api.utils import *  # noqa: F403
+
+PyDataset = Sequence        # Keras 3's name

@@ -1,5 +1,7 @@
 """Losses, metrics and optimizers with settings, in fit: History and weights are those of Keras 3 from the same start."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -105,3 +107,28 @@ def test_wrappers_go_through_json_and_training():
     before = again.get_weights()
     again.fit(GENERATOR.integers(9, size=(12, 5)), GENERATOR.normal(size=(12, 1)), verbose=0)
     assert all((old != new).any() for old, new in zip(before, again.get_weights(), strict=True))
+
+
+def test_several_numbers_are_shown(capsys):
+    model = compiled(jaxseq, "softmax", lambda k: "categorical_crossentropy", sgd, lambda k: [k.metrics.F1Score()])
+    history = model.fit(X, ONE_HOT, verbose=2)
+    assert re.search(r"f1_score: \[0\.\d{4}, 0\.\d{4}, 0\.\d{4}\]", capsys.readouterr().out)
+    assert re.search(r"f1_score=\[0\.\d+, 0\.\d+, 0\.\d+\]", repr(history))
+
+
+@pytest.mark.parametrize("stack", [
+    lambda k: [k.layers.Embedding(20, 4), k.layers.Conv1D(4, 5), k.layers.GlobalMaxPooling1D(), k.layers.Dense(1)],
+    lambda k: [k.layers.Embedding(20, 4), k.layers.MaxPooling1D(3), k.layers.Bidirectional(k.layers.LSTM(3))],
+])
+def test_a_window_over_a_length_that_is_not_known(stack):
+    ids = GENERATOR.integers(20, size=(6, 9))
+    ours, theirs = jaxseq.Sequential(stack(jaxseq)), keras.Sequential([keras.Input((None,)), *stack(keras)])
+    ours.set_weights(theirs.get_weights())
+    assert_allclose(ours.predict(ids), theirs.predict(ids, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("function", "error", "message"), [
+    (lambda x: None, ValueError, "gave None: end the function with return"), (np.sort, TypeError, "cannot follow Dense")])
+def test_a_lambda_that_cannot_be_traced_is_named(function, error, message):
+    with pytest.raises(error, match=message):
+        jaxseq.Sequential([jaxseq.layers.Dense(2, input_shape=(3,)), jaxseq.layers.Lambda(function)])

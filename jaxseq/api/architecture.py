@@ -88,7 +88,8 @@ class Architecture:
             return chain.shapes(name, layer, *before)
         except (ValueError, TypeError) as error:
             follows = f"cannot follow {self.layers[-1][1]!r}, whose output is" if self.layers else "cannot take"
-            raise type(error)(f"{layer!r} {follows} {before[0]}: {error}") from error
+            kind = ValueError if isinstance(error, ValueError) else TypeError       # JAX's own take other arguments
+            raise kind(f"{layer!r} {follows} {before[0]}: {error}") from error
 
     def _before(self, place: int) -> tuple[Shape, Any]:
         return self.edges[place - 1] if place else (self.input, self.input_dtype)

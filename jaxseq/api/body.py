@@ -18,6 +18,8 @@ from jaxseq.core.layer import Layer, checked_shape
 from jaxseq.core.require import nearest, positive_int, require
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
+SOME_LENGTH = 512       # stands for a length that is not known, and is longer than most windows
+
 
 class Functional(NamedTuple):
     """A model as two pure functions over named pytrees, for jax.jit, jax.grad and jax.vmap.
@@ -323,7 +325,9 @@ class Body:
         shape = self.input_shape
         require(shape is not None, "The model has not seen its input yet, so it has no weights. Declare it, "
                 "Dense(32, input_shape=(784,)), or call build((None, 784)) or fit.")
-        return Spec(tuple(1 if each is None else each for each in shape or ()), self._architecture.input_dtype)
+        batch, *rest = shape or ()
+        lengths = (SOME_LENGTH if each is None else each for each in rest)      # weights do not depend on it
+        return Spec((batch or 1, *lengths), self._architecture.input_dtype)
 
     def _slots(self, name: str | None = None) -> list[weights.Slot]:
         """Where the weights stand that Keras lists, in its order; of one layer, or of all."""

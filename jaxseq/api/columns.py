@@ -6,7 +6,7 @@ Nothing here looks at a model. Every error names the argument, what was given an
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -110,6 +110,8 @@ def _from_host(name: str, data: Any) -> np.ndarray:
         data = data.to_numpy()
     require(not hasattr(data, "toarray"), f"{name} is a sparse {type(data).__name__}: pass {in_code(name)}.toarray().",
             TypeError)
+    told = f"{name} is of type {type(data).__name__}: pass an array of numbers"
+    require(not _endless(data), f"{told}, or let it subclass jaxseq.utils.Sequence to be read batch by batch.", TypeError)
     try:
         array = np.asarray(data)
     except ValueError:
@@ -119,6 +121,13 @@ def _from_host(name: str, data: Any) -> np.ndarray:
     require(array.ndim > 0 or array.dtype.kind != "O" and not isinstance(data, str | bytes),
             f"{name} is of type {type(data).__name__}: pass an array of numbers.", TypeError)
     return _narrowed(name, array)
+
+
+def _endless(data: Any) -> bool:
+    """Whether NumPy would read the object item by item until an IndexError that may never come."""
+    items = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    array = any(hasattr(data, each) for each in ("__array__", "__array_interface__", "__array_struct__"))
+    return items and not array and not isinstance(data, Sequence | Mapping | memoryview)
 
 
 def _ragged(name: str, rows: Any) -> str:

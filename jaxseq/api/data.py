@@ -51,8 +51,8 @@ class Feed(ABC):
     def kinds(self) -> list[Segment]:
         """A segment of Specs for each program that a pass needs, as far as that is known in advance."""
 
-    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Iterator[Iterator[Segment]]:
-        """Pass after pass, each in its own order."""
+    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf) -> Iterator[Iterator[Segment]]:
+        """Pass after pass, each in its own order. most: steps that will be asked for, so that no more data are read."""
         while True:
             yield self.one_pass(words, step)
             step += self.steps or 1

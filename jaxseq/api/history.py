@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from jaxseq.api.callbacks import Callback
 
 
@@ -25,5 +27,9 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self.history.items())
+        last = ", ".join(f"{name}={_told(values[-1])}" for name, values in self.history.items())
         return f"<History of {len(self.epoch)} epochs{': ' + last if last else ''}>"
+
+
+def _told(value: Any) -> str:
+    return f"{value:.4g}" if np.ndim(value) == 0 else "[" + ", ".join(map(_told, value)) + "]"

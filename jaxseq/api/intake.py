@@ -82,8 +82,7 @@ def _streamed_plan(model: Architecture, loss: Any, source: Source, beside: tuple
     epochs = _epochs(wish.initial_epoch, wish.epochs)
     fit = partial(_fitted_batch, model, loss, class_weight, "", check_inputs)
     first = _first_of(source, fit)
-    most = None if wish.steps_per_epoch is None else int(wish.steps_per_epoch) * len(epochs)
-    train = Stream(source, fit, run.may_pad(task, train=True), most)
+    train = Stream(source, fit, run.may_pad(task, train=True))
     steps = source.length if wish.steps_per_epoch is None else int(wish.steps_per_epoch)
     seen = shown(model, first.x)
     valid = None if validation_data is None else _validation_feed(seen, loss, validation_data, wish, check_inputs, task)
@@ -110,7 +109,7 @@ def _validation_feed(model: Architecture, loss: Any, data: Any, wish: FitWish, c
     source = source_of(data)
     if source is None:
         return _columns_to_measure(model, _validation_rows(model, loss, data, check_inputs), wish, task)
-    return _stream_to_measure(model, loss, source, "validation ", wish.validation_steps, check_inputs, task)[0]
+    return _stream_to_measure(model, loss, source, "validation ", check_inputs, task)[0]
 
 
 def _columns_to_measure(model: Architecture, rows: Rows, wish: FitWish, task: Any) -> Feed:
@@ -119,12 +118,12 @@ def _columns_to_measure(model: Architecture, rows: Rows, wish: FitWish, task: An
     return measured(*rows, size, run.may_pad(task, train=False))
 
 
-def _stream_to_measure(model: Architecture, loss: Any, source: Source, prefix: str, steps: int | None, check_inputs: bool,
+def _stream_to_measure(model: Architecture, loss: Any, source: Source, prefix: str, check_inputs: bool,
                        task: Any) -> tuple[Feed, Batch]:
     """(the feed, its first batch)."""
     fit = partial(_fitted_batch, model, loss, None, prefix, check_inputs)
     first = _first_of(source, fit)
-    return Stream(source, fit, run.may_pad(task, train=False), steps), first
+    return Stream(source, fit, run.may_pad(task, train=False)), first
 
 
 def _fitted_batch(model: Architecture, loss: Any, class_weight: Any, prefix: str, check_inputs: bool, given: Any) -> Batch:
@@ -136,19 +135,19 @@ def _fitted_batch(model: Architecture, loss: Any, class_weight: Any, prefix: str
 def _first_of(source: Source, fit: Any) -> Any:
     try:
         first = source.peek()
-    except (StopIteration, IndexError):
+    except StopIteration:
         raise ValueError("The data are empty: they gave no batch.") from None
     return fit(first)
 
 
 def evaluation_feed(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, size: int | None,
-                    steps: int | None, check_inputs: bool, task: Any) -> tuple[Feed, Shape]:
+                    check_inputs: bool, task: Any) -> tuple[Feed, Shape]:
     """The data of evaluate, ready to be run over, and the shape of x."""
     source = source_of(x)
     if source is not None:
         require(y is None and sample_weight is None, "x gives batches by itself, so y and sample_weight must come in them: "
                 "let each batch be (x, y) or (x, y, sample_weight).", TypeError)
-        feed, first = _stream_to_measure(model, loss, source, "", steps, check_inputs, task)
+        feed, first = _stream_to_measure(model, loss, source, "", check_inputs, task)
         return feed, first.x.shape
     size = batch_size(model, size)
     rows = fitted_rows(model, loss, x, y, sample_weight, None, "", check_inputs)

@@ -68,8 +68,8 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     """Trains for the planned epochs; returns the last epoch's logs."""
     logs: Logs = {}
     high, low = np.asarray(jax.random.key_data(model.train_state.key))
-    passes = plan.train.passes((int(high), int(low)), int(model.train_state.step))
-    cursor = Cursor(passes, math.inf if plan.steps is None else plan.steps * len(plan.epochs))
+    steps = math.inf if plan.steps is None else plan.steps * len(plan.epochs)
+    cursor = Cursor(plan.train.passes((int(high), int(low)), int(model.train_state.step), steps), steps)
     pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"))
     if not model.run_eagerly:
         _compile_ahead(model, plan)
@@ -82,6 +82,9 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
         logs = _train_epoch(model, cursor, plan.steps, pacer, callbacks, interrupt)
         if plan.valid is not None and epoch in plan.validated:
             measured = evaluate_loop(model, plan.valid, plan.valid_steps, callbacks, interrupt)
+            if not measured:
+                warnings.warn(f"The validation data ended before epoch {epoch + 1}: a generator must give batches for all "
+                              "validations. Pass a jaxseq.utils.Sequence, which can be read again.", stacklevel=2)
             logs |= {f"val_{name}": value for name, value in measured.items()}
         callbacks.call("on_epoch_end", epoch, logs)
         if model.stop_training:
@@ -140,7 +143,8 @@ def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: Callback
         return logs
 
     def body() -> Logs:
-        cursor = Cursor(feed.passes(), math.inf if steps is None else steps)
+        most = math.inf if steps is None else steps
+        cursor = Cursor(feed.passes(most=most), most)
         return _paced("test", dispatch, cursor.take(steps), pacer, callbacks, interrupt)
 
     return callbacks.run("test", body)

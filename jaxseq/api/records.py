@@ -28,6 +28,7 @@ class CSVLogger(Callback):
     def __init__(self, filename: Any, separator: str = ",", append: bool = False):
         super().__init__()
         self.filename, self.separator, self.append = Path(filename), separator, append
+        self._file: Any = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
@@ -46,7 +47,8 @@ class CSVLogger(Callback):
         self._file.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 class RemoteMonitor(Callback):

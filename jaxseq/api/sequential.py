@@ -139,7 +139,7 @@ class Sequential(Keras2Methods, Body):
         compiled = self._need_compile("evaluate")
         with at_step_boundary() as interrupt:
             feed, shape = intake.evaluation_feed(self._architecture, compiled.loss, x, y, sample_weight, batch_size,
-                                                 steps, check_inputs, self._task())
+                                                 check_inputs, self._task())
             steps = intake.limited("steps", steps, feed.steps)
             run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
                                          self, {"steps": steps, "verbose": verbose})

@@ -65,6 +65,8 @@ class Indexed:
 
     def peek(self) -> Any:
         """Batch 0."""
+        if not self.length:
+            raise StopIteration
         return self._sequence[0]
 
     def one_pass(self, words: tuple[int, int], step: int) -> Iterator[Any]:

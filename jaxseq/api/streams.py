@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -20,12 +21,16 @@ class Stream(Feed):
     """A source as a feed. Batches are read and put on the device in a thread, while the one before is worked on.
 
     padded: whether a batch smaller than one before it is filled up with `NO_ROW`, so that it needs no program of its own.
-    most: batches to read in all, so that a generator is not asked for more than are trained on.
     """
 
-    def __init__(self, source: Source, fit: Fit, padded: bool, most: int | None = None):
+    def __init__(self, source: Source, fit: Fit, padded: bool):
         self.steps, self.rows, self.batch_size = source.length, None, None
-        self._source, self._fit, self._padded, self._left, self._size = source, fit, padded, most, 0
+        self._source, self._fit, self._padded, self._size = source, fit, padded, 0
+        self._left: float = math.inf
+
+    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf) -> Iterator[Iterator[Segment]]:
+        self._left = most if self.steps is None else math.inf       # what has a length can be read again
+        yield from super().passes(words, step)
 
     def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Iterator[Segment]:
         return ahead(map(self._segment, self._limited(self._source.one_pass(words, step))))
@@ -34,10 +39,7 @@ class Stream(Feed):
         return []
 
     def _limited(self, batches: Iterator[Any]) -> Iterator[Any]:
-        if self._left is None:
-            yield from batches
-            return
-        for batch in islice(batches, self._left):
+        for batch in batches if self._left == math.inf else islice(batches, int(self._left)):
             self._left -= 1
             yield batch
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 
 from jaxseq.layers import Dense
 from jaxseq.models import Sequential
-from jaxseq.utils import Sequence
+from jaxseq.utils import PyDataset, Sequence
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(20, 4)).astype(np.float32), RANDOM.integers(0, 3, 20)
@@ -236,3 +236,45 @@ def test_what_does_not_fit_is_told_before_the_first_step(call, message):
 def test_a_sequence_without_its_methods_says_which():
     with pytest.raises(NotImplementedError, match="Sequence needs __len__: the number of its batches"):
         make().fit(Sequence(), verbose=0)
+
+
+def test_it_goes_by_both_of_its_names():
+    assert PyDataset is Sequence
+
+
+def forever():
+    while True:
+        yield from batches()
+
+
+@pytest.mark.parametrize("data", [forever, Rows, Loader], ids=["generator", "Sequence", "iterable"])
+def test_every_epoch_is_validated(data):
+    history = make().fit(X, Y, epochs=4, validation_data=data(), validation_steps=2, verbose=0).history
+    assert len(history["val_loss"]) == 4
+
+
+def test_validation_data_that_end_too_soon_are_told():
+    with pytest.warns(UserWarning, match="The validation data ended before epoch 2: a generator must give batches for all"):
+        history = make().fit(X, Y, epochs=2, validation_data=iter(batches()), verbose=0).history
+    assert len(history["val_loss"]) == 1
+
+
+def test_an_object_that_is_no_sequence_of_ours_is_refused():
+    class Forgot:
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return batches()[0]
+
+    with pytest.raises(TypeError, match="or let it subclass jaxseq.utils.Sequence to be read batch by batch"):
+        make().fit(Forgot(), verbose=0)
+
+
+def test_an_error_in_the_first_batch_of_a_sequence_comes_as_it_is():
+    class Wrong(Rows):
+        def __getitem__(self, index):
+            return [][index]
+
+    with pytest.raises(IndexError, match="list index out of range"):
+        make().fit(Wrong(), verbose=0)

@@ -34,7 +34,9 @@ class Lambda(Layer):
             object.__setattr__(self, "arguments", tuple(self.arguments.items()))
 
     def apply(self, params, state, x, ctx):
-        return self.function(x, **dict(self.arguments or ())), state
+        y = self.function(x, **dict(self.arguments or ()))
+        require(y is not None, f"{self!r} gave None: end the function with return.")
+        return y, state
 
     def out_mask(self, x, mask):
         own: Any = self.mask
