@@ -174,7 +174,7 @@ class Batches(Protocol):
     def one_pass(self) -> Iterator[Segment]: ...
 
 
-class Rows(NamedTuple):
+class RowBatches(NamedTuple):
     """A column of rows to predict. padded: whether a short batch is filled up, with rows of whatever content."""
 
     x: np.ndarray
@@ -196,9 +196,14 @@ class Rows(NamedTuple):
         for start in range(0, len(self.x), self.batch_size):
             part = self.x[start:start + self.batch_size]
             rows = np.arange(start, start + len(part))[None]
-            if self.padded and len(part) < length:
-                part = np.concatenate([part, np.repeat(part[-1:], length - len(part), axis=0)])
-            yield Segment(Batch(part, None), rows, 1)
+            yield Segment(Batch(longer(part, length) if self.padded else part, None), rows, 1)
+
+
+def longer(column: np.ndarray, size: int) -> np.ndarray:
+    """The column with its last row repeated up to `size` rows; itself where it has as many."""
+    if len(column) >= size:
+        return column
+    return np.concatenate([column, np.repeat(column[-1:], size - len(column), axis=0)])
 
 
 def training_feed(x: Column, y: Column, weight: Column | None, batch_size: int, shuffle: bool | str = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,10 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name}={_told(values[-1])}" for name, values in self.history.items())
+        last = ", ".join(f"{name}={told(values[-1], '{:.4g}'.format)}" for name, values in self.history.items())
         return f"<History of {len(self.epoch)} epochs{': ' + last if last else ''}>"
 
 
-def _told(value: Any) -> str:
-    return f"{value:.4g}" if np.ndim(value) == 0 else "[" + ", ".join(map(_told, value)) + "]"
+def told(value: Any, number: Callable[[float], str]) -> str:
+    """A measured number, or the numbers of a metric that gives several, each as `number` writes it."""
+    return number(float(value)) if np.ndim(value) == 0 else "[" + ", ".join(told(each, number) for each in value) + "]"

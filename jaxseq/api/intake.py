@@ -13,7 +13,7 @@ import numpy as np
 from jaxseq.api import checks, columns
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.columns import Column
-from jaxseq.api.data import Batches, Feed, Rows as RowsToPredict, evaluation_feed as measured, training_feed
+from jaxseq.api.data import Batches, Feed, RowBatches, evaluation_feed as measured, training_feed
 from jaxseq.api.loop import Plan
 from jaxseq.api.sources import Source, parts, source_of
 from jaxseq.api.streams import Stream, StreamedBatches
@@ -59,7 +59,8 @@ def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any,
         limited(argument, getattr(wish, argument), 1)
     source = source_of(x, bool(wish.shuffle))
     if source is not None:
-        return _streamed_plan(model, loss, source, (y, sample_weight), class_weight, validation_data, wish, check_inputs, task)
+        _require_alone(y, sample_weight)
+        return _streamed_plan(model, loss, source, class_weight, validation_data, epochs, wish, check_inputs, task)
     size = batch_size(model, wish.batch_size)
     rows = fitted_rows(model, loss, x, y, sample_weight, class_weight, "", check_inputs)
     train, valid = _split(rows, wish.validation_split, validation_data)
@@ -73,13 +74,10 @@ def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any,
     return _plan(train_feed, valid_feed, epochs, steps, wish), rows.x.shape
 
 
-def _streamed_plan(model: Architecture, loss: Any, source: Source, beside: tuple[Any, Any], class_weight: Any,
-                   validation_data: Any, wish: FitWish, check_inputs: bool, task: Any) -> tuple[Plan, Shape]:
+def _streamed_plan(model: Architecture, loss: Any, source: Source, class_weight: Any, validation_data: Any, epochs: range,
+                   wish: FitWish, check_inputs: bool, task: Any) -> tuple[Plan, Shape]:
     """`fit_plan` for data that come batch by batch."""
-    require(all(each is None for each in beside), "x gives batches by itself, so y and sample_weight must come in them: let "
-            "each batch be (x, y) or (x, y, sample_weight).", TypeError)
     require(not wish.validation_split, "validation_split needs arrays: pass validation_data beside batches.")
-    epochs = _epochs(wish.initial_epoch, wish.epochs)
     fit = partial(_fitted_batch, model, loss, class_weight, "", check_inputs)
     first = _first_of(source, fit)
     train = Stream(source, fit, run.may_pad(task, train=True))
@@ -87,6 +85,11 @@ def _streamed_plan(model: Architecture, loss: Any, source: Source, beside: tuple
     seen = shown(model, first.x)
     valid = None if validation_data is None else _validation_feed(seen, loss, validation_data, wish, check_inputs, task)
     return _plan(train, valid, epochs, steps, wish), first.x.shape
+
+
+def _require_alone(y: Any, sample_weight: Any) -> None:
+    require(y is None and sample_weight is None, "x gives batches by itself, so y and sample_weight must come in them: let "
+            "each batch be (x, y) or (x, y, sample_weight).", TypeError)
 
 
 def _plan(train: Feed, valid: Feed | None, epochs: range, steps: int | None, wish: FitWish) -> Plan:
@@ -145,8 +148,7 @@ def evaluation_feed(model: Architecture, loss: Any, x: Any, y: Any, sample_weigh
     """The data of evaluate, ready to be run over, and the shape of x."""
     source = source_of(x)
     if source is not None:
-        require(y is None and sample_weight is None, "x gives batches by itself, so y and sample_weight must come in them: "
-                "let each batch be (x, y) or (x, y, sample_weight).", TypeError)
+        _require_alone(y, sample_weight)
         feed, first = _stream_to_measure(model, loss, source, "", check_inputs, task)
         return feed, first.x.shape
     size = batch_size(model, size)
@@ -171,7 +173,7 @@ def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | 
     size = batch_size(model, size)
     fitted = fitted_predictors(model, x, check_inputs)
     whole_batches(model, "x", fitted.shape[0], size)
-    return RowsToPredict(fitted, size, padded), fitted.shape
+    return RowBatches(fitted, size, padded), fitted.shape
 
 
 def fitted_predictors(model: Architecture, x: Any, check_inputs: bool) -> np.ndarray:

@@ -119,7 +119,7 @@ def _train_epoch(model: Any, cursor: Cursor, steps: int | None, pacer: Pacer, ca
             model.train_state = ts
         return logs
 
-    return _paced("train", dispatch, cursor.take(steps), pacer, callbacks, interrupt, lambda: model.stop_training)
+    return _paced(model, "train", dispatch, cursor.take(steps), pacer, callbacks, interrupt, lambda: model.stop_training)
 
 
 def train_once(model: Any, feed: Feed, interrupt: Interrupt) -> Logs:
@@ -145,7 +145,7 @@ def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: Callback
     def body() -> Logs:
         most = math.inf if steps is None else steps
         cursor = Cursor(feed.passes(most=most), most)
-        return _paced("test", dispatch, cursor.take(steps), pacer, callbacks, interrupt)
+        return _paced(model, "test", dispatch, cursor.take(steps), pacer, callbacks, interrupt)
 
     return callbacks.run("test", body)
 
@@ -164,7 +164,7 @@ def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: Cal
 
     def body() -> Logs:
         pieces = ((segment, 0, 1) for segment in islice(batches.one_pass(), steps))
-        _paced("predict", dispatch, pieces, Pacer(single=True), callbacks, interrupt)
+        _paced(model, "predict", dispatch, pieces, Pacer(single=True), callbacks, interrupt)
         return {}
 
     callbacks.run("predict", body)
@@ -178,8 +178,8 @@ def _no_predictions(model: Any, x: np.ndarray) -> np.ndarray:
     return np.zeros((0, *y.shape[1:]), y.dtype)
 
 
-def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pieces, pacer: Pacer, callbacks: CallbackList,
-           interrupt: Interrupt, stopped: Callable[[], bool] = lambda: False) -> Logs:
+def _paced(model: Any, what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pieces, pacer: Pacer,
+           callbacks: CallbackList, interrupt: Interrupt, stopped: Callable[[], bool] = lambda: False) -> Logs:
     """Runs `dispatch` over all pieces, so many steps at a time as the pacer says; returns the logs of the last."""
     logs: Logs = {}
     done = 0
@@ -190,7 +190,7 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
             callbacks.call(f"on_{what}_batch_begin", done, {})
             began = time.perf_counter()
             with advised(f"The device has too little memory for batches of {segment.rows.shape[1]} rows: pass a smaller "
-                         "batch_size. The model stands at its last whole step."):
+                         "batch_size. The model stands at its last whole step."), jax.disable_jit(model.run_eagerly):
                 logs = dispatch(segment, start, stop)
             pacer.learn(stop - start, time.perf_counter() - began)
             done += stop - start

@@ -9,6 +9,8 @@ from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.core.declared import number
 from jaxseq.core.require import nearest, one_of, require
 
+SIGNS = {"min": 1.0, "max": -1.0}       # what a score is multiplied with so that less is better
+
 
 class EarlyStopping(Callback):
     """Stops training when `monitor` has not improved by more than `min_delta` for `patience` epochs.
@@ -119,9 +121,6 @@ class TerminateOnNaN(Callback):
         if not math.isfinite(loss) and not self.model.stop_training:
             print(f"The loss is {loss} after step {done} of the epoch: training stops.")
             self.model.stop_training = True
-
-
-SIGNS = {"min": 1.0, "max": -1.0}       # what a score is multiplied with so that less is better
 
 
 def direction(monitor: str, mode: str) -> str:

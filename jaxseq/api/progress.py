@@ -6,9 +6,8 @@ import sys
 import time
 from typing import Any
 
-import numpy as np
-
 from jaxseq.api.callbacks import Callback, Logs
+from jaxseq.api.history import told
 from jaxseq.core.require import one_of
 
 
@@ -28,14 +27,7 @@ def reporters(verbose: Any, *, alone: bool = False) -> list[Callback]:
 
 def formatted(logs: Logs) -> str:
     """loss: 0.3010 - accuracy: 0.8750; very small and very large numbers with an exponent."""
-    return " - ".join(f"{name}: {_told(value)}" for name, value in logs.items())
-
-
-def _told(value: Any) -> str:
-    """A number, or the numbers of a metric that gives several."""
-    if np.ndim(value) == 0:
-        return _number(float(value))
-    return "[" + ", ".join(_told(each) for each in value) + "]"
+    return " - ".join(f"{name}: {told(value, _number)}" for name, value in logs.items())
 
 
 def _number(value: float) -> str:

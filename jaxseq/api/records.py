@@ -97,7 +97,7 @@ class TensorBoard(Callback):
         require(update_freq in ("epoch", "batch") or isinstance(update_freq, int) and update_freq >= 1,
                 f"TensorBoard(update_freq={update_freq!r}): write 'epoch', 'batch', or a number of steps.")
         self.log_dir, self.histogram_freq = Path(log_dir), histogram_freq
-        self.every = {"epoch": 0, "batch": 1}.get(update_freq, update_freq) if isinstance(update_freq, str) else update_freq
+        self.every: Any = {"epoch": 0, "batch": 1}.get(update_freq, update_freq)  # pyright: ignore[reportArgumentType]
         self._writers: dict[str, Any] = {}
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -124,8 +123,7 @@ class Sequential(Keras2Methods, Body):
                 "metrics": [each.name for each in compiled.metrics]})
             self._see(shape)
             self.history, self.stop_training = history, False
-            with jax.disable_jit(self.run_eagerly):
-                run_callbacks.run("train", lambda: loop.fit_loop(self, plan, run_callbacks, interrupt))
+            run_callbacks.run("train", lambda: loop.fit_loop(self, plan, run_callbacks, interrupt))
             self._take_average()
         return history
 
@@ -144,8 +142,7 @@ class Sequential(Keras2Methods, Body):
             run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
                                          self, {"steps": steps, "verbose": verbose})
             self._see(shape)
-            with jax.disable_jit(self.run_eagerly):
-                logs = loop.evaluate_loop(self, feed, steps, run_callbacks, interrupt)
+            logs = loop.evaluate_loop(self, feed, steps, run_callbacks, interrupt)
         return _reported(logs, return_dict)
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None,
@@ -157,8 +154,7 @@ class Sequential(Keras2Methods, Body):
             run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
                                          self, {"steps": steps, "verbose": verbose})
             self._see(shape)
-            with jax.disable_jit(self.run_eagerly):
-                return loop.predict_loop(self, batches, steps, run_callbacks, interrupt)
+            return loop.predict_loop(self, batches, steps, run_callbacks, interrupt)
 
     def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None,
                        return_dict: bool = False) -> float | list[float] | dict[str, float]:
@@ -167,8 +163,7 @@ class Sequential(Keras2Methods, Body):
         with at_step_boundary() as interrupt:
             feed, shape = intake.training_batch(self._architecture, compiled.loss, x, y, sample_weight, class_weight)
             self._see(shape)
-            with jax.disable_jit(self.run_eagerly):
-                logs = loop.train_once(self, feed, interrupt)
+            logs = loop.train_once(self, feed, interrupt)
         return _reported(logs, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None,

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxseq.api.data import NO_ROW, Feed, Segment, ahead
+from jaxseq.api.data import NO_ROW, Feed, Segment, ahead, longer
 from jaxseq.api.sources import Source
 from jaxseq.core.types import Batch
 
@@ -50,14 +50,8 @@ class Stream(Feed):
         rows = np.arange(count, dtype=np.int32)
         if self._padded and count < self._size:
             rows = np.pad(rows, (0, self._size - count), constant_values=NO_ROW)
-            batch = jax.tree.map(lambda column: longer(column, self._size), batch)
+            batch = jax.tree.map(lambda column: longer(np.asarray(column), self._size), batch)
         return Segment(jax.block_until_ready(jax.device_put(batch)), jax.device_put(rows[None]), 1)
-
-
-def longer(column: Any, size: int) -> np.ndarray:
-    """The column with its last row repeated up to `size` rows."""
-    column = np.asarray(column)
-    return np.concatenate([column, np.repeat(column[-1:], size - len(column), axis=0)])
 
 
 class StreamedBatches:

@@ -35,7 +35,11 @@ class MeanMetric(DeclaredMetric):
     def metric(self) -> Metric:
         function, options = type(self).function, self.options()
         by_row = options.get("axis", -1) == -1
-        return mean(self.name, lambda y, y_hat: function(y, y_hat, **options))._replace(by_row=by_row)
+        return mean(self.name, lambda y, y_hat: function(y, y_hat, **options), self.counted())._replace(by_row=by_row)
+
+    def counted(self) -> Callable[[Array, Array], Array] | None:
+        """(y, y_hat) -> which of the function's values count; None: all."""
+        return None
 
 
 # ---- hits ----
@@ -283,10 +287,8 @@ class SparseCategoricalCrossentropy(MeanMetric):
 
     function = crossentropy.sparse_categorical_crossentropy
 
-    def metric(self) -> Metric:
-        function, options = type(self).function, self.options()
-        counted = None if self.ignore_class is None else lambda y, y_hat: class_ids(y, y_hat) != self.ignore_class
-        return mean(self.name, lambda y, y_hat: function(y, y_hat, **options), counted)._replace(by_row=True)
+    def counted(self) -> Callable[[Array, Array], Array] | None:
+        return None if self.ignore_class is None else lambda y, y_hat: class_ids(y, y_hat) != self.ignore_class
 
 
 CLASSES: dict[str, type[MeanMetric]] = {each.__name__: each for each in (

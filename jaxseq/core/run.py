@@ -55,7 +55,10 @@ def init_train_state(task: Task, params: dict[str, Any], state: dict[str, Any], 
 
 def init_optimizer(optimizer: optax.GradientTransformation, trained: Any) -> Any:
     """The optimizer's state before the first step, made in one compiled program."""
-    return compiled(lambda trained: optimizer.init(trained))(trained)
+    def begin(trained):         # a name of its own in traces and profiles
+        return optimizer.init(trained)
+
+    return compiled(begin)(trained)
 
 
 def draw(layers: chain.Layers, key: Key, x: Spec) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -94,6 +94,13 @@ class Windowed(Spatial):
         padding = getattr(self, "padding", "valid")
         window.require_room(repr(self), x.shape, self.axes, self.lengths(x), size, padding, dilation, cure)
 
+    def refuse_both(self) -> None:
+        """ValueError where strides and dilation_rate are both above 1."""
+        arguments = "strides", "dilation_rate"
+        told = (f"{argument}={getattr(self, argument)!r}" for argument in arguments)
+        require(any(max(self.per_axis(argument)) == 1 for argument in arguments), f"{self._class}({', '.join(told)}): write "
+                "strides=1 or dilation_rate=1. With both above 1 the kernel would pass over inputs.")
+
 
 class Convolving(Windowed):
     """A layer that moves learned kernels along the axes, adds a bias and applies an activation."""
@@ -143,13 +150,6 @@ class Convolving(Windowed):
     @property
     def _activation(self) -> Callable[[Array], Array]:
         return activations.get(getattr(self, "activation", None))
-
-    def refuse_both(self) -> None:
-        """ValueError where strides and dilation_rate are both above 1."""
-        strides, _, dilation = self.walk
-        told = (f"{argument}={getattr(self, argument)!r}" for argument in ("strides", "dilation_rate"))
-        require(max(strides) == 1 or max(dilation) == 1, f"{self._class}({', '.join(told)}): write strides=1 or "
-                "dilation_rate=1. With both above 1 the kernel would pass over inputs.")
 
 
 def _in_tuples(value: Any) -> Any:

@@ -158,13 +158,11 @@ def _backward(walk: Walk, saved: tuple, dy: Array) -> tuple[Array, Array, Array 
     def ordered(x, kernel, bias, dy):
         return _input_gradient(x, kernel, dy, walk), *_weight_gradients(x, kernel, bias, dy, walk)
 
-    def by_place(x, kernel, bias, dy):
-        return jax.vjp(lambda x, kernel, bias: _by_place(x, kernel, bias, walk), x, kernel, bias)[1](dy)
+    def derived(form):
+        return lambda x, kernel, bias, dy: jax.vjp(partial(form, walk=walk), x, kernel, bias)[1](dy)
 
-    def own(x, kernel, bias, dy):
-        return jax.vjp(lambda x, kernel, bias: _plain(x, kernel, bias, walk), x, kernel, bias)[1](dy)
-
-    return lax.platform_dependent(*saved, dy, cpu=by_place if _is_by_place(saved[1], walk) else ordered, default=own)
+    on_cpu = derived(_by_place) if _is_by_place(saved[1], walk) else ordered
+    return lax.platform_dependent(*saved, dy, cpu=on_cpu, default=derived(_plain))
 
 
 _conv.defvjp(_forward, _backward)

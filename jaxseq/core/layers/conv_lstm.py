@@ -44,10 +44,7 @@ class _ConvLSTM(Sequences, Weighted, _Fields):    # pyright: ignore[reportIncomp
         Sequences.__post_init__(self)
         Windowed.__post_init__(self)
         self.per_axis("kernel_size")
-        strides, dilation = self.per_axis("strides"), self.per_axis("dilation_rate")
-        require(max(strides) == 1 or max(dilation) == 1, f"{self._class}(strides={self.strides!r}, dilation_rate="
-                f"{self.dilation_rate!r}): write strides=1 or dilation_rate=1. With both above 1 the kernel would pass over "
-                "inputs.")
+        self.refuse_both()
 
     def require_sequence(self, x):
         order = ("channels", *self.axes) if self._first else (*self.axes, "channels")
