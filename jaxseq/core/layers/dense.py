@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from jaxseq.core import activations
+from jaxseq.core.kernels.product import product
 from jaxseq.core.layer import Layer
 from jaxseq.core.require import positive_int, require
 
@@ -42,7 +43,7 @@ class Dense(Layer):
 
     def apply(self, params, state, x, ctx):
         rows = x.reshape(-1, x.shape[-1])           # XLA:CPU runs gradients of products with two batch axes at half speed
-        y = rows @ params["kernel"]
+        y = product(rows, params["kernel"]) if ctx.train else rows @ params["kernel"]       # which jax.jvp goes through
         if self.use_bias:
             y = y + params["bias"]
         return activations.get(self.activation)(y.reshape(*x.shape[:-1], self.units)), state
