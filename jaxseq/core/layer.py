@@ -112,6 +112,7 @@ class Layer(Handle, ABC):
     input_dtype: ClassVar[str] = "float32"      # what the data become when this layer stands first
     unused_words: ClassVar[tuple[str, ...]] = ()    # Keras's keywords that are understood and mean nothing here
     statistics: ClassVar[tuple[str, ...]] = ()  # the entries of the state that Keras counts among the weights
+    inner: ClassVar[tuple[tuple[str, Layer], ...]] = ()     # the named layers that it is a row of: see core/row.py
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -146,6 +147,10 @@ class Layer(Handle, ABC):
     @abstractmethod
     def apply(self, params: Params, state: State, x: Array, ctx: Ctx) -> tuple[Array, State]:
         """The layer's output and its new state, which has the structure of the old one."""
+
+    def forward(self, params: Params, state: State, x: Array, ctx: Ctx) -> tuple[Array, State, Array | None]:
+        """`apply`, and the mask that goes with the output."""
+        return *self.apply(params, state, x, ctx), self.out_mask(x, ctx.mask)
 
     def out_mask(self, x: Array, mask: Array | None) -> Array | None:
         """The mask of the output, given the input and its mask. Passed on unchanged by default."""
