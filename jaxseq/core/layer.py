@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -123,6 +123,12 @@ class Layer(Handle, ABC):
         told = [f"{each.name}={_told(getattr(self, each.name))}" for each in in_order
                 if each.default is MISSING or getattr(self, each.name) != each.default]
         return f"{type(self).__name__}({', '.join(told)})"
+
+    def __copy__(self) -> Layer:
+        return replace(self)        # which stands in no model
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
+        return replace(self)
 
     def get_config(self) -> dict[str, Any]:
         """Every field that was written, as JSON can hold it; functions by their names. TypeError where that cannot be."""
