@@ -25,7 +25,7 @@ FLOORS = [
     {"layer", "regression", "crossentropy", "unpaired", "optimizers", "confusion", "scores"},
     {"spatial", "nested", "measures", "loss_classes"},
     {"layers", "chain", "losses", "mean_metrics"},
-    {"metrics"},
+    {"metrics", "row"},
     {"run"},
 ]
 # What stands under several layers: the only files in core/layers that other files there may import.

@@ -553,18 +553,6 @@ def test_an_activity_penalty_is_divided_by_the_rows():
         assert compiled(k, layer).evaluate(X, X, batch_size=40, verbose=0) == pytest.approx((X**2).sum() / 40, rel=1e-5)
 
 
-def test_layers_have_one_owner():
-    shared = keras.layers.Dense(2)
-    assert stacked(keras, shared).layers[0] is stacked(keras, shared).layers[0]
-    shared = layers.Dense(2)
-    model = stacked(jaxseq, shared)
-    with pytest.raises(ValueError, match="stands in another model"):
-        stacked(jaxseq, shared)
-    with pytest.raises(TypeError, match="write a layer"):
-        jaxseq.Sequential([model])
-    keras.Sequential([stacked(keras, keras.layers.Dense(2))])
-
-
 def test_layers_are_declarations():
     theirs = keras.layers.Dense(2)
     theirs.units = 3

@@ -10,6 +10,7 @@ from jaxseq.core import chain
 from jaxseq.core.layer import Layer, checked_shape
 from jaxseq.core.layers import InputLayer
 from jaxseq.core.require import require
+from jaxseq.core.row import Row
 from jaxseq.core.types import Shape
 
 
@@ -41,11 +42,19 @@ class Architecture:
         """(input shape, output shape) of a layer; ValueError while the model's input is unknown."""
         require(self.edges, f"The shapes of {name!r} are not known before the input is: declare it with input_shape=(...), "
                 "or show the model some data.")
-        place = self.names.index(name)
-        return self._before(place)[0], self.edges[place][0]
+        return self.given(name)[0], self.edges[self.names.index(name)][0]
 
-    def add(self, layer: Layer) -> str | None:
-        """Puts `layer` at the end and returns its name; an InputLayer declares the input and gets none."""
+    def given(self, name: str) -> tuple[Shape, Any]:
+        """The (shape, dtype) of what a layer is given, where the model's input is known."""
+        shape, dtype = self._before(self.names.index(name))
+        assert shape is not None
+        return shape, dtype
+
+    def add(self, layer: Layer, seen: Shape | None = None) -> str | None:
+        """Puts `layer` at the end and returns its name; an InputLayer declares the input and gets none.
+
+        seen: the input that the layer has elsewhere, which is the model's where nothing else says what that is.
+        """
         if isinstance(layer, InputLayer):
             require(not self.layers, f"{layer!r} must come before all layers: add it first.")
             require(self.input is None, f"{layer!r}: the model's input is declared already, {self.input}.")
@@ -54,8 +63,9 @@ class Architecture:
             return None
         name = self._free_name(layer)
         shape = self.input
-        if not self.layers and shape is None and layer.batch_input_shape is not None:
-            shape = self._with_batch_size(layer.batch_input_shape)
+        declared = layer.batch_input_shape if seen is None else seen
+        if not self.layers and shape is None and declared is not None:
+            shape = self._with_batch_size(declared)
         layers = (*self.layers, (name, layer))
         if not self.layers and shape is not None or self.edges:
             self.edges = [*self.edges, self._after(name, layer, shape)]
@@ -99,13 +109,15 @@ class Architecture:
         return checked_shape("input shape", (size, *shape[1:]))
 
     def _free_name(self, layer: Layer) -> str:
-        if layer.name is not None and layer.owner is None:
-            require(layer.name not in self.names, f"Two layers are called {layer.name!r}: write another name for {layer!r}.")
-            usable = isinstance(layer.name, str) and re.fullmatch(r"[\w.\- ]+", layer.name) and layer.name not in (".", "..")
-            require(usable, f"name={layer.name!r}: write letters, digits, '_', '-', '.' and spaces; the name becomes a key in "
-                    "files.")
-            return layer.name
-        base, count = snake_case(type(layer).__name__), 0
+        name = layer.own_name
+        if name is not None:
+            require(name not in self.names, f"Two layers are called {name!r}: write another name for {layer!r}.")
+            usable = isinstance(name, str) and re.fullmatch(r"[\w.\- ]+", name) and name not in (".", "..")
+            require(usable, f"name={name!r}: write letters, digits, '_', '-', '.' and spaces; the name becomes a key in files.")
+            return name
+        if layer.name is not None and layer.name not in self.names:
+            return layer.name                       # as it is called in the model that it shares with this one
+        base, count = "sequential" if isinstance(layer, Row) else snake_case(type(layer).__name__), 0
         while (name := f"{base}_{count}" if count else base) in self.names:
             count += 1
         return name

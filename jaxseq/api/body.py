@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxseq.api import cache, config, summary, weights
-from jaxseq.api.architecture import Architecture
-from jaxseq.api.interrupt import at_step_boundary
+from jaxseq.api import sharing, summary, weights
+from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
-from jaxseq.core.layer import Layer, checked_shape
-from jaxseq.core.require import nearest, positive_int, require
+from jaxseq.core.layer import Layer
+from jaxseq.core.require import require
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
-
-SOME_LENGTH = 512       # stands for a length that is not known, and is longer than most windows
 
 
 class Functional(NamedTuple):
@@ -32,96 +28,8 @@ class Functional(NamedTuple):
     apply: Callable[..., tuple[Array, dict[str, Any]]]
 
 
-class Body:
+class Body(Stack):
     """Layers, their names, shapes and weights, and the one TrainState. See `Sequential` for how to train it."""
-
-    def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None):
-        cache.switch_on()
-        self.name = name
-        self.seed = secrets.randbits(32) if seed is None else seed
-        self._key = rng.root_key(self.seed)
-        self._architecture = Architecture()
-        self._train_state: TrainState | None = None
-        require(layers is None or isinstance(layers, Iterable), f"Sequential({layers!r}): write a list, Sequential([...]).",
-                TypeError)
-        for layer in layers or ():
-            self.add(layer)
-
-    # ---- the architecture
-
-    def add(self, layer: Layer | None = None, *, batch_size: int | None = None, input_shape: Shape | None = None) -> None:
-        """Adds a layer at the end.
-
-        Without a layer, `batch_size=` and `input_shape=` declare the input of the model.
-        Raises: TypeError for what is not a layer; ValueError for a layer that cannot follow the one before it, for a name
-        that is taken, and for a layer that stands in another model. The model is then as it was.
-        """
-        if layer is None:
-            require(batch_size is not None or input_shape is not None, "add() needs a layer: model.add(Dense(10)).", TypeError)
-            size = None if batch_size is None else positive_int("batch_size", batch_size)
-            self._declare(None if input_shape is None else (None, *checked_shape("input_shape", input_shape)), size)
-            return
-        require(not isinstance(layer, type), f"add({getattr(layer, '__name__', layer)}) is a class: add an instance, "
-                f"{getattr(layer, '__name__', layer)}(...).", TypeError)
-        require(isinstance(layer, Layer), f"add({layer!r}): write a layer of jaxseq.layers, or an instance of your own "
-                "subclass of jaxseq.layers.Layer.", TypeError)
-        require(not any(each is layer for each in self.layers), f"{layer!r} stands in this model already: write a new layer.")
-        require(layer.owner is None, f"{layer!r} stands in another model: write a new layer for this one.")
-        with at_step_boundary():
-            name = self._architecture.add(layer)
-            if name is not None:
-                layer.bind(self, name)
-                self._changed()
-
-    def pop(self) -> Layer:
-        """Takes the last layer away and returns it. TypeError when there is none."""
-        with at_step_boundary():
-            _, layer = self._architecture.pop()
-            layer.unbind()
-            self._changed()
-        return layer
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers in order, without the input."""
-        return [layer for _, layer in self._architecture.layers]
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of that name, or at that place. ValueError when there is none."""
-        require((name is None) != (index is None), "get_layer needs a name or an index: get_layer('dense') or "
-                "get_layer(index=0).")
-        if index is not None:
-            require(-len(self.layers) <= index < len(self.layers), f"get_layer(index={index}): the model has "
-                    f"{len(self.layers)} layers.")
-            return self.layers[index]
-        require(name in self._architecture.names, f"There is no layer {name!r}." + nearest(str(name), self._architecture.names))
-        return self.layers[self._architecture.names.index(str(name))]
-
-    @property
-    def input_shape(self) -> Shape | None:
-        """What the model is given, batch axis first, None where any length fits; None while it is not known."""
-        return self._architecture.input
-
-    @property
-    def input_dtype(self) -> str:
-        """What x becomes on its way in: as declared, or as the first layer wants it."""
-        return self._architecture.input_dtype
-
-    @property
-    def output_shape(self) -> Shape | None:
-        """What the model gives, batch axis first; None while the input is not known."""
-        edges = self._architecture.edges
-        return edges[-1][0] if edges else self.input_shape
-
-    @property
-    def trainable(self) -> bool:
-        """Whether any layer is trained. Setting it sets every layer's."""
-        return any(layer.trainable for layer in self.layers)
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.layers:
-            layer.trainable = value
 
     def build(self, input_shape: Shape | None = None) -> None:
         """Draws the first weights, for an input of that shape, batch axis first: build((None, 784))."""
@@ -130,37 +38,16 @@ class Body:
             require(whole, f"build({input_shape!r}): write the shape with its batch axis, "
                     "build((None, 784)).", TypeError)
             known = self.input_shape
-            fits = known is None or len(known) == len(input_shape) and all(
-                want is None or have == want for have, want in zip(input_shape[1:], known[1:], strict=True))
-            require(fits, f"build({tuple(input_shape)}): the model's input is "
+            require(known is None or fits(input_shape[1:], known[1:]), f"build({tuple(input_shape)}): the model's input is "
                     f"declared as {known}.")
             if known is None:
                 self._declare(tuple(input_shape), None)
         self._need_state()
 
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
-        """Prints a table of the layers: name, class, output shape, weights."""
-        summary.show(self, line_length, print_fn)
-
-    def get_config(self) -> dict[str, Any]:
-        """The architecture as plain data, from which `from_config` makes an equal, untrained model."""
-        return config.of_model(self.name, self._architecture)
-
-    @classmethod
-    def from_config(cls, data: dict[str, Any], custom_objects: dict[str, Any] | None = None, *,
-                    seed: int | Array | None = None) -> Self:
-        """The model that `get_config` describes. `custom_objects` names the user's own layers and functions."""
-        return cls(config.layers(data, custom_objects or {}), name=data.get("name", "sequential"), seed=seed)
-
-    def to_json(self, **options: Any) -> str:
-        """The architecture as JSON text, from which `jaxseq.models.model_from_json` makes an equal, untrained model.
-
-        options: of json.dumps, such as indent=2.
-        """
-        return config.to_json(self.get_config(), **options)
-
-    def __repr__(self) -> str:
-        return f"Sequential([{', '.join(map(repr, self.layers))}], name={self.name!r})"
+    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None, *,
+                expand_nested: bool = False) -> None:
+        """Prints a table of the layers: name, class, output shape, weights. expand_nested: those of models within it, too."""
+        summary.show(self, line_length, print_fn, expand_nested)
 
     # ---- weights and state
 
@@ -171,7 +58,7 @@ class Body:
 
     @train_state.setter
     def train_state(self, value: TrainState) -> None:
-        self._train_state = value
+        self._train_state = sharing.handed_out(value, self._places) if self._places else value
 
     @property
     def params(self) -> dict[str, Any]:
@@ -180,7 +67,7 @@ class Body:
 
     @params.setter
     def params(self, tree: dict[str, Any]) -> None:
-        self._train_state = self.train_state._replace(params=weights.like("params", self.train_state.params, tree))
+        self.train_state = self.train_state._replace(params=weights.like("params", self.train_state.params, tree))
 
     @property
     def state(self) -> dict[str, Any]:
@@ -189,7 +76,7 @@ class Body:
 
     @state.setter
     def state(self, tree: dict[str, Any]) -> None:
-        self._train_state = self.train_state._replace(state=weights.like("state", self.train_state.state, tree))
+        self.train_state = self.train_state._replace(state=weights.like("state", self.train_state.state, tree))
 
     @property
     def weights(self) -> list[Array]:
@@ -199,12 +86,14 @@ class Body:
     @property
     def trainable_weights(self) -> list[Array]:
         """Those that training changes through their gradient."""
-        return [weights.at(self.train_state, slot) for slot in self._slots() if self._is_trained(slot)]
+        ts, trained = self.train_state, self._trained_slots()
+        return [weights.at(ts, slot) for slot in self._slots() if slot in trained]
 
     @property
     def non_trainable_weights(self) -> list[Array]:
         """Those of frozen layers, and moving statistics."""
-        return [weights.at(self.train_state, slot) for slot in self._slots() if not self._is_trained(slot)]
+        ts, trained = self.train_state, self._trained_slots()
+        return [weights.at(ts, slot) for slot in self._slots() if slot not in trained]
 
     def get_weights(self) -> list[np.ndarray]:
         """All weights as NumPy arrays, layer by layer: trained ones, then moving statistics."""
@@ -212,7 +101,7 @@ class Body:
 
     def set_weights(self, values: Iterable[Any]) -> None:
         """Replaces all weights, in the order of get_weights. ValueError, and no change, unless number and shapes fit."""
-        self._train_state = weights.put(self.train_state, self._slots(), values)
+        self.train_state = weights.put(self.train_state, self._slots(), values)
 
     def count_params(self) -> int:
         """The number of weights, moving statistics included."""
@@ -220,13 +109,12 @@ class Body:
 
     def count_trainable_params(self) -> int:
         """The number of weights that training changes through their gradient."""
-        trained = {layer.name for layer in self.layers if layer.trainable}
-        return sum(leaf.size for name, entry in self.train_state.params.items() if name in trained for leaf in entry.values())
+        return sum(leaf.size for leaf in self.trainable_weights)
 
     def reset_states(self) -> None:
         """Makes every stateful layer forget what it carries. Nothing else clears it."""
         ts = self.train_state
-        self._train_state = ts._replace(state=chain.reset(self._architecture.layers, ts.state))
+        self.train_state = ts._replace(state=chain.reset(self._architecture.layers, ts.state))
 
     def fingerprint(self) -> str:
         """SHA-256 over everything in the TrainState: equal fingerprints, equal models, to the bit."""
@@ -253,14 +141,10 @@ class Body:
 
     # ---- what a bound layer asks (see core/handle.py)
 
-    def layer_shapes(self, name: str) -> tuple[Shape, Shape]:
-        """(input shape, output shape) of the layer."""
-        return self._architecture.shapes(name)
-
     def layer_count(self, name: str) -> int:
         """The number of the layer's weights."""
         ts = self.train_state
-        return sum(getattr(ts, field)[layer][weight].size for field, layer, weight in self._slots(name))
+        return sum(weights.at(ts, slot).size for slot in self._slots(name))
 
     def get_layer_weights(self, name: str) -> list[np.ndarray]:
         """The layer's weights."""
@@ -268,7 +152,7 @@ class Body:
 
     def set_layer_weights(self, name: str, values: Iterable[Any]) -> None:
         """Replaces the layer's weights."""
-        self._train_state = weights.put(self.train_state, self._slots(name), values)
+        self.train_state = weights.put(self.train_state, self._slots(name), values)
 
     def get_layer_state(self, name: str) -> dict[str, Any]:
         """What the layer carries."""
@@ -276,23 +160,33 @@ class Body:
 
     def reset_layer_states(self, name: str, states: Any = None) -> None:
         """Puts the layer's carry back to zero, or to `states`."""
-        ts, layer = self.train_state, self.get_layer(name)
+        ts, layer = self.train_state, dict(self._architecture.layers)[name]
         old = self.get_layer_state(name)
         if states is None:
             new = layer.reset(old)
         else:
             named = states if isinstance(states, dict) else dict(zip(old, states, strict=True))
             new = weights.like(f"states of {name}", old, named)
-        self._train_state = ts._replace(state={**ts.state, name: new} if old else ts.state)
+        self.train_state = ts._replace(state={**ts.state, name: new} if old else ts.state)
+
+    def share_layer(self, layer: Layer) -> sharing.Box:
+        """The box in which the layer's weights lie from now on, so that another model may use them, too."""
+        name = self._name_of(layer)
+        if name not in self._places:
+            box = sharing.Box()
+            if self._train_state is not None:
+                box.train_state = sharing.Entry(self.params.get(name, {}), self.state.get(name, {}))
+                self._train_state = sharing.without(self._train_state, {name})
+            self._places[name] = box
+        box = self._places[name]
+        assert isinstance(box, sharing.Box)
+        return box
 
     # ---- within
 
-    def _declare(self, shape: Shape | None, batch_size: int | None) -> None:
-        require(self._train_state is None, "The model has its weights already: declare the input before they are drawn.")
-        self._architecture.declare(shape, batch_size=batch_size)
-
     def _changed(self) -> None:
         """After the layers changed: programs are stale; weights of layers that stayed are kept, new ones are drawn."""
+        self._row = None
         if self._train_state is None:
             return
         if not self.layers:
@@ -300,20 +194,30 @@ class Body:
             return
         old, new = self._train_state, self._drawn()
         keep = lambda fresh, had: {name: had.get(name, entry) for name, entry in fresh.items()}
-        ts = new._replace(params=keep(new.params, old.params), state=keep(new.state, old.state), step=old.step,
-                          opt_state=old.opt_state)
-        self._train_state = self._fitted_optimizer(ts, old.opt_state)
+        ts = new._replace(params=keep(new.params, old.params), state=keep(new.state, old.state), step=old.step)
+        self.train_state = self._fitted_optimizer(sharing.whole(ts, self._places), old.opt_state)
 
     def _need_state(self) -> TrainState:
         if self._train_state is None:
-            self._train_state = self._fitted_optimizer(self._drawn())
-        return self._train_state
+            self.train_state = self._fitted_optimizer(sharing.whole(self._drawn(), self._places))
+        ts = self._train_state
+        assert ts is not None
+        return sharing.whole(ts, self._places) if self._places else ts
 
     def _drawn(self) -> TrainState:
-        """First weights for all layers, and the order in which they are listed; nothing optimizes them yet."""
+        """First weights for all layers that have none elsewhere, and the order in which they are listed."""
         require(self.layers, "The model is empty: add a layer first, model.add(Dense(10)).")
         spec = self._need_input_spec()
-        params, state = run.draw(self._architecture.layers, self._key, spec)
+        self._settle()
+        boxes = {name: place for name, place in self._places.items() if isinstance(place, sharing.Box)}
+        empty = {name: box for name, box in boxes.items() if box.train_state is None}
+        own = [name for name in self._architecture.names if name not in self._places]
+        params, state = run.draw(self._architecture.layers, self._key, spec, {*own, *empty})
+        for name, box in empty.items():
+            box.train_state = sharing.Entry(params.pop(name, {}), state.pop(name, {}))
+        for layer in self.layers:
+            if isinstance(layer, Layer):
+                layer.mark_drawn(self)
         self._order = {"params": _order(params), "state": _order(state)}
         return TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
 
@@ -325,28 +229,38 @@ class Body:
         shape = self.input_shape
         require(shape is not None, "The model has not seen its input yet, so it has no weights. Declare it, "
                 "Dense(32, input_shape=(784,)), or call build((None, 784)) or fit.")
-        batch, *rest = shape or ()
-        lengths = (SOME_LENGTH if each is None else each for each in rest)      # weights do not depend on it
-        return Spec((batch or 1, *lengths), self._architecture.input_dtype)
+        return some_array(shape or (), self._architecture.input_dtype)
 
     def _slots(self, name: str | None = None) -> list[weights.Slot]:
         """Where the weights stand that Keras lists, in its order; of one layer, or of all."""
         self._need_state()
         slots = []
-        for layer in self.layers if name is None else [self.get_layer(name)]:
-            own = str(layer.name)
-            slots += [("params", own, weight) for weight in self._order["params"].get(own, ())]
-            slots += [("state", own, entry) for entry in self._order["state"].get(own, ()) if entry in layer.statistics]
+        for own, layer in self._architecture.layers if name is None else [(name, dict(self._architecture.layers)[name])]:
+            place = self._places.get(own)
+            if isinstance(place, Stack):
+                slots += [(part, own, *path) for part, *path in place._slots()]
+            else:
+                slots += [("params", own, weight) for weight in self._listed("params", own)]
+                slots += [("state", own, entry) for entry in self._listed("state", own) if entry in layer.statistics]
         return slots
 
-    def _is_trained(self, slot: weights.Slot) -> bool:
-        part, layer, _ = slot
-        return part == "params" and self.get_layer(layer).trainable
+    def _listed(self, part: str, name: str) -> Iterable[str]:
+        """The names of a layer's entries as Keras lists them."""
+        place = self._places.get(name)
+        return self._order[part].get(name, ()) if place is None else getattr(place.train_state, part)
+
+    def _trained_slots(self) -> set[weights.Slot]:
+        """Where the weights stand that training would change if the model were compiled now."""
+        trained, _ = chain.parted(self.train_state.params, chain.frozen(self._architecture.layers))
+        paths = jax.tree_util.tree_leaves_with_path(trained if self.trainable else {})
+        return {("params", *(each.key for each in path)) for path, _ in paths}
 
     def _ordered(self, part: str) -> dict[str, Any]:
         """params or state with names in the layers' order (a compiled program gives them back sorted)."""
         tree = getattr(self.train_state, part)
-        return {name: {entry: tree[name][entry] for entry in entries} for name, entries in self._order[part].items()}
+        entry = lambda name, place: place._ordered(part) if isinstance(place, Stack) else {
+            each: tree[name][each] for each in self._listed(part, name)}
+        return {name: entry(name, self._places.get(name)) for name in self._architecture.names if name in tree}
 
     def _see(self, shape: Shape) -> None:
         """The first data declare the input of a model that has none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jaxseq.api.architecture import Architecture
@@ -14,9 +14,13 @@ from jaxseq.core.require import nearest, require
 CATALOGUE = {name: cls for name, cls in vars(catalogue).items() if isinstance(cls, type)}
 
 
-def of_model(name: str, architecture: Architecture) -> dict[str, Any]:
-    """{"name", "layers": [{"class_name", "config"}], "build_input_shape"}; the input stands first among the layers."""
-    described = [{"class_name": type(layer).__name__, "config": layer.get_config()} for _, layer in architecture.layers]
+def of_model(name: str, layers: list[tuple[str, Any]], architecture: Architecture) -> dict[str, Any]:
+    """{"name", "layers": [{"class_name", "config"}], "build_input_shape"}; the input stands first among the layers.
+
+    layers: (name, layer or model), named as they are in this model.
+    """
+    kind = lambda layer: type(layer).__name__ if isinstance(layer, Layer) else "Sequential"
+    described = [{"class_name": kind(layer), "config": layer.get_config() | {"name": own}} for own, layer in layers]
     if architecture.input is not None:
         shape = list(architecture.input)
         described.insert(0, {"class_name": "InputLayer", "config": {"batch_input_shape": shape, "dtype": architecture.dtype}})
@@ -24,10 +28,13 @@ def of_model(name: str, architecture: Architecture) -> dict[str, Any]:
             "build_input_shape": None if architecture.input is None else list(architecture.input)}
 
 
-def layers(data: dict[str, Any], custom_objects: dict[str, Any]) -> Iterator[Layer]:
-    """The layers that `of_model` described. ValueError for a class that is neither ours nor in custom_objects."""
+def layers(data: dict[str, Any], custom_objects: dict[str, Any], model: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
+    """The layers that `of_model` described. ValueError for a class that is neither ours nor in custom_objects.
+
+    model: makes a model within the model, of its config.
+    """
     for each in data["layers"]:
-        yield _layer(each, custom_objects)
+        yield model(each["config"]) if each["class_name"] == "Sequential" else _layer(each, custom_objects)
 
 
 def _layer(data: dict[str, Any], custom_objects: dict[str, Any]) -> Layer:

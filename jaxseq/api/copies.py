@@ -21,7 +21,7 @@ def model_from_json(text: str, custom_objects: dict[str, Any] | None = None) -> 
 
 
 def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | None = None) -> Sequential:
-    """A model of the same layers with first weights of its own, not compiled.
+    """A model of the same layers with first weights of its own, not compiled. Models within it are cloned, too.
 
     clone_function: (layer) -> the layer that takes its place; a copy when absent.
     """
@@ -29,6 +29,12 @@ def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | No
     clone = type(model)(name=model.name)
     if model.input_shape is not None:
         clone.add(InputLayer(batch_input_shape=model.input_shape, dtype=model.input_dtype))
-    for layer in model.layers:
-        clone.add(copied(layer))
+    for name, layer in model.named_layers:
+        if isinstance(layer, Sequential):
+            part = clone_model(layer, clone_function)
+            part.name = name
+        else:
+            part = copied(layer)
+        clone.add(part)
+    clone.trainable = model.trainable
     return clone

@@ -265,7 +265,10 @@ def _fixed_batch_size(model: Architecture) -> int | None:
 
 
 def _first_layer(model: Architecture) -> Any:
-    return model.layers[0][1]
+    layer = model.layers[0][1]
+    while layer.inner:
+        layer = layer.inner[0][1]
+    return layer
 
 
 def _epochs(initial: Any, stop: Any) -> range:

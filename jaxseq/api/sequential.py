@@ -17,7 +17,7 @@ from jaxseq.api.history import History
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.keras2 import Keras2Methods
 from jaxseq.api.progress import reporters
-from jaxseq.core import losses, metrics, optimizers, run
+from jaxseq.core import chain, losses, metrics, optimizers, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Array, Spec, TrainState
@@ -40,12 +40,13 @@ class Compiled(NamedTuple):
     transform: optax.GradientTransformation
     loss: losses.LossFn | None
     metrics: tuple[metrics.Metric, ...]
+    trainable: bool = True      # what the model said of itself as a whole
 
 
 class Sequential(Keras2Methods, Body):
     """Layers in a row, with Keras's words to train them: add, compile, fit, evaluate, predict.
 
-    layers: an iterable of layers; more may be added.
+    layers: an iterable of layers, and of models that stand there as layers; more may be added.
     name: shown in summary().
     seed: an int from 0 to 2**63 - 1, or a JAX key. Every draw (first weights, dropout, row order) is a pure function of
         it. When absent it is drawn once from the operating system and kept in `model.seed`.
@@ -74,7 +75,7 @@ class Sequential(Keras2Methods, Body):
         steps_per_execution, jit_compile, auto_scale_loss, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
-        compiled = interpreted(optimizer, loss, metrics)
+        compiled = interpreted(optimizer, loss, metrics)._replace(trainable=self.trainable)
         require(getattr(compiled.loss, "reduction", "sum") not in (None, "none"), f"loss={loss!r} leaves its values as they "
                 "are, so there is no one number to train on: write reduction='sum_over_batch_size'.")
         positive_int("steps_per_execution", steps_per_execution)
@@ -84,11 +85,12 @@ class Sequential(Keras2Methods, Body):
         with at_step_boundary():
             had, self._compiled = self._compiled, compiled
             try:
-                ts = None if self._train_state is None else self._fitted_optimizer(self._train_state)
+                if self._train_state is not None:
+                    self.train_state = self._fitted_optimizer(self.train_state)
             except BaseException:
                 self._compiled = had
                 raise
-            self._train_state, self._programs, self.run_eagerly = ts, {}, run_eagerly
+            self._programs, self.run_eagerly = {}, run_eagerly
 
     def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: Any = 1,
             callbacks: Iterable[Callback] | Callback | None = None, validation_split: float = 0.0, validation_data: Any = None,
@@ -198,7 +200,7 @@ class Sequential(Keras2Methods, Body):
         scheduled = callable(getattr(self.optimizer, "learning_rate", None))
         require(not scheduled, "The learning rate follows a schedule: compile with a number to set it.", TypeError)
         rate, ts = jnp.asarray(value, self._rate().dtype), self.train_state
-        self._train_state = ts._replace(opt_state=optax.tree.set(ts.opt_state, learning_rate=rate))
+        self.train_state = ts._replace(opt_state=optax.tree.set(ts.opt_state, learning_rate=rate))
 
     # ---- what the loops ask
 
@@ -210,7 +212,8 @@ class Sequential(Keras2Methods, Body):
             task = self._task()
             self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self._zero(task), Ahead())
         if frozen != self._optimized_without:
-            self._train_state = self._fitted_optimizer(self.train_state, self.train_state.opt_state)
+            ts = self.train_state
+            self.train_state = self._fitted_optimizer(ts, ts.opt_state)
         return self._programs[frozen]
 
     @property
@@ -227,7 +230,7 @@ class Sequential(Keras2Methods, Body):
         ts = self.train_state
         average = optimizers.averaged_weights(ts.opt_state)
         if average is not None:
-            self._train_state = ts._replace(params={**ts.params, **average})
+            self.train_state = ts._replace(params=chain.merged(ts.params, average))
 
     def _zero(self, task: run.Task) -> run.Sums:
         """The totals that an epoch begins with."""
@@ -238,7 +241,8 @@ class Sequential(Keras2Methods, Body):
         """What is trained at present, and towards what."""
         compiled = self._need_compile("fit")
         assert compiled.loss is not None
-        return run.Task(self._architecture.layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
+        layers = self._architecture.layers if compiled.trainable else chain.stilled(self._architecture.layers)
+        return run.Task(layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
                         compiled.transform, self._frozen())
 
     def _rate(self) -> Array:
@@ -248,13 +252,15 @@ class Sequential(Keras2Methods, Body):
         return rate
 
     def _frozen(self) -> frozenset[str]:
-        return frozenset(name for name, layer in self._architecture.layers if not layer.trainable)
+        """What is not trained: all of a model that was frozen as a whole at its compile()."""
+        whole = self._compiled is not None and not self._compiled.trainable
+        return frozenset(self._architecture.names) if whole else chain.frozen(self._architecture.layers)
 
     def _fitted_optimizer(self, ts: TrainState, old: Any = ()) -> TrainState:
         if self._compiled is None:
             return ts._replace(opt_state=())
         frozen = self._frozen()
-        trained = {name: entry for name, entry in ts.params.items() if name not in frozen}
+        trained, _ = chain.parted(ts.params, frozen)
         ts = ts._replace(opt_state=weights.grafted(self._compiled.transform, trained, old))
         self._optimized_without = frozen
         return ts

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
-def text(model: Any, line_length: int | None = None) -> str:
+def text(model: Any, line_length: int | None = None, expand_nested: bool = False) -> str:
     """Name, class, output shape and number of weights of every layer, and the totals."""
     from rich.box import ROUNDED
     from rich.console import Console
@@ -17,9 +17,8 @@ def text(model: Any, line_length: int | None = None) -> str:
     table.add_column("Layer (class)", overflow="fold", min_width=28)
     table.add_column("Output shape", overflow="fold", min_width=20)
     table.add_column("Weights", justify="right", min_width=9)
-    for layer in model.layers:
-        frozen = "" if layer.trainable else ", frozen"
-        table.add_row(_plain(f"{layer.name} ({type(layer).__name__}{frozen})"), *_shape_and_count(model, layer))
+    for row in _rows(model, expand_nested):
+        table.add_row(*row)
     out = io.StringIO()
     console = Console(file=out, width=line_length or 78, highlight=False, color_system=None,
                       force_jupyter=False)
@@ -29,16 +28,27 @@ def text(model: Any, line_length: int | None = None) -> str:
     return out.getvalue()
 
 
-def show(model: Any, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
+def show(model: Any, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None,
+         expand_nested: bool = False) -> None:
     """Prints the table, or hands its lines to `print_fn`."""
-    for line in text(model, line_length).splitlines():
+    for line in text(model, line_length, expand_nested).splitlines():
         (print_fn or print)(line)
 
 
-def _shape_and_count(model: Any, layer: Any) -> tuple[str, str]:
+def _rows(model: Any, expand_nested: bool, depth: int = 0, frozen: bool = False) -> Iterator[tuple[Any, str, str]]:
+    """A row of the table for each layer; with expand_nested, those of a model within the model after its own."""
+    for name, layer in model.named_layers:
+        still = frozen or not layer.trainable
+        told = f"{'  ' * depth}{name} ({type(layer).__name__}{', frozen' if still else ''})"
+        yield _plain(told), *_shape_and_count(model, name)
+        if expand_nested and hasattr(layer, "named_layers"):
+            yield from _rows(layer, expand_nested, depth + 1, still)
+
+
+def _shape_and_count(model: Any, name: str) -> tuple[str, str]:
     if model.input_shape is None:
         return "?", "?"
-    return str(layer.output_shape), f"{layer.count_params():,}"
+    return str(model.layer_shapes(name)[1]), f"{model.layer_count(name):,}"
 
 
 def _totals(model: Any) -> list[str]:

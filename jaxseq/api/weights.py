@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +17,7 @@ from jaxseq.core import run
 from jaxseq.core.require import require
 from jaxseq.core.types import TrainState
 
-Slot = tuple[str, str, str]         # (field of the TrainState, layer name, weight name)
+Slot = tuple[str, ...]              # (field of the TrainState, layer name, weight name); within a model its name as well
 
 
 def get(ts: TrainState, slots: list[Slot]) -> list[np.ndarray]:
@@ -26,8 +27,13 @@ def get(ts: TrainState, slots: list[Slot]) -> list[np.ndarray]:
 
 def at(ts: TrainState, slot: Slot) -> jax.Array:
     """The weight at a slot."""
-    field, layer, weight = slot
-    return getattr(ts, field)[layer][weight]
+    field, *path = slot
+    return functools.reduce(lambda tree, name: tree[name], path, getattr(ts, field))
+
+
+def told(slot: Slot) -> str:
+    """A slot as errors name it."""
+    return "/".join(slot[1:])
 
 
 def put(ts: TrainState, slots: list[Slot], weights: Any) -> TrainState:
@@ -36,13 +42,13 @@ def put(ts: TrainState, slots: list[Slot], weights: Any) -> TrainState:
             TypeError)
     weights = list(weights)
     require(len(weights) == len(slots), f"set_weights got {len(weights)} arrays and needs {len(slots)}: "
-            + ", ".join(f"{layer}/{weight}" for _, layer, weight in slots) + ".")
-    new = {"params": {name: dict(entry) for name, entry in ts.params.items()},
-           "state": {name: dict(entry) for name, entry in ts.state.items()}}
-    for (field, layer, weight), value in zip(slots, weights, strict=True):
-        old, value = new[field][layer][weight], numbers(f"{layer}/{weight}", value)
-        require(value.shape == old.shape, f"{layer}/{weight} has shape {old.shape}, got {value.shape}.")
-        new[field][layer][weight] = _copied(value, old.dtype)
+            + ", ".join(map(told, slots)) + ".")
+    new = jax.tree.map(lambda leaf: leaf, {"params": ts.params, "state": ts.state})         # dicts of its own
+    for slot, value in zip(slots, weights, strict=True):
+        old, value = at(ts, slot), numbers(told(slot), value)
+        require(value.shape == old.shape, f"{told(slot)} has shape {old.shape}, got {value.shape}.")
+        *path, weight = slot
+        functools.reduce(lambda tree, name: tree[name], path, new)[weight] = _copied(value, old.dtype)
     return ts._replace(**new)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -54,9 +55,8 @@ def apply(layers: Layers, params: dict[str, Any], state: dict[str, Any], x: Arra
     for (name, layer), own_key in zip(layers, keys, strict=True):
         ctx = Ctx(train, own_key, mask)
         try:
-            mask = layer.out_mask(x, mask)
             with jax.named_scope(name):
-                x, new_state[name] = layer.apply(params.get(name, {}), state.get(name, {}), x, ctx)
+                x, new_state[name], mask = layer.forward(params.get(name, {}), state.get(name, {}), x, ctx)
                 share = layer.activity_penalty(x)
         except Exception as error:
             error.add_note(_where(name, layer, x))
@@ -69,6 +69,44 @@ def apply(layers: Layers, params: dict[str, Any], state: dict[str, Any], x: Arra
 def by_row(layers: Layers, *, train: bool) -> bool:
     """Whether every row of the output is a function of the same row of the input alone: see `Layer.by_row`."""
     return all(layer.by_row(train) for _, layer in layers)
+
+
+def penalised(layers: Layers) -> bool:
+    """Whether the output of any layer has its share in the loss."""
+    return any(getattr(layer, "activity_regularizer", None) is not None or penalised(layer.inner) for _, layer in layers)
+
+
+def frozen(layers: Layers) -> frozenset[str]:
+    """The paths of what is not trained: a layer's name, or "row/name" for a layer within a row that is trained itself."""
+    names: set[str] = set()
+    for name, layer in layers:
+        if not layer.trainable:
+            names.add(name)
+        elif layer.inner:
+            names |= {f"{name}/{path}" for path in frozen(layer.inner)}
+    return frozenset(names)
+
+
+def stilled(layers: Layers) -> Layers:
+    """The same layers, all frozen."""
+    return tuple((name, replace(layer, trainable=False)) for name, layer in layers)
+
+
+def parted(params: dict[str, Any], paths: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(what is trained, what is frozen) of params, given the paths of the latter. A row may stand in both."""
+    trained, still = {}, {}
+    for name, entry in params.items():
+        within = frozenset(path.removeprefix(f"{name}/") for path in paths if path.startswith(f"{name}/"))
+        moves, stays = ({}, entry) if name in paths else parted(entry, within) if within else (entry, {})
+        trained |= {name: moves} if moves else {}
+        still |= {name: stays} if stays else {}
+    return trained, still
+
+
+def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """All entries of both. What stands in both is a row, whose own entries are merged."""
+    both = {name: merged(one[name], other[name]) for name in one.keys() & other.keys()}
+    return {**one, **other, **both}
 
 
 def penalty(layers: Layers, params: dict[str, Any]) -> Array:

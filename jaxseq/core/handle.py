@@ -1,7 +1,7 @@
 """What a user may ask of a layer object once it stands in a model: its weights, its shapes, its state.
 
-The declaration stays free of arrays. `bind` gives it a weak reference to its owner and the name it has there; the few
-methods below only ask that owner.
+The declaration stays free of arrays. `bind` gives it a weak reference to its model and the name it has there; the few
+methods below only ask that model.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ class Owner(Protocol):
 
 
 class Home(NamedTuple):
-    """Where a layer stands. `named` is False when the model chose the name, which then goes when the layer leaves."""
+    """A model that a layer stands in, and the layer's name there. drawn: whether the model has had weights for it."""
 
     model: weakref.ref[Any]
-    named: bool
+    name: str
+    drawn: bool = False
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -41,7 +42,8 @@ class Handle:
     """The bound half of a layer. See `jaxseq.core.layer.Layer` for the pure half."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    _home: Home | None = None
+    _homes: tuple[Home, ...] = ()
+    _named: bool = False        # whether the user wrote the name; one that a model chose goes when the layer leaves
     name: str | None
     trainable: bool
 
@@ -52,29 +54,52 @@ class Handle:
         object.__setattr__(self, "trainable", value)
 
     def bind(self, model: Owner, name: str) -> None:
-        """Gives the layer its place in `model`, under `name`."""
-        require(self.owner is None or self.owner is model, f"{self!r} already stands in another model. Write a new layer "
-                "for this one, or copy it: dataclasses.replace(layer).")
-        object.__setattr__(self, "_home", Home(weakref.ref(model), self._own_name() is not None))
-        object.__setattr__(self, "name", name)
+        """Gives the layer a place in `model`, under `name`. Of several models the first that lives answers for it."""
+        self._settle((*self._homes_but(model), Home(weakref.ref(model), name)))
 
-    def unbind(self) -> None:
-        """Takes the layer out of its model again."""
-        object.__setattr__(self, "name", self._own_name())
-        object.__setattr__(self, "_home", None)
+    def unbind(self, model: Owner) -> None:
+        """Takes the layer out of `model` again."""
+        self._settle(self._homes_but(model))
+
+    def mark_drawn(self, model: Owner) -> None:
+        """Notes that `model` has weights for the layer, which die with it."""
+        homes = tuple(home._replace(drawn=True) if home.model() is model else home for home in self._homes)
+        object.__setattr__(self, "_homes", homes)
 
     @property
     def owner(self) -> Any:
-        """The model that the layer stands in, or None."""
-        return None if self._home is None else self._home.model()
+        """The model that the layer stands in, the first of several that lives; or None."""
+        home = self._home()
+        return None if home is None else home.model()
 
-    def _own_name(self) -> str | None:
-        return self.name if self._home is None or self._home.named else None
+    @property
+    def bereft(self) -> bool:
+        """Whether the layer had weights, in a model that is gone."""
+        return self._home() is None and any(home.drawn for home in self._homes)
+
+    @property
+    def own_name(self) -> str | None:
+        """The name that the user wrote."""
+        return self.name if self._named or not self._homes else None
+
+    def _home(self) -> Home | None:
+        return next((home for home in self._homes if home.model() is not None), None)
+
+    def _homes_but(self, model: Owner) -> tuple[Home, ...]:
+        return tuple(home for home in self._homes if home.model() not in (None, model))
+
+    def _settle(self, homes: tuple[Home, ...]) -> None:
+        own = self.own_name
+        object.__setattr__(self, "name", own or (homes[0].name if homes else None))
+        object.__setattr__(self, "_named", own is not None)
+        object.__setattr__(self, "_homes", homes)
 
     def _placed(self, question: str) -> tuple[Any, str]:
-        require(self.owner is not None and self.name is not None,
+        home = self._home()
+        require(home is not None,
                 f"{self!r} stands in no model yet, so it has no {question}. Add it first: model.add(layer).")
-        return self.owner, str(self.name)
+        assert home is not None
+        return home.model(), home.name
 
     if not TYPE_CHECKING:       # a type checker sees the constructor's word of this name: see Layer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -112,6 +112,7 @@ class Layer(Handle, ABC):
     input_dtype: ClassVar[str] = "float32"      # what the data become when this layer stands first
     unused_words: ClassVar[tuple[str, ...]] = ()    # Keras's keywords that are understood and mean nothing here
     statistics: ClassVar[tuple[str, ...]] = ()  # the entries of the state that Keras counts among the weights
+    inner: ClassVar[tuple[tuple[str, Layer], ...]] = ()     # the named layers that it is a row of: see core/row.py
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -122,6 +123,12 @@ class Layer(Handle, ABC):
         told = [f"{each.name}={_told(getattr(self, each.name))}" for each in in_order
                 if each.default is MISSING or getattr(self, each.name) != each.default]
         return f"{type(self).__name__}({', '.join(told)})"
+
+    def __copy__(self) -> Layer:
+        return replace(self)        # which stands in no model
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
+        return replace(self)
 
     def get_config(self) -> dict[str, Any]:
         """Every field that was written, as JSON can hold it; functions by their names. TypeError where that cannot be."""
@@ -146,6 +153,10 @@ class Layer(Handle, ABC):
     @abstractmethod
     def apply(self, params: Params, state: State, x: Array, ctx: Ctx) -> tuple[Array, State]:
         """The layer's output and its new state, which has the structure of the old one."""
+
+    def forward(self, params: Params, state: State, x: Array, ctx: Ctx) -> tuple[Array, State, Array | None]:
+        """`apply`, and the mask that goes with the output."""
+        return *self.apply(params, state, x, ctx), self.out_mask(x, ctx.mask)
 
     def out_mask(self, x: Array, mask: Array | None) -> Array | None:
         """The mask of the output, given the input and its mask. Passed on unchanged by default."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, NamedTuple
 
 import jax
@@ -36,7 +36,7 @@ class Task(NamedTuple):
 
     layers: ((name, layer), ...). input_dtype: what x becomes on its way in.
     loss: (y, y_hat) -> one number per example. metrics: what is measured beside it.
-    optimizer: the Optax transformation. frozen: names of the layers that are not trained.
+    optimizer: the Optax transformation. frozen: the paths of what is not trained, as `chain.frozen` gives them.
     """
 
     layers: chain.Layers
@@ -61,10 +61,14 @@ def init_optimizer(optimizer: optax.GradientTransformation, trained: Any) -> Any
     return compiled(begin)(trained)
 
 
-def draw(layers: chain.Layers, key: Key, x: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The first (params, state) for an input like `x`, all drawn in one compiled program. Names keep the layers' order."""
+def draw(layers: chain.Layers, key: Key, x: Spec, names: Container[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The first (params, state) of the layers in `names`, for an input like `x` of the first of all layers.
+
+    All are drawn in one compiled program. Names keep the layers' order.
+    """
     def init(key):
-        return tuple(map(_in_order, chain.init(layers, rng.fold_in(key, rng.Purpose.INIT), x)))
+        entries = chain.init(layers, rng.fold_in(key, rng.Purpose.INIT), x)
+        return tuple(_in_order({name: each for name, each in part.items() if name in names}) for part in entries)
 
     params, state = compiled(init)(key)
     return _plain(params), _plain(state)
@@ -81,8 +85,7 @@ def _plain(tree: Any) -> Any:
 
 def split(task: Task, params: dict[str, Params]) -> tuple[dict[str, Params], dict[str, Params]]:
     """(the params that are trained, those that are frozen)."""
-    trained = {name: weights for name, weights in params.items() if name not in task.frozen}
-    return trained, {name: weights for name, weights in params.items() if name in task.frozen}
+    return chain.parted(params, task.frozen)
 
 
 def zero_sums(task: Task, y_hat: Spec | None = None) -> Sums:
@@ -113,11 +116,12 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
         trained, frozen = split(task, ts.params)
         batch, real = _gather(data, rows, padded)
         key = rng.fold_in(steps_key, ts.step)
-        objective = lambda trained: _objective(task, {**frozen, **trained}, ts.state, batch, real, train=True, key=key)
+        objective = lambda trained: _objective(task, chain.merged(frozen, trained), ts.state, batch, real, train=True, key=key)
         grads, (state, sums) = jax.grad(objective, has_aux=True)(trained)
         updates, opt_state = task.optimizer.update(grads, ts.opt_state, trained)
         moved: Any = optax.apply_updates(trained, updates)
-        return TrainState({**frozen, **chain.constrain(task.layers, moved)}, state, opt_state, ts.step + 1, ts.key), sums
+        params = chain.merged(frozen, chain.constrain(task.layers, moved))
+        return TrainState(params, state, opt_state, ts.step + 1, ts.key), sums
 
     def train(ts, sums, data, rows, start, stop):
         steps_key = rng.fold_in(ts.key, rng.Purpose.STEP)
@@ -134,9 +138,8 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
 
 def may_pad(task: Task, *, train: bool) -> bool:
     """Whether a batch may be filled up with rows that do not count: nothing in the task looks at several rows."""
-    penalised = any(getattr(layer, "activity_regularizer", None) is not None for _, layer in task.layers)
     known = losses.by_row(task.loss) and all(metric.by_row for metric in task.metrics)
-    return known and not penalised and chain.by_row(task.layers, train=train)
+    return known and not chain.penalised(task.layers) and chain.by_row(task.layers, train=train)
 
 
 def make_evaluate(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:

@@ -640,15 +640,10 @@ def test_a_declaration_that_means_nothing_is_refused(row, refuses):
         make()
 
 
-def test_a_layer_stands_in_one_place_of_one_model(refuses):
+def test_a_layer_stands_in_one_place_of_a_model(refuses):
     layer = Dense(3)
     with refuses("Dense(units=3, name='dense') stands in this model already: write a new layer."):
         Sequential([layer, layer])
-    layer = Dense(3)
-    owner = Sequential([layer])
-    with refuses("Dense(units=3, name='dense') stands in another model: write a new layer for this one."):
-        Sequential([layer])
-    assert layer.owner is owner
 
 
 # ---- compile, add, build, set_weights
@@ -689,9 +684,6 @@ def weights_like(value: Any, dtype: Any = None) -> list[np.ndarray]:
     ("add a class", lambda model: model.add(Dense), TypeError, "add(Dense) is a class: add an instance, Dense(...)."),
     ("add a layer again", lambda model: model.add(model.layers[0]), ValueError,
      "Dense(units=1, name='dense', batch_input_shape=(None, 4)) stands in this model already: write a new layer."),
-    ("add a layer of another model", lambda model: model.add(subject("binary").model.layers[0]), ValueError,
-     "Dense(units=1, activation='sigmoid', name='dense', batch_input_shape=(None, 4)) stands in another model: write a new "
-     "layer for this one."),
     ("add a name that is taken", lambda model: model.add(Dense(3, name="dense")), ValueError,
      "Two layers are called 'dense': write another name for Dense(units=3, name='dense')."),
     ("add a layer that cannot follow", lambda model: model.add(LSTM(3)), ValueError,

@@ -229,19 +229,38 @@ def test_a_name_that_the_model_chose_goes_when_the_layer_leaves():
     chosen.bind(model, "dense")
     chosen.bind(model, "dense_7")
     own.bind(model, "mine")
-    chosen.unbind()
-    own.unbind()
+    chosen.unbind(model)
+    own.unbind(model)
     assert chosen.name is None and own.name == "mine" and chosen.owner is own.owner is None
 
 
-def test_a_layer_has_one_owner():
-    model, layer = Model(), Dense(3)
-    layer.bind(model, "dense")
-    message = ("Dense(units=3, name='dense') already stands in another model. Write a new layer for this one, or copy it: "
-               "dataclasses.replace(layer).")
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        layer.bind(Model(), "dense")
-    assert dataclasses.replace(layer).owner is None
+def test_of_several_models_the_first_that_lives_answers():
+    first, second, layer = Model(), Model(), Dense(3)
+    layer.bind(first, "dense")
+    layer.bind(second, "dense_4")
+    assert layer.owner is first and layer.name == "dense" and dataclasses.replace(layer).owner is None
+    layer.unbind(first)
+    assert layer.owner is second and layer.name == "dense_4"
+    layer.bind(first, "dense")
+    assert layer.owner is second
+    del second
+    gc.collect()
+    assert layer.owner is first
+
+
+def test_a_layer_is_bereft_when_the_model_that_had_weights_for_it_is_gone():
+    first, second, layer = Model(), Model(), Dense(3)
+    layer.bind(first, "dense")
+    assert not layer.bereft
+    layer.mark_drawn(first)
+    layer.bind(second, "dense")
+    del first
+    gc.collect()
+    assert not layer.bereft and layer.owner is second
+    layer.mark_drawn(second)
+    del second
+    gc.collect()
+    assert layer.bereft and layer.owner is None
 
 
 def test_a_layer_does_not_keep_its_model_alive():

@@ -1,0 +1,114 @@
+"""Weights that several models use: where they lie, and what of a model's training is its own.
+
+A model within another keeps its own weights, and the outer one asks it. A layer that comes to stand in a second model gives
+its weights into a Box, which all of its models ask from then on. So there is one set of arrays, and whatever is trained
+anywhere is seen everywhere at the next dispatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+
+from jaxseq.core import chain
+from jaxseq.core.layer import Layer
+from jaxseq.core.require import require
+from jaxseq.core.types import Spec, TrainState
+
+
+class Entry(NamedTuple):
+    """The part of a TrainState that belongs to one layer."""
+
+    params: dict[str, Any]
+    state: dict[str, Any]
+
+
+class Place(Protocol):
+    """What holds an entry that is not the model's own: a Box, or a model."""
+
+    train_state: Any        # with the fields of an Entry
+
+
+class Box:
+    """The weights and the state of one layer that stands in several models.
+
+    train_state: None until the first of its models draws them. The entries stand in the order in which Keras lists them.
+    """
+
+    def __init__(self) -> None:
+        self._entry: Entry | None = None
+
+    @property
+    def train_state(self) -> Entry | None:
+        """The entry that all models see."""
+        return self._entry
+
+    @train_state.setter
+    def train_state(self, entry: Entry) -> None:
+        had = self._entry or entry          # compiled programs give dicts back sorted
+        self._entry = Entry(*({name: new[name] for name in old} for old, new in zip(had, entry, strict=True)))
+
+
+def whole(own: TrainState, places: Mapping[str, Place]) -> TrainState:
+    """A model's training: what is its own, and what its places hold now."""
+    entries = {name: place.train_state for name, place in places.items()}
+    held = lambda part: {name: getattr(entry, part) for name, entry in entries.items() if getattr(entry, part)}
+    return own._replace(params={**own.params, **held("params")}, state={**own.state, **held("state")})
+
+
+def handed_out(ts: TrainState, places: Mapping[str, Place]) -> TrainState:
+    """Gives the entries of `ts` to the places that hold them; returns what remains, the model's own."""
+    for name, place in places.items():
+        place.train_state = place.train_state._replace(params=ts.params.get(name, {}), state=ts.state.get(name, {}))
+    return without(ts, places)
+
+
+def without(ts: TrainState, names: Any) -> TrainState:
+    """The TrainState without the entries of these layers."""
+    kept = lambda part: {name: entry for name, entry in part.items() if name not in names}
+    return ts._replace(params=kept(ts.params), state=kept(ts.state))
+
+
+def models_within(model: Any) -> Iterator[Any]:
+    """The model, and all that stand within it at any depth."""
+    yield model
+    for layer in model.layers:
+        if not isinstance(layer, Layer):
+            yield from models_within(layer)
+
+
+def layers_within(layer: Any) -> list[Layer]:
+    """The layers of a model at any depth; of a layer, itself."""
+    return [layer] if isinstance(layer, Layer) else [each for part in layer.layers for each in layers_within(part)]
+
+
+def called(layer: Any) -> str:
+    """A layer by its declaration, a model by its name, for its layers may be many."""
+    return repr(layer) if isinstance(layer, Layer) else f"Sequential(name={layer.name!r})"
+
+
+def require_apart(model: Any, layer: Any) -> None:
+    """ValueError if `layer`, a layer or a model, has anything in common with `model`, or nothing to give."""
+    mine = layers_within(model)
+    again = next((each for each in layers_within(layer) if any(each is other for other in mine)), None)
+    if isinstance(layer, Layer):
+        require(again is None, f"{layer!r} stands in this model already: write a new layer.")
+        require(not layer.bereft, f"{layer!r} had its weights in a model that is gone, and they with it. Keep that model while "
+                "its layers are used, base = ...; Sequential(base.layers[:-1]), or copy the layer: dataclasses.replace(layer).")
+        return
+    copy = "copy it with jaxseq.models.clone_model."
+    require(all(each is not model for each in models_within(layer)), f"{called(model)} cannot stand within itself: {copy}")
+    require(again is None, f"{again!r}, a layer of {called(layer)}, stands in this model already: {copy}")
+    require(layer.layers, f"{called(layer)} is empty: add its layers first.")
+
+
+def require_same(name: str, layer: Layer, entry: Entry, x: Spec) -> None:
+    """ValueError unless the weights in a box are those that `layer` needs for an input like `x`."""
+    shapes = lambda entry: jax.tree.map(lambda leaf: leaf.shape, tuple(map(dict, entry)))
+    key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
+    wanted = jax.eval_shape(lambda key: chain.init_layer(name, layer, key, x)[:2], key)
+    told = lambda entry: ", ".join(f"{weight} {leaf.shape}" for part in entry for weight, leaf in part.items())
+    require(shapes(entry) == shapes(wanted), f"{layer!r} has in its other model {told(entry)}, and would need here "
+            f"{told(wanted)}: write a new layer.")

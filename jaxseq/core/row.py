@@ -1,0 +1,60 @@
+"""Row: layers in a row as one layer, which is what a model is inside another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jaxseq.core import chain
+from jaxseq.core.layer import Layer
+from jaxseq.core.require import require
+
+
+class Row(Layer):
+    """Applies layers one after the other: y = layer_n(... layer_1(x)).
+
+    inner: ((name, layer), ...), each name once. dtype: what the data become when the row stands first; None: what its
+        first layer works in.
+    Shapes: x as the first layer takes it -> y as the last one gives it. A mask goes through as it does through the layers.
+    Params, state: {name: the layer's}, without those that have none.
+    Draws: each layer from the row's key, folded with its own name. trainable=False freezes all layers: their
+        BatchNormalization takes its moving statistics, as in Keras 3.
+    """
+
+    inner: chain.Layers = ()        # pyright: ignore[reportIncompatibleVariableOverride]  # a row alone has some
+    dtype: str | None = None
+
+    def __post_init__(self):
+        require(self.inner, "Row needs layers: Row(inner=((name, layer), ...)).")
+        object.__setattr__(self, "input_dtype", self.dtype or self.inner[0][1].input_dtype)
+
+    def __repr__(self) -> str:
+        return f"Sequential([{', '.join(repr(layer) for _, layer in self.inner)}], name={self.name or 'sequential'!r})"
+
+    def init(self, key, x):
+        return chain.init(self.inner, key, x)
+
+    def forward(self, params, state, x, ctx):
+        layers = self.inner if self.trainable else chain.stilled(self.inner)
+        out = chain.apply(layers, dict(params), dict(state), x, train=ctx.train, key=ctx.key, mask=ctx.mask)
+        return out.y, out.state, out.mask
+
+    def apply(self, params, state, x, ctx):
+        y, state, _ = self.forward(params, state, x, ctx)
+        return y, state
+
+    def by_row(self, train):
+        return chain.by_row(self.inner, train=train)
+
+    def reset(self, state):
+        return chain.reset(self.inner, dict(state))
+
+    def penalty(self, params):
+        return chain.penalty(self.inner, dict(params))
+
+    def constrain(self, params):
+        return chain.constrain(self.inner, dict(params))
+
+    def without_activation(self):
+        *before, (name, last) = self.inner
+        parts = last.without_activation()
+        return None if parts is None else (replace(self, inner=(*before, (name, parts[0]))), parts[1])
