@@ -15,7 +15,7 @@ from jaxseq.api.architecture import Architecture
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer, checked_shape
-from jaxseq.core.require import nearest, positive_int, require
+from jaxseq.core.require import Spelled, nearest, positive_int, require
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
 SOME_LENGTH = 512       # stands for a length that is not known, and is longer than most windows
@@ -32,7 +32,7 @@ class Functional(NamedTuple):
     apply: Callable[..., tuple[Array, dict[str, Any]]]
 
 
-class Body:
+class Body(Spelled):
     """Layers, their names, shapes and weights, and the one TrainState. See `Sequential` for how to train it."""
 
     def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def require(ok: Any, message: str, error: type[Exception] = ValueError) -> None:
@@ -35,6 +38,37 @@ def known_words(owner: str, words: Iterable[str], known: Iterable[str]) -> None:
     known = set(known)
     for word in words:
         require(word in known, f"{owner} takes no argument {word!r}." + nearest(word, known), TypeError)
+
+
+class Spelled:
+    """A base whose constructors refuse a keyword that they do not take, with the nearest ones they do.
+
+    A subclass's own `__init__` says what it takes; one with **options of its own takes everything.
+    """
+
+    other_words: ClassVar[tuple[str, ...]] = ()     # keywords that are understood and stand in no signature
+
+    def __new__(cls, *values: Any, **words: Any) -> Self:
+        if words:
+            _check_words(cls.__name__, cls.__init__, words, cls.other_words)
+        return super().__new__(cls)
+
+
+def spelled(function: Callable[P, T]) -> Callable[P, T]:
+    """The same function, which refuses a keyword that it does not take with the nearest ones it does."""
+    @functools.wraps(function)
+    def call(*values: P.args, **words: P.kwargs) -> T:
+        if words:
+            _check_words(function.__name__, function, words)
+        return function(*values, **words)
+
+    return call
+
+
+def _check_words(owner: str, function: Callable[..., Any], words: Iterable[str], others: Iterable[str] = ()) -> None:
+    taken = inspect.signature(function).parameters.values()
+    if not any(each.kind is each.VAR_KEYWORD for each in taken):
+        known_words(owner, words, {each.name for each in taken if each.name != "self"} | set(others))
 
 
 def one_of(argument: str, value: T, choices: tuple[T, ...]) -> T:
