@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ class Findings(NamedTuple):
     gradients: dict[str, dict[str, Any]]
 
 
+@functools.cache
 def make_finite() -> Callable[[Any], Array]:
     """finite(tree) -> whether all of its numbers are finite, () bool, in one program."""
     def finite(tree):

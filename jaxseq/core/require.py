@@ -49,26 +49,28 @@ class Spelled:
     other_words: ClassVar[tuple[str, ...]] = ()     # keywords that are understood and stand in no signature
 
     def __new__(cls, *values: Any, **words: Any) -> Self:
-        if words:
-            _check_words(cls.__name__, cls.__init__, words, cls.other_words)
+        known = _keywords(cls.__init__) if words else None
+        if known is not None:
+            known_words(cls.__name__, words, {*known, *cls.other_words})
         return super().__new__(cls)
 
 
 def spelled(function: Callable[P, T]) -> Callable[P, T]:
     """The same function, which refuses a keyword that it does not take with the nearest ones it does."""
+    known = _keywords(function) or set()
+
     @functools.wraps(function)
     def call(*values: P.args, **words: P.kwargs) -> T:
-        if words:
-            _check_words(function.__name__, function, words)
+        known_words(function.__name__, words, known)
         return function(*values, **words)
 
     return call
 
 
-def _check_words(owner: str, function: Callable[..., Any], words: Iterable[str], others: Iterable[str] = ()) -> None:
+def _keywords(function: Callable[..., Any]) -> set[str] | None:
+    """The keywords that a function takes; None where it takes all."""
     taken = inspect.signature(function).parameters.values()
-    if not any(each.kind is each.VAR_KEYWORD for each in taken):
-        known_words(owner, words, {each.name for each in taken if each.name != "self"} | set(others))
+    return None if any(each.kind is each.VAR_KEYWORD for each in taken) else {each.name for each in taken} - {"self"}
 
 
 def one_of(argument: str, value: T, choices: tuple[T, ...]) -> T:

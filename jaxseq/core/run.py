@@ -228,9 +228,12 @@ def _both(mask: Array | None, real: Array | None) -> Array | None:
 
 def _product(mask: Array | None, weight: Array | None) -> Array | None:
     """mask * weight, each (batch,) or (batch, time), as float32; None where there is neither."""
-    shares = [each.astype(jnp.float32) for each in (mask, weight) if each is not None]
-    axes = max((each.ndim for each in shares), default=0)
-    return math.prod(each.reshape(each.shape + (1,) * (axes - each.ndim)) for each in shares) if shares else None
+    if mask is None or weight is None:
+        share = weight if mask is None else mask
+        return None if share is None else share.astype(jnp.float32)
+    axes = max(mask.ndim, weight.ndim)
+    mask, weight = (each.reshape(each.shape + (1,) * (axes - each.ndim)) for each in (mask, weight))
+    return mask.astype(jnp.float32) * weight.astype(jnp.float32)
 
 
 def _reduced(loss: losses.LossFn, y: Array, y_hat: Array, weight: Array | None, mask: Array | None) -> Array:

@@ -131,7 +131,7 @@ def refused(message, error=TypeError, **how):
     refused("metrics={'last': 'mse', 'x': 'mae'}: a Sequential has one output, write one entry.", ValueError,
             metrics={"last": "mse", "x": "mae"}),
     refused("target_tensors: there is no graph to feed. Pass the targets to fit, fit(x, y).", ValueError, target_tensors=[1]),
-    refused("compile takes no argument 'los_weights'. Did you mean 'loss_weights' or 'loss'?", los_weights=2),
+    refused("compile takes no argument 'los_weights'. Did you mean 'loss_weights'?", los_weights=2),
 ])
 def test_what_compile_cannot_mean_is_refused(how, kind, message):
     model = Sequential([Dense(1, input_shape=(3,), name="last")])

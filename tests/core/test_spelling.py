@@ -28,8 +28,8 @@ def test_every_class_names_what_it_does_not_know(cls):
     (lambda: optimizers.Adam(learnin_rate=1.0), "Adam takes no argument 'learnin_rate'. Did you mean 'learning_rate'?"),
     (lambda: optimizers.schedules.ExponentialDecay(decay_step=1), "ExponentialDecay takes no argument 'decay_step'. Did you "
      "mean 'decay_steps' or 'decay_rate'?"),
-    (lambda: initializers.RandomNormal(stdev=1.0), "RandomNormal takes no argument 'stdev'. Did you mean 'stddev' or 'seed'?"),
-    (lambda: regularizers.l2(l3=1.0), "l2 takes no argument 'l3'. Did you mean 'l2' or 'l'?"),
+    (lambda: initializers.RandomNormal(stdev=1.0), "RandomNormal takes no argument 'stdev'. Did you mean 'stddev'?"),
+    (lambda: regularizers.l1_l2(l_1=1.0), "l1_l2 takes no argument 'l_1'. Did you mean 'l1'?"),
     (lambda: constraints.max_norm(max_valeu=1), "MaxNorm takes no argument 'max_valeu'. Did you mean 'max_value'?"),
     (lambda: callbacks.EarlyStopping(patiance=1), "EarlyStopping takes no argument 'patiance'. Did you mean 'patience'?"),
     (lambda: Sequential(layer=[]), "Sequential takes no argument 'layer'. Did you mean 'layers'?"),
