@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -61,7 +61,7 @@ class Source(Protocol):
     length: int | None
 
     def peek(self) -> Numbered: ...
-    def one_pass(self, words: tuple[int, int], step: int) -> Iterator[Numbered]: ...
+    def one_pass(self, words: tuple[int, int], step: int) -> Generator[Numbered]: ...
 
 
 class Indexed:
@@ -78,7 +78,7 @@ class Indexed:
             raise StopIteration
         return self._read(0)
 
-    def one_pass(self, words: tuple[int, int], step: int) -> Iterator[Numbered]:
+    def one_pass(self, words: tuple[int, int], step: int) -> Generator[Numbered]:
         """Every batch once, between on_epoch_begin and on_epoch_end."""
         getattr(self._sequence, "on_epoch_begin", lambda: None)()       # Keras 2's has none
         count = len(self._sequence)
@@ -97,7 +97,7 @@ class Walked:
 
     def __init__(self, begin: Callable[[], Iterator[Any]], length: int | None):
         self.length, self._begin = length, begin
-        self._begun: Iterator[Any] | None = None
+        self._begun: Iterator[Numbered] | None = None
 
     def peek(self) -> Numbered:
         """The first batch of the pass that is then begun."""
@@ -106,10 +106,10 @@ class Walked:
         self._begun = itertools.chain([first], walk)
         return first
 
-    def one_pass(self, words: tuple[int, int], step: int) -> Iterator[Numbered]:
+    def one_pass(self, words: tuple[int, int], step: int) -> Generator[Numbered]:
         """Every batch once, in an order of its own; of an iterator, those that are left."""
         begun, self._begun = self._begun, None
-        return _numbered(self._begin()) if begun is None else begun
+        yield from _numbered(self._begin()) if begun is None else begun
 
 
 def source_of(data: Any, shuffle: bool = False) -> Source | None:

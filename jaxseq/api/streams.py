@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from itertools import islice
 from typing import Any
 
@@ -33,7 +34,8 @@ class Stream(Feed):
         yield from super().passes(words, step)
 
     def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Generator[Segment]:
-        return ahead(map(self._segment, self._limited(self._source.one_pass(words, step))))
+        with closing(self._source.one_pass(words, step)) as batches:    # an error holds frames, and with them its threads
+            yield from ahead(map(self._segment, self._limited(batches)))
 
     def kinds(self) -> list[Segment]:
         return []
@@ -74,7 +76,8 @@ class StreamedBatches:
 
     def one_pass(self) -> Generator[Segment]:
         """A segment for each batch."""
-        return ahead(map(self._segment, islice(self._source.one_pass((0, 0), 0), self._most)))
+        with closing(self._source.one_pass((0, 0), 0)) as batches:
+            yield from ahead(map(self._segment, islice(batches, self._most)))
 
     def _segment(self, given: Numbered) -> Segment:
         with told(given[0]):

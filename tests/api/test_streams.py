@@ -224,6 +224,7 @@ def test_a_batch_that_does_not_fit_is_named_by_its_number(data, number):
         with pytest.raises(ValueError, match=r"^x has shape \(6, 2\), but the model wants \(None, 4\)") as caught:
             use(data(), verbose=0)
         assert caught.value.__notes__ == [f"In batch {number} of the data, counted from 0."]
+        assert not data_threads()
     with pytest.raises(ValueError) as caught:
         make().predict(data())
     assert caught.value.__notes__ == [f"In batch {number} of the data, counted from 0."]
@@ -267,6 +268,7 @@ def test_no_thread_outlives_a_run_that_breaks_off(workers, where):
 
     hook = {"fit": "on_train_batch_end", "evaluate": "on_test_batch_end", "predict": "on_predict_batch_end"}[where]
     rows = Long(workers=workers, max_queue_size=5)
+    assert not data_threads()
     try:
         getattr(make(), where)(rows, verbose=0, callbacks=LambdaCallback(**{hook: stop}))
     except Broken:                          # while the error is held, and with it the frames of the run
@@ -302,7 +304,8 @@ def test_validation_by_a_loader_and_class_weight_beside_one(expected):
     one, other = make(), make()
     words = {"epochs": 2, "verbose": 0, "shuffle": False, "class_weight": weights}
     history = one.fit(Sized(), validation_data=Sized(), **words).history
-    assert history == pytest.approx(other.fit(X, Y, batch_size=SIZE, validation_data=(X, Y), **words).history, rel=1e-6)
+    arrays = other.fit(X, Y, batch_size=SIZE, validation_data=(X, Y), **words).history
+    assert list(history) == list(arrays) and all(history[name] == pytest.approx(arrays[name], rel=1e-6) for name in arrays)
     assert one.fingerprint() == other.fingerprint()
 
 
