@@ -27,6 +27,7 @@ FLOORS = [
     {"layers", "chain", "losses", "mean_metrics"},
     {"metrics", "row"},
     {"run"},
+    {"probe"},
 ]
 # What stands under several layers: the only files in core/layers that other files there may import.
 BASES = {"identity", "cells", "recurrent"}

@@ -84,12 +84,10 @@ def test_what_the_page_calls_absent_is_absent(title):
     assert names and [name for name in names if hasattr(HOLDERS[title], name)] == [], "move it up the page"
 
 
-def test_modules_and_arguments_that_the_page_calls_absent():
+def test_modules_that_the_page_calls_absent():
     *modules, only = absent("Modules")
     assert not [name for name in modules if importlib.util.find_spec(f"jaxseq.{name}")]
     assert [name for name in vars(jaxseq.datasets) if name[0] != "_"] == [only]
-    known = inspect.signature(jaxseq.Sequential.compile).parameters
-    assert not set(absent("Arguments of `compile`")) & set(known)
 
 
 # ---- state and randomness

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jaxseq.core.require import nearest, require
+from jaxseq.core.require import Spelled, nearest, require
 
 Logs = dict[str, Any]
 
 
-class Callback:
+class Callback(Spelled):
     """A base of empty hooks, made to be subclassed.
 
     self.model: the model at work; it may be read, saved and set at any moment, for it stands at a whole step.
@@ -63,6 +63,12 @@ class Callback:
         """After each dispatch, which makes one step or many: `done` steps of this epoch, evaluation or prediction.
 
         Unlike the batch hooks it does not slow the run down to one step per dispatch.
+        """
+
+    def on_not_finite(self, message: str) -> None:
+        """After a step of training that gave NaN or infinity, which ends it. `message` says where it arose.
+
+        The model stands before that step. While a callback has this hook, every dispatch is looked at.
         """
 
     def on_test_begin(self, logs: Logs | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle, repeat
@@ -44,14 +44,14 @@ class Feed(ABC):
     batch_size: int | None
 
     @abstractmethod
-    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Iterator[Segment]:
+    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Generator[Segment]:
         """The segments of one pass that begins at `step`; its order is a pure function of that and the key's words."""
 
     @abstractmethod
     def kinds(self) -> list[Segment]:
         """A segment of Specs for each program that a pass needs, as far as that is known in advance."""
 
-    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf) -> Iterator[Iterator[Segment]]:
+    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf) -> Generator[Generator[Segment]]:
         """Pass after pass, each in its own order. most: steps that will be asked for, so that no more data are read."""
         while True:
             yield self.one_pass(words, step)
@@ -78,7 +78,7 @@ class Columns(Feed):
         """The batches of one pass over the data."""
         return math.ceil(self.rows / self.batch_size)
 
-    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Iterator[Segment]:
+    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Generator[Segment]:
         """The segments of one pass that begins at `step`: the full batches, then the ragged one where there is one.
 
         The order is a pure function of (words of the root key, step): see `rng.row_order`.
@@ -113,7 +113,7 @@ class Columns(Feed):
         return np.arange(self.rows, dtype=np.int32)
 
     @abstractmethod
-    def _segments(self, rows: np.ndarray) -> Iterator[Segment]:
+    def _segments(self, rows: np.ndarray) -> Generator[Segment]:
         """The segments of some steps: rows (steps, batch)."""
 
     @abstractmethod
@@ -171,7 +171,7 @@ class Batches(Protocol):
     def steps(self) -> int | None: ...
     @property
     def x(self) -> np.ndarray: ...
-    def one_pass(self) -> Iterator[Segment]: ...
+    def one_pass(self) -> Generator[Segment]: ...
 
 
 class RowBatches(NamedTuple):
@@ -186,7 +186,7 @@ class RowBatches(NamedTuple):
         """The number of batches."""
         return math.ceil(len(self.x) / self.batch_size)
 
-    def one_pass(self) -> Iterator[Segment]:
+    def one_pass(self) -> Generator[Segment]:
         """A segment for each batch.
 
         Short batches have the length of the others. A few rows alone are filled up to the next power of two, so that one
@@ -223,7 +223,7 @@ def evaluation_feed(x: Column, y: Column, weight: Column | None, batch_size: int
     return Streamed(jax.tree.map(np.asarray, columns), len(x), batch_size, False, padded, BLOCK_BYTES)
 
 
-def ahead(items: Iterator[Any]) -> Iterator[Any]:
+def ahead(items: Iterator[Any]) -> Generator[Any]:
     """The items, each made in a thread while the one before it is in use."""
     with ThreadPoolExecutor(1, "jaxseq-data") as thread:
         coming = thread.submit(next, items, None)
@@ -235,9 +235,9 @@ def ahead(items: Iterator[Any]) -> Iterator[Any]:
 class Cursor:
     """Where a run of at most `steps` steps stands in its passes. Epochs take theirs from it."""
 
-    def __init__(self, passes: Iterator[Iterator[Segment]], steps: float = math.inf):
+    def __init__(self, passes: Generator[Generator[Segment]], steps: float = math.inf):
         self._passes, self._left = passes, steps
-        self._pass: Iterator[Segment] = iter(())
+        self._pass: Generator[Segment] = (none for none in ())
         self._open: tuple[Segment, int] | None = None       # a segment that is not used up, and its next step
         self._over_the_end = True                           # whether a new pass may begin within an epoch
 
@@ -254,6 +254,11 @@ class Cursor:
             taken += stop - start
             yield segment, start, stop
         self._over_the_end = True
+
+    def close(self) -> None:
+        """Ends the pass that is under way, and with it the threads that read ahead."""
+        for each in self._pass, self._passes:
+            each.close()
 
     def prepare(self) -> bool:
         """Whether the run goes on here. Makes the next segment now, if the last one made is used up."""

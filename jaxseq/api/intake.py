@@ -16,7 +16,7 @@ from jaxseq.api.columns import Column
 from jaxseq.api.data import Batches, Feed, RowBatches, evaluation_feed as measured, training_feed
 from jaxseq.api.loop import Plan
 from jaxseq.api.sources import Source, parts, source_of
-from jaxseq.api.streams import Stream, StreamedBatches
+from jaxseq.api.streams import Stream, StreamedBatches, first_of
 from jaxseq.core import chain, run
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Batch, Shape
@@ -36,6 +36,7 @@ class FitWish(NamedTuple):
     validation_steps: int | None
     validation_batch_size: int | None = None
     validation_freq: Any = 1
+    check_finite: bool = False
 
 
 class Rows(NamedTuple):
@@ -54,6 +55,7 @@ def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any,
              wish: FitWish, check_inputs: bool, task: Any) -> tuple[Plan, Shape]:
     """What fit shall do, and the shape of x. ValueError or TypeError for anything that does not fit."""
     one_of("shuffle", wish.shuffle, (True, False, "batch"))
+    require(isinstance(wish.check_finite, bool), f"check_finite={wish.check_finite!r}: write True or False.", TypeError)
     epochs = _epochs(wish.initial_epoch, wish.epochs)
     for argument in "steps_per_epoch", "validation_steps":
         limited(argument, getattr(wish, argument), 1)
@@ -79,7 +81,7 @@ def _streamed_plan(model: Architecture, loss: Any, source: Source, class_weight:
     """`fit_plan` for data that come batch by batch."""
     require(not wish.validation_split, "validation_split needs arrays: pass validation_data beside batches.")
     fit = partial(_fitted_batch, model, loss, class_weight, "", check_inputs)
-    first = _first_of(source, fit)
+    first = first_of(source, fit)
     train = Stream(source, fit, run.may_pad(task, train=True))
     steps = source.length if wish.steps_per_epoch is None else int(wish.steps_per_epoch)
     seen = shown(model, first.x)
@@ -95,9 +97,9 @@ def _require_alone(y: Any, sample_weight: Any) -> None:
 def _plan(train: Feed, valid: Feed | None, epochs: range, steps: int | None, wish: FitWish) -> Plan:
     if valid is None:
         require(wish.validation_steps is None, "validation_steps needs validation_data or validation_split.")
-        return Plan(train, None, epochs, steps, 0)
+        return Plan(train, None, epochs, steps, 0, check_finite=wish.check_finite)
     valid_steps = limited("validation_steps", wish.validation_steps, valid.steps)
-    return Plan(train, valid, epochs, steps, valid_steps, _validated(epochs, wish.validation_freq))
+    return Plan(train, valid, epochs, steps, valid_steps, _validated(epochs, wish.validation_freq), wish.check_finite)
 
 
 def _validated(epochs: range, frequency: Any) -> frozenset[int]:
@@ -125,7 +127,7 @@ def _stream_to_measure(model: Architecture, loss: Any, source: Source, prefix: s
                        task: Any) -> tuple[Feed, Batch]:
     """(the feed, its first batch)."""
     fit = partial(_fitted_batch, model, loss, None, prefix, check_inputs)
-    first = _first_of(source, fit)
+    first = first_of(source, fit)
     return Stream(source, fit, run.may_pad(task, train=False)), first
 
 
@@ -133,14 +135,6 @@ def _fitted_batch(model: Architecture, loss: Any, class_weight: Any, prefix: str
     """A batch as a source gives it, as columns that fit the model."""
     x, y, weight = parts(given)
     return Batch(*fitted_rows(model, loss, x, y, weight, class_weight, prefix, check_inputs))
-
-
-def _first_of(source: Source, fit: Any) -> Any:
-    try:
-        first = source.peek()
-    except StopIteration:
-        raise ValueError("The data are empty: they gave no batch.") from None
-    return fit(first)
 
 
 def evaluation_feed(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, size: int | None,

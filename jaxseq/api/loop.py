@@ -11,6 +11,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from jaxseq.api.callbacks import CallbackList, Logs
 from jaxseq.api.data import Batches, Cursor, Feed, Segment
+from jaxseq.api.finite import Watch
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.api.memory import advised
 from jaxseq.core import run
@@ -35,7 +37,7 @@ class Plan(NamedTuple):
     """What fit was asked to do.
 
     train, valid: the data. epochs: range(initial_epoch, epochs). steps: per epoch. valid_steps: per validation. None: a pass.
-    validated: the epochs after which a validation follows.
+    validated: the epochs after which a validation follows. check_finite: whether NaN and infinity in a step are an error.
     """
 
     train: Feed
@@ -44,6 +46,7 @@ class Plan(NamedTuple):
     steps: int | None
     valid_steps: int | None
     validated: frozenset[int] = frozenset()
+    check_finite: bool = False
 
 
 class Pacer:
@@ -66,10 +69,16 @@ class Pacer:
 
 def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
     """Trains for the planned epochs; returns the last epoch's logs."""
-    logs: Logs = {}
     high, low = np.asarray(jax.random.key_data(model.train_state.key))
     steps = math.inf if plan.steps is None else plan.steps * len(plan.epochs)
-    cursor = Cursor(plan.train.passes((int(high), int(low)), int(model.train_state.step), steps), steps)
+    passes = plan.train.passes((int(high), int(low)), int(model.train_state.step), steps)
+    with closing(Cursor(passes, steps)) as cursor:
+        return _epochs(model, plan, cursor, callbacks, interrupt)
+
+
+def _epochs(model: Any, plan: Plan, cursor: Cursor, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
+    logs: Logs = {}
+    watch = Watch() if plan.check_finite or callbacks.wants("on_not_finite") else None
     pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"))
     if not model.run_eagerly:
         _compile_ahead(model, plan)
@@ -79,7 +88,9 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
                           "all epochs. Pass a jaxseq.utils.Sequence, which can be read again.", stacklevel=2)
             break
         callbacks.call("on_epoch_begin", epoch, {})
-        logs = _train_epoch(model, cursor, plan.steps, pacer, callbacks, interrupt)
+        logs = _train_epoch(model, cursor, plan.steps, pacer, callbacks, interrupt, watch, epoch)
+        if plan.check_finite and watch is not None and watch.told is not None:
+            raise FloatingPointError(watch.told)
         if plan.valid is not None and epoch in plan.validated:
             measured = evaluate_loop(model, plan.valid, plan.valid_steps, callbacks, interrupt)
             if not measured:
@@ -102,12 +113,12 @@ def _compile_ahead(model: Any, plan: Plan) -> None:
 
 
 def _train_epoch(model: Any, cursor: Cursor, steps: int | None, pacer: Pacer, callbacks: CallbackList,
-                 interrupt: Interrupt) -> Logs:
+                 interrupt: Interrupt, watch: Watch | None = None, epoch: int = 0) -> Logs:
     """One epoch of training steps, cut short where a callback stops it; returns its logs."""
-    sums = model.programs.zero
+    sums, done = model.programs.zero, 0
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
-        nonlocal sums
+        nonlocal sums, done
         programs = model.programs           # asked anew: a callback may have frozen a layer
         arguments = model.train_state, sums, segment.slab, segment.rows, start, stop
         programs.ahead.wait(programs.train, arguments)
@@ -116,7 +127,11 @@ def _train_epoch(model: Any, cursor: Cursor, steps: int | None, pacer: Pacer, ca
             cursor.prepare()                # while the device works
         finally:                            # data that raise do not undo the steps before them
             logs = run.finish(programs.task, sums)
-            model.train_state = ts
+            model.train_state = ts if watch is None else watch.looked(programs, arguments, ts, sums, epoch, done)
+        done += stop - start
+        if watch is not None and watch.told is not None:
+            model.stop_training = True
+            callbacks.call("on_not_finite", watch.told)
         return logs
 
     return _paced(model, "train", dispatch, cursor.take(steps), pacer, callbacks, interrupt, lambda: model.stop_training)
@@ -144,8 +159,8 @@ def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: Callback
 
     def body() -> Logs:
         most = math.inf if steps is None else steps
-        cursor = Cursor(feed.passes(most=most), most)
-        return _paced(model, "test", dispatch, cursor.take(steps), pacer, callbacks, interrupt)
+        with closing(Cursor(feed.passes(most=most), most)) as cursor:
+            return _paced(model, "test", dispatch, cursor.take(steps), pacer, callbacks, interrupt)
 
     return callbacks.run("test", body)
 
@@ -163,8 +178,9 @@ def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: Cal
         return {"outputs": parts[-1]}
 
     def body() -> Logs:
-        pieces = ((segment, 0, 1) for segment in islice(batches.one_pass(), steps))
-        _paced(model, "predict", dispatch, pieces, Pacer(single=True), callbacks, interrupt)
+        with closing(batches.one_pass()) as segments:
+            pieces = ((segment, 0, 1) for segment in islice(segments, steps))
+            _paced(model, "predict", dispatch, pieces, Pacer(single=True), callbacks, interrupt)
         return {}
 
     callbacks.run("predict", body)

@@ -13,13 +13,14 @@ from jaxseq.api import intake, loop, weights
 from jaxseq.api.ahead import Ahead
 from jaxseq.api.body import Body
 from jaxseq.api.callbacks import Callback, CallbackList, Logs
+from jaxseq.api.compiling import Compiled, interpreted
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.keras2 import Keras2Methods
 from jaxseq.api.progress import reporters
-from jaxseq.core import chain, losses, metrics, optimizers, run
+from jaxseq.core import chain, optimizers, run
 from jaxseq.core.layer import Layer
-from jaxseq.core.require import one_of, positive_int, require
+from jaxseq.core.require import one_of, positive_int, require, spelled
 from jaxseq.core.types import Array, Spec, TrainState
 
 
@@ -31,16 +32,6 @@ class Programs(NamedTuple):
     evaluate: Callable[..., Any]
     zero: run.Sums
     ahead: Ahead
-
-
-class Compiled(NamedTuple):
-    """What compile() was told, interpreted."""
-
-    optimizer: Any
-    transform: optax.GradientTransformation
-    loss: losses.LossFn | None
-    metrics: tuple[metrics.Metric, ...]
-    trainable: bool = True      # what the model said of itself as a whole
 
 
 class Sequential(Keras2Methods, Body):
@@ -64,20 +55,26 @@ class Sequential(Keras2Methods, Body):
         self._optimized_without: frozenset[str] = frozenset()      # the layers that the optimizer's state leaves out
         super().__init__(layers, name, seed=seed)
 
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, *, run_eagerly: bool = False,
-                steps_per_execution: int = 1, jit_compile: bool | str = "auto", auto_scale_loss: bool = True,
-                sample_weight_mode: str | None = None) -> None:
-        """Says how to train: an optimizer, a loss, and what to measure beside it.
+    @spelled
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, loss_weights: Any = None,
+                sample_weight_mode: str | None = None, weighted_metrics: Any = None, target_tensors: None = None, *,
+                run_eagerly: bool = False, steps_per_execution: int = 1, jit_compile: bool | str = "auto",
+                auto_scale_loss: bool = True) -> None:
+        """Says how to train: an optimizer, a loss, and what to measure beside it. The order of arguments is Keras 2's.
 
         optimizer: a name, a class or instance of jaxseq.optimizers, or any Optax transformation.
         loss: a name or a function (y_true, y_pred) -> one number per row. metrics: a list of names and such functions.
+        weighted_metrics: such a list, measured with sample_weight and class_weight, of which `metrics` see nothing.
+        loss_weights: a number that the loss is multiplied by, penalties not.
+            All three may also be a list of one such, or a dict with the last layer's name.
         run_eagerly: nothing is compiled, so that print, float() and a debugger in a layer or a loss see real numbers; slow.
         steps_per_execution, jit_compile, auto_scale_loss, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
-        compiled = interpreted(optimizer, loss, metrics)._replace(trainable=self.trainable)
-        require(getattr(compiled.loss, "reduction", "sum") not in (None, "none"), f"loss={loss!r} leaves its values as they "
-                "are, so there is no one number to train on: write reduction='sum_over_batch_size'.")
+        names = self._architecture.names
+        compiled = interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, names[-1] if names else None)
+        compiled = compiled._replace(trainable=self.trainable)
+        require(target_tensors is None, "target_tensors: there is no graph to feed. Pass the targets to fit, fit(x, y).")
         positive_int("steps_per_execution", steps_per_execution)
         one_of("jit_compile", jit_compile, ("auto", True, False))
         one_of("sample_weight_mode", sample_weight_mode, (None, "temporal"))
@@ -92,12 +89,13 @@ class Sequential(Keras2Methods, Body):
                 raise
             self._programs, self.run_eagerly = {}, run_eagerly
 
+    @spelled
     def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: Any = 1,
             callbacks: Iterable[Callback] | Callback | None = None, validation_split: float = 0.0, validation_data: Any = None,
             shuffle: bool | str = True, class_weight: dict[int, float] | None = None, sample_weight: Any = None,
             initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_steps: int | None = None,
             validation_batch_size: int | None = None, validation_freq: Any = 1, *, check_inputs: bool = True,
-            nb_epoch: int | None = None) -> History:
+            check_finite: bool = False, nb_epoch: int | None = None) -> History:
         """Trains for `epochs` passes over the data (up to epoch number `epochs`, from `initial_epoch`).
 
         x, y: arrays with one row per example; lists and pandas objects are taken, too. Or x alone: a generator, a
@@ -108,13 +106,15 @@ class Sequential(Keras2Methods, Body):
         validation_freq: measure after every so many epochs, or after those of a list, counted from 1.
         shuffle: True, False, or "batch" (whole batches change places). class_weight: {class: weight}.
         check_inputs: look for NaN and for labels and ids out of range before the first step.
+        check_finite: a step that gives NaN or infinity is a FloatingPointError that names the layer, and the model then stands
+        before that step; it costs a few per cent.
         Returns the History; it is also at `model.history`, and there after an interruption, too.
         Raises: one clear error before the first step for input that does not fit. Ctrl-C and errors in callbacks leave
         the model at its last whole step.
         """
         compiled = self._need_compile("fit")
         wish = intake.FitWish(batch_size, epochs if nb_epoch is None else nb_epoch, validation_split, shuffle, initial_epoch,
-                              steps_per_epoch, validation_steps, validation_batch_size, validation_freq)
+                              steps_per_epoch, validation_steps, validation_batch_size, validation_freq, check_finite)
         history = History()
         with at_step_boundary() as interrupt:
             plan, shape = intake.fit_plan(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
@@ -129,6 +129,7 @@ class Sequential(Keras2Methods, Body):
             self._take_average()
         return history
 
+    @spelled
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, verbose: Any = 1, sample_weight: Any = None,
                  steps: int | None = None, callbacks: Iterable[Callback] | Callback | None = None, *, return_dict: bool = False,
                  check_inputs: bool = True) -> float | list[float] | dict[str, float]:
@@ -147,6 +148,7 @@ class Sequential(Keras2Methods, Body):
             logs = loop.evaluate_loop(self, feed, steps, run_callbacks, interrupt)
         return _reported(logs, return_dict)
 
+    @spelled
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None,
                 callbacks: Iterable[Callback] | Callback | None = None, *, check_inputs: bool = True) -> np.ndarray:
         """The model's output for every row of x, as a NumPy array."""
@@ -158,6 +160,7 @@ class Sequential(Keras2Methods, Body):
             self._see(shape)
             return loop.predict_loop(self, batches, steps, run_callbacks, interrupt)
 
+    @spelled
     def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None,
                        return_dict: bool = False) -> float | list[float] | dict[str, float]:
         """One training step on exactly these rows. Returns what `evaluate` returns, as measured before the update."""
@@ -168,12 +171,14 @@ class Sequential(Keras2Methods, Body):
             logs = loop.train_once(self, feed, interrupt)
         return _reported(logs, return_dict)
 
+    @spelled
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None,
                       return_dict: bool = False) -> float | list[float] | dict[str, float]:
         """Loss and metrics of exactly these rows as one batch."""
         return self.evaluate(x, y, batch_size=intake.one_batch(self._architecture, x), sample_weight=sample_weight, verbose=0,
                              return_dict=return_dict)
 
+    @spelled
     def predict_on_batch(self, x: Any) -> np.ndarray:
         """The model's output for exactly these rows as one batch."""
         return self.predict(x, batch_size=intake.one_batch(self._architecture, x))
@@ -243,7 +248,7 @@ class Sequential(Keras2Methods, Body):
         assert compiled.loss is not None
         layers = self._architecture.layers if compiled.trainable else chain.stilled(self._architecture.layers)
         return run.Task(layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
-                        compiled.transform, self._frozen())
+                        compiled.transform, self._frozen(), compiled.loss_weight)
 
     def _rate(self) -> Array:
         rate = optax.tree.get(self.train_state.opt_state, "learning_rate")
@@ -275,23 +280,6 @@ class Sequential(Keras2Methods, Body):
         assert self._compiled is not None
         require(self._compiled.loss is not None, f"{what} needs a loss: write model.compile(optimizer, loss='mse').")
         return self._compiled
-
-
-def interpreted(optimizer: Any, loss: Any, measured: Any) -> Compiled:
-    """compile()'s arguments as the core takes them."""
-    optimizer = optimizers.get(optimizer)
-    loss = None if loss is None else losses.get(loss)
-    require(measured is None or isinstance(measured, list | tuple), f"metrics={measured!r}: write a list, "
-            f"metrics=[{measured!r}].", TypeError)
-    found: list[metrics.Metric] = []
-    for each in measured or ():
-        metric = metrics.get(each, loss)
-        taken = {"loss", *(other.name for other in found)}
-        name, count = metric.name, 1
-        while name in taken:
-            name, count = f"{metric.name}_{count}", count + 1
-        found.append(metric._replace(name=name))
-    return Compiled(optimizer, optimizers.transformation(optimizer), loss, tuple(found))
 
 
 def _listed(callbacks: Iterable[Callback] | Callback | None) -> list[Callback]:

@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 
 from jaxseq.core import rng
-from jaxseq.core.require import positive_int, require
+from jaxseq.core.require import Spelled, positive_int, require
 
 
-class Sequence:
+class Sequence(Spelled):
     """Data that are read batch by batch, made to be subclassed: `__len__` gives the number of batches of a pass.
 
     `__getitem__(i)` gives batch i, (x, y) or (x, y, sample_weight). It is called in other threads, ahead of its use and
-    for several batches side by side, so it must not depend on the order of the calls. `on_epoch_end` follows every pass.
+    for several batches side by side, so it must not depend on the order of the calls. `on_epoch_begin` precedes every pass,
+    `on_epoch_end` follows it.
     workers: threads that read. max_queue_size: batches that wait, at most. use_multiprocessing: accepted; threads read
         all the same, for a process that has used JAX cannot be forked safely.
     Source: as keras.utils.Sequence of Keras 2 and keras.utils.PyDataset of Keras 3.
@@ -39,20 +41,27 @@ class Sequence:
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} needs __getitem__(index): one batch, (x, y).")
 
+    def on_epoch_begin(self) -> None:
+        """Called before every pass."""
+
     def on_epoch_end(self) -> None:
         """Called after every pass."""
 
 
-class Source(Protocol):
-    """One pass after another over batches as the user's object gives them.
+Numbered = tuple[int, Any]      # a batch behind its number, counted from 0; of a Sequence, its index
 
-    length: batches of a pass; None where only its end will tell. `peek` gives the first batch; no pass misses it.
+
+class Source(Protocol):
+    """One pass after another over batches as the user's object gives them, each as (its number, batch).
+
+    length: batches of a pass; None where only its end will tell. `peek` gives the first batch; no pass misses it. An error
+    of the user's object comes as it is, with the batch's number in a note.
     """
 
     length: int | None
 
-    def peek(self) -> Any: ...
-    def one_pass(self, words: tuple[int, int], step: int) -> Iterator[Any]: ...
+    def peek(self) -> Numbered: ...
+    def one_pass(self, words: tuple[int, int], step: int) -> Generator[Numbered]: ...
 
 
 class Indexed:
@@ -63,19 +72,24 @@ class Indexed:
     def __init__(self, sequence: Any, shuffle: bool):
         self.length, self._sequence, self._shuffle = len(sequence), sequence, shuffle
 
-    def peek(self) -> Any:
+    def peek(self) -> Numbered:
         """Batch 0."""
         if not self.length:
             raise StopIteration
-        return self._sequence[0]
+        return self._read(0)
 
-    def one_pass(self, words: tuple[int, int], step: int) -> Iterator[Any]:
-        """Every batch once, then on_epoch_end."""
+    def one_pass(self, words: tuple[int, int], step: int) -> Generator[Numbered]:
+        """Every batch once, between on_epoch_begin and on_epoch_end."""
+        getattr(self._sequence, "on_epoch_begin", lambda: None)()       # Keras 2's has none
         count = len(self._sequence)
         order = rng.row_order(words, step, count) if self._shuffle else np.arange(count)
         workers, waiting = getattr(self._sequence, "workers", 1), getattr(self._sequence, "max_queue_size", 10)
-        yield from in_order(self._sequence.__getitem__, map(int, order), max(1, workers), max(1, waiting))
+        yield from in_order(self._read, map(int, order), max(1, workers), max(1, waiting))
         self._sequence.on_epoch_end()
+
+    def _read(self, index: int) -> Numbered:
+        with told(index):
+            return index, self._sequence[index]
 
 
 class Walked:
@@ -83,19 +97,19 @@ class Walked:
 
     def __init__(self, begin: Callable[[], Iterator[Any]], length: int | None):
         self.length, self._begin = length, begin
-        self._begun: Iterator[Any] | None = None
+        self._begun: Iterator[Numbered] | None = None
 
-    def peek(self) -> Any:
+    def peek(self) -> Numbered:
         """The first batch of the pass that is then begun."""
-        walk = self._begin()
+        walk = _numbered(self._begin())
         first = next(walk)
         self._begun = itertools.chain([first], walk)
         return first
 
-    def one_pass(self, words: tuple[int, int], step: int) -> Iterator[Any]:
+    def one_pass(self, words: tuple[int, int], step: int) -> Generator[Numbered]:
         """Every batch once, in an order of its own; of an iterator, those that are left."""
         begun, self._begun = self._begun, None
-        return self._begin() if begun is None else begun
+        yield from _numbered(self._begin()) if begun is None else begun
 
 
 def source_of(data: Any, shuffle: bool = False) -> Source | None:
@@ -108,6 +122,28 @@ def source_of(data: Any, shuffle: bool = False) -> Source | None:
     if columns or isinstance(data, list | tuple | dict | set | frozenset | str | bytes) or not hasattr(data, "__iter__"):
         return None
     return Walked(data.__iter__, _length(data))
+
+
+@contextmanager
+def told(number: int) -> Iterator[None]:
+    """An error from within carries the batch's number as a note."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"In batch {number} of the data, counted from 0.")
+        raise
+
+
+def _numbered(batches: Iterator[Any]) -> Iterator[Numbered]:
+    for number in itertools.count():
+        with told(number):
+            batch = next(batches, _END)
+        if batch is _END:
+            return
+        yield number, batch
+
+
+_END = object()         # what follows the last batch
 
 
 def parts(batch: Any) -> tuple[Any, Any, Any]:
@@ -123,11 +159,14 @@ def parts(batch: Any) -> tuple[Any, Any, Any]:
 def in_order(function: Callable[[Any], Any], items: Iterable[Any], workers: int, waiting: int) -> Iterator[Any]:
     """function(item) for each, in the order of the items, made by threads at most `waiting` ahead of their use."""
     items = iter(items)
-    with ThreadPoolExecutor(workers, "jaxseq-data") as pool:
+    pool = ThreadPoolExecutor(workers, "jaxseq-data")
+    try:
         coming = deque(pool.submit(function, item) for item in islice(items, max(waiting, workers)))
         while coming:
             yield coming.popleft().result()
             coming.extend(pool.submit(function, item) for item in islice(items, 1))
+    finally:                            # what nobody will ask for is not read, what is being read is waited for
+        pool.shutdown(cancel_futures=True)
 
 
 def _length(data: Any) -> int | None:

@@ -14,14 +14,14 @@ from jaxseq.api.architecture import Architecture
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.core import rng
 from jaxseq.core.layer import Layer, checked_shape
-from jaxseq.core.require import nearest, positive_int, require
+from jaxseq.core.require import Spelled, nearest, positive_int, require
 from jaxseq.core.row import Row
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
 SOME_LENGTH = 512       # stands for a length that is not known, and is longer than most windows
 
 
-class Stack(ABC):
+class Stack(Spelled, ABC):
     """Layers in a row, and models that stand among them as layers. See `Body` for its weights."""
 
     @abstractmethod

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from itertools import islice
 from typing import Any
 
@@ -11,7 +12,7 @@ import jax
 import numpy as np
 
 from jaxseq.api.data import NO_ROW, Feed, Segment, ahead, longer
-from jaxseq.api.sources import Source
+from jaxseq.api.sources import Numbered, Source, told
 from jaxseq.core.types import Batch
 
 Fit = Callable[[Any], Batch]        # a batch as the source gives it -> columns that fit the model
@@ -28,23 +29,25 @@ class Stream(Feed):
         self._source, self._fit, self._padded, self._size = source, fit, padded, 0
         self._left: float = math.inf
 
-    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf) -> Iterator[Iterator[Segment]]:
+    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf) -> Generator[Generator[Segment]]:
         self._left = most if self.steps is None else math.inf       # what has a length can be read again
         yield from super().passes(words, step)
 
-    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Iterator[Segment]:
-        return ahead(map(self._segment, self._limited(self._source.one_pass(words, step))))
+    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Generator[Segment]:
+        with closing(self._source.one_pass(words, step)) as batches:    # an error holds frames, and with them its threads
+            yield from ahead(map(self._segment, self._limited(batches)))
 
     def kinds(self) -> list[Segment]:
         return []
 
-    def _limited(self, batches: Iterator[Any]) -> Iterator[Any]:
+    def _limited(self, batches: Iterator[Numbered]) -> Iterator[Numbered]:
         for batch in batches if self._left == math.inf else islice(batches, int(self._left)):
             self._left -= 1
             yield batch
 
-    def _segment(self, given: Any) -> Segment:
-        batch = self._fit(given)
+    def _segment(self, given: Numbered) -> Segment:
+        with told(given[0]):
+            batch = self._fit(given[1])
         count = len(batch.x)
         self._size = max(self._size, count)
         rows = np.arange(count, dtype=np.int32)
@@ -54,18 +57,30 @@ class Stream(Feed):
         return Segment(jax.block_until_ready(jax.device_put(batch)), jax.device_put(rows[None]), 1)
 
 
+def first_of(source: Source, fit: Callable[[Any], Any]) -> Any:
+    """The first batch of a source, fitted. ValueError where there is none."""
+    try:
+        number, batch = source.peek()
+    except StopIteration:
+        raise ValueError("The data are empty: they gave no batch.") from None
+    with told(number):
+        return fit(batch)
+
+
 class StreamedBatches:
     """Batches to predict, from a source. x: the first of them, fitted."""
 
     def __init__(self, source: Source, fit: Callable[[Any], np.ndarray], padded: bool, most: int | None):
-        self.steps, self.x = source.length if most is None else most, fit(source.peek())
+        self.steps, self.x = source.length if most is None else most, first_of(source, fit)
         self._source, self._fit, self._padded, self._most, self._size = source, fit, padded, most, 0
 
-    def one_pass(self) -> Iterator[Segment]:
+    def one_pass(self) -> Generator[Segment]:
         """A segment for each batch."""
-        return ahead(map(self._segment, islice(self._source.one_pass((0, 0), 0), self._most)))
+        with closing(self._source.one_pass((0, 0), 0)) as batches:
+            yield from ahead(map(self._segment, islice(batches, self._most)))
 
-    def _segment(self, given: Any) -> Segment:
-        x = self._fit(given)
+    def _segment(self, given: Numbered) -> Segment:
+        with told(given[0]):
+            x = self._fit(given[1])
         self._size = max(self._size, len(x))
         return Segment(Batch(longer(x, self._size) if self._padded else x, None), np.arange(len(x))[None], 1)

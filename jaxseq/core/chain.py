@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from jaxseq.core.require import require
 from jaxseq.core.types import Array, Ctx, Key, Params, Shape, Spec, State
 
 Layers = Sequence[tuple[str, Layer]]
+
+TRIED = 512, 1024       # what an unknown length is tried at
 
 
 class Output(NamedTuple):
@@ -140,9 +143,7 @@ def shapes(name: str, layer: Layer, shape: Shape, dtype: Any) -> tuple[Shape, An
     Unknown lengths are tried at two sizes; what comes out different is unknown, too. The shapes are those that `apply`
     itself gives, so shape inference and arithmetic cannot disagree.
     """
-    sizes = (512, 1024) if None in shape else (0,)
-    specs = [Spec(tuple(size if each is None else each for each in shape), dtype) for size in sizes]
-    (params, state, y), (params_2, state_2, y_2) = [_trial(name, layer, spec) for spec in (specs[0], specs[-1])]
+    (params, state, y), (params_2, state_2, y_2) = _trials(name, layer, shape, dtype)
     require(params == params_2, f"{layer!r} needs to know every length of its input but the batch size, got {shape}. "
             "Write the missing one where the input is declared: input_shape=(...).")
     require(state == state_2, f"{layer!r} carries a state from batch to batch, so it needs the batch size, got {shape}. "
@@ -150,17 +151,43 @@ def shapes(name: str, layer: Layer, shape: Shape, dtype: Any) -> tuple[Shape, An
     return tuple(a if a == b else None for a, b in zip(y.shape, y_2.shape, strict=True)), y.dtype
 
 
-def _trial(name: str, layer: Layer, x: Spec) -> tuple[Any, Any, Spec]:
+def _trials(name: str, layer: Layer, shape: Shape, dtype: Any) -> list[tuple[Any, Any, Spec]]:
+    """The specs of (params, state, y) at both sizes of the unknown lengths. An error does not tell of those sizes."""
+    specs = [Spec(tuple(size if each is None else each for each in shape), dtype) for size in TRIED]
+    try:
+        first = _trial(layer, specs[0])
+        return [first, _trial(layer, specs[1]) if None in shape else first]
+    except Exception as error:
+        error.add_note(f"In layer {name!r}, {layer!r}, given x {shape} {specs[0].dtype}.")
+        if None in shape and error.args and isinstance(error.args[0], str):
+            error.args = _without_sizes(error.args[0], [_refusal(layer, spec) for spec in specs]), *error.args[1:]
+        raise
+
+
+def _trial(layer: Layer, x: Spec) -> tuple[Any, Any, Spec]:
     """The specs of (params, state, y) for an input like `x`; nothing is computed."""
     def run(key, x):
         params, state = layer.init(key, Spec(x.shape, x.dtype))
         return params, state, layer.apply(params, state, x, Ctx())[0]
 
+    return jax.eval_shape(run, jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")), x)
+
+
+def _refusal(layer: Layer, x: Spec) -> str:
+    """What the layer says against an input like `x`; nothing where it takes it."""
     try:
-        return jax.eval_shape(run, jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")), x)
-    except Exception as error:
-        error.add_note(_where(name, layer, x))
-        raise
+        _trial(layer, x)
+    except Exception as error:          # of any kind: it was raised before, and is raised on
+        return str(error)
+    return ""
+
+
+def _without_sizes(text: str, told: list[str]) -> str:
+    """An error's text with None for every number that differs between what is told at one size and at the other."""
+    pieces, others = (re.split(r"(\d+)", each) for each in told)
+    if pieces[::2] == others[::2]:
+        return "".join(a if a == b else "None" for a, b in zip(pieces, others, strict=True))
+    return re.sub(rf"\b({TRIED[0]}|{TRIED[1]})\b", "None", text)
 
 
 def _filled(tree: dict[str, Any]) -> dict[str, Any]:

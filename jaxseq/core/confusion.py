@@ -1,6 +1,7 @@
 """Metrics of yes or no: how many labels lie above a threshold, rightly or wrongly, for one threshold or for many.
 
-A label is positive where y is not 0, and claimed where y_hat > threshold. Numbers are Keras 3's.
+A label is positive where y is not 0, and claimed where y_hat > threshold. Numbers are Keras 3's for y_hat from 0 to 1; where
+one that counts lies outside, it is no probability, and the metric is NaN.
 Shapes: y, y_hat (batch, ..., labels); every label counts as one example, unless a docstring says otherwise.
 """
 
@@ -27,6 +28,8 @@ __all__ = [
     "SensitivityAtSpecificity", "SpecificityAtSensitivity", "PrecisionAtRecall", "RecallAtPrecision", "AUC",
 ]
 
+_ROUNDING = 1e-5        # as far as a softmax may come out above 1
+
 Triple = tuple[Array, Array, Array]     # y, y_hat, weight, of one shape
 
 
@@ -40,28 +43,32 @@ class Counts(NamedTuple):
 
 
 def counting(name: str, thresholds: Sequence[float], finish: Callable[[Counts], Any], labels: int | None = 1,
-             prepare: Callable[[Triple], Triple] = lambda triple: triple) -> Metric:
+             prepare: Callable[[Triple], Triple] = lambda triple: triple, of_shares: bool = True) -> Metric:
     """The Metric that finish(Counts) makes of the counts at `thresholds`.
 
     labels: 1 to count all labels together, else how many there are on the last axis; None where the predictions tell.
     prepare: what is done to (y, y_hat, weight) before they are counted.
+    of_shares: whether y_hat has to lie between 0 and 1.
     """
     cuts = np.sort(np.asarray(thresholds, np.float32))
     places = np.searchsorted(cuts, np.asarray(thresholds, np.float32))
 
     def sums(y: Array, y_hat: Array, weight: Array | None) -> Sums:
         y, y_hat = alike(y, y_hat, f"metric {name!r}")
-        triple = prepare((y, y_hat, spread_weight(weight, y_hat)))
-        return _above(triple, jnp.asarray(cuts), y_hat.shape[-1] if labels is None else labels)
+        weights = spread_weight(weight, y_hat)
+        *above, positive, negative = _above(prepare((y, y_hat, weights)), jnp.asarray(cuts),
+                                            y_hat.shape[-1] if labels is None else labels)
+        outside = (weights != 0) & ((y_hat < -_ROUNDING) | (y_hat > 1 + _ROUNDING))
+        return *above, positive + jnp.where(of_shares & jnp.any(outside), jnp.nan, 0), negative
 
     def finished(tp: Any, fp: Any, positive: Any, negative: Any) -> Any:
         tp, fp, positive, negative = map(np.asarray, (tp, fp, positive, negative))
-        tp, fp = tp[places], fp[places]
-        return finish(Counts(tp, fp, negative - fp, positive - tp))
+        counts = Counts(tp[places], fp[places], negative - fp[places], positive - tp[places])
+        return np.nan * finish(counts) if np.isnan(positive).any() else finish(counts)
 
     zero = None if labels is None else tuple(jnp.zeros(shape, jnp.float32) for shape in (
         (len(cuts), labels), (len(cuts), labels), (labels,), (labels,)))
-    return Metric(name, zero, sums, finished, by_row=True)
+    return Metric(name, zero, sums, finished, by_row=True, of_shares=of_shares)
 
 
 def _above(triple: Triple, cuts: Array, labels: int) -> Sums:
@@ -170,7 +177,8 @@ class _Ratio(_AtThresholds):
     def metric(self) -> Metric:
         cuts = self._thresholds() or (-np.inf,)                 # the top k count whatever they are
         prepare = functools.partial(_selected, top_k=self.top_k, class_id=self.class_id)
-        return counting(self.name, cuts, lambda counts: _one(self.of_counts(counts)), prepare=prepare)
+        return counting(self.name, cuts, lambda counts: _one(self.of_counts(counts)), prepare=prepare,
+                        of_shares=bool(self._thresholds()))
 
 
 @dataclass(frozen=True)
@@ -375,7 +383,7 @@ class AUC(DeclaredMetric):
         inner = np.linspace(0, 1, self.num_thresholds)[1:-1] if self.thresholds is None else np.sort(self.thresholds)
         cuts = [-EPSILON, *inner, 1 + EPSILON]
         labels = self.num_labels if self.multi_label else 1
-        return counting(self.name, cuts, self._area, labels, self._prepared)
+        return counting(self.name, cuts, self._area, labels, self._prepared, not self.from_logits)
 
     def _prepared(self, triple: Triple) -> Triple:
         y, y_hat, weight = triple

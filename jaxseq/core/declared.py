@@ -10,10 +10,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from jaxseq.core.require import nearest, pick, require
+from jaxseq.core.require import Spelled, pick, require
 
 
-class Declared:
+class Declared(Spelled):
     """What initializers, regularizers and constraints share: their fields are their configuration."""
 
     def __post_init__(self) -> None:
@@ -28,10 +28,6 @@ class Declared:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The object that `get_config` described. Raises TypeError for a setting the class does not have."""
-        known = [each.name for each in fields(cls)] if is_dataclass(cls) else list(config)
-        for setting in config:
-            require(setting in known, f"{cls.__name__} takes no setting {setting!r}." + nearest(setting, known),
-                    TypeError)
         return cls(**{setting: _restored(value) for setting, value in config.items()})
 
 

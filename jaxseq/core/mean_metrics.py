@@ -35,7 +35,9 @@ class MeanMetric(DeclaredMetric):
     def metric(self) -> Metric:
         function, options = type(self).function, self.options()
         by_row = options.get("axis", -1) == -1
-        return mean(self.name, lambda y, y_hat: function(y, y_hat, **options), self.counted())._replace(by_row=by_row)
+        of_shares = options.get("from_logits") is False or 0 < options.get("threshold", 0) < 1
+        measured = mean(self.name, lambda y, y_hat: function(y, y_hat, **options), self.counted())
+        return measured._replace(by_row=by_row, of_shares=of_shares)
 
     def counted(self) -> Callable[[Array, Array], Array] | None:
         """(y, y_hat) -> which of the function's values count; None: all."""

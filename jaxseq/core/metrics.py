@@ -75,7 +75,8 @@ def get(identifier: Any, loss: Any = None, custom_objects: Mapping[str, Any] | N
         return identifier.metric()
     require(callable(identifier), f"metric {identifier!r}: write a name such as 'accuracy', or a function (y_true, y_pred).",
             TypeError)
-    return mean(getattr(identifier, "__name__", type(identifier).__name__), identifier)
+    of_shares = any(identifier is each for each in _OF_LOGITS)
+    return mean(getattr(identifier, "__name__", type(identifier).__name__), identifier)._replace(of_shares=of_shares)
 
 
 deserialize = get
@@ -92,7 +93,7 @@ def _by_name(name: str, loss: Any, custom: Mapping[str, Any]) -> Metric:
     if name in _BY_LOSS_NAMES:
         return mean(name, _by_loss(_BY_LOSS_NAMES[name], loss))._replace(by_row=True)
     if name in TABLE:
-        return mean(name, TABLE[name])._replace(by_row=True)
+        return mean(name, TABLE[name])._replace(by_row=True, of_shares=TABLE[name] in _OF_LOGITS)
     require(name in _OF_CLASSES, f"Unknown metric {name!r}." + nearest(name, {**TABLE, **_BY_LOSS_NAMES, **_OF_CLASSES}))
     return _OF_CLASSES[name]().metric()._replace(name=name)  # type: ignore[call-arg]
 

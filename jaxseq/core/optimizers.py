@@ -17,7 +17,7 @@ import optax
 
 from jaxseq.core import muon, schedules, transforms
 from jaxseq.core.declared import Declared, from_config, to_config
-from jaxseq.core.require import known_words, pick, require
+from jaxseq.core.require import pick, require
 from jaxseq.core.transforms import Schedule, Transform
 
 
@@ -52,6 +52,7 @@ class Optimizer(Declared):
     gradient_accumulation_steps: int | None = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
+    other_words: ClassVar[tuple[str, ...]] = ("lr",)
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __init_subclass__(cls) -> None:
@@ -117,12 +118,10 @@ def _refused(optimizer: Optimizer, name: str, value: Any) -> None:
 
 
 def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
-    """The same constructor, with `lr` for learning_rate, epsilon=None for the default, and a hint for a misspelt word."""
+    """The same constructor, with `lr` for learning_rate, and epsilon=None for the default."""
 
     @functools.wraps(init)
     def constructor(self: Optimizer, *values: Any, **words: Any) -> None:
-        known = {each.name for each in fields(self)} | {"lr"}
-        known_words(type(self).__name__, words, known)
         if "lr" in words:
             require("learning_rate" not in words, "lr and learning_rate are the same: write one of them.", TypeError)
             words["learning_rate"] = words.pop("lr")

@@ -14,7 +14,7 @@ from jax import lax
 
 from jaxseq.core.declared import Declared, from_config, number
 from jaxseq.core.precision import widened
-from jaxseq.core.require import one_of, require
+from jaxseq.core.require import one_of, require, spelled
 from jaxseq.core.types import Array
 
 
@@ -102,16 +102,19 @@ class OrthogonalRegularizer(Regularizer):
         return self.factor * jnp.sum(jnp.abs(jnp.triu(unit @ unit.T, 1))) / max(1, pairs)
 
 
+@spelled
 def l1(l1: float = 0.01, *, l: float | None = None) -> L1:  # noqa: E741
     """L1(l1). `l` is Keras 2's word for l1."""
     return L1(l1 if l is None else l)
 
 
+@spelled
 def l2(l2: float = 0.01, *, l: float | None = None) -> L2:  # noqa: E741
     """L2(l2). `l` is Keras 2's word for l2."""
     return L2(l2 if l is None else l)
 
 
+@spelled
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
     """L1L2(l1, l2), with the defaults of Keras 2. The name "l1_l2" in a layer means this, 0.01 and 0.01."""
     return L1L2(l1, l2)

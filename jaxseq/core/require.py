@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def require(ok: Any, message: str, error: type[Exception] = ValueError) -> None:
@@ -35,6 +38,39 @@ def known_words(owner: str, words: Iterable[str], known: Iterable[str]) -> None:
     known = set(known)
     for word in words:
         require(word in known, f"{owner} takes no argument {word!r}." + nearest(word, known), TypeError)
+
+
+class Spelled:
+    """A base whose constructors refuse a keyword that they do not take, with the nearest ones they do.
+
+    A subclass's own `__init__` says what it takes; one with **options of its own takes everything.
+    """
+
+    other_words: ClassVar[tuple[str, ...]] = ()     # keywords that are understood and stand in no signature
+
+    def __new__(cls, *values: Any, **words: Any) -> Self:
+        known = _keywords(cls.__init__) if words else None
+        if known is not None:
+            known_words(cls.__name__, words, {*known, *cls.other_words})
+        return super().__new__(cls)
+
+
+def spelled(function: Callable[P, T]) -> Callable[P, T]:
+    """The same function, which refuses a keyword that it does not take with the nearest ones it does."""
+    known = _keywords(function) or set()
+
+    @functools.wraps(function)
+    def call(*values: P.args, **words: P.kwargs) -> T:
+        known_words(function.__name__, words, known)
+        return function(*values, **words)
+
+    return call
+
+
+def _keywords(function: Callable[..., Any]) -> set[str] | None:
+    """The keywords that a function takes; None where it takes all."""
+    taken = inspect.signature(function).parameters.values()
+    return None if any(each.kind is each.VAR_KEYWORD for each in taken) else {each.name for each in taken} - {"self"}
 
 
 def one_of(argument: str, value: T, choices: tuple[T, ...]) -> T:

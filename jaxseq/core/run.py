@@ -37,6 +37,7 @@ class Task(NamedTuple):
     layers: ((name, layer), ...). input_dtype: what x becomes on its way in.
     loss: (y, y_hat) -> one number per example. metrics: what is measured beside it.
     optimizer: the Optax transformation. frozen: the paths of what is not trained, as `chain.frozen` gives them.
+    loss_weight: what the loss is multiplied by, penalties not.
     """
 
     layers: chain.Layers
@@ -45,6 +46,7 @@ class Task(NamedTuple):
     metrics: tuple[metrics.Metric, ...]
     optimizer: optax.GradientTransformation
     frozen: frozenset[str] = frozenset()
+    loss_weight: float = 1.0
 
 
 def init_train_state(task: Task, params: dict[str, Any], state: dict[str, Any], key: Key) -> TrainState:
@@ -114,10 +116,10 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
 
     def step(ts: TrainState, data: Batch, rows: Array, steps_key: Key) -> tuple[TrainState, Sums]:
         trained, frozen = split(task, ts.params)
-        batch, real = _gather(data, rows, padded)
+        batch, real = gather(data, rows, padded)
         key = rng.fold_in(steps_key, ts.step)
-        objective = lambda trained: _objective(task, chain.merged(frozen, trained), ts.state, batch, real, train=True, key=key)
-        grads, (state, sums) = jax.grad(objective, has_aux=True)(trained)
+        of_trained = lambda trained: objective(task, chain.merged(frozen, trained), ts.state, batch, real, train=True, key=key)
+        grads, (state, sums) = jax.grad(of_trained, has_aux=True)(trained)
         updates, opt_state = task.optimizer.update(grads, ts.opt_state, trained)
         moved: Any = optax.apply_updates(trained, updates)
         params = chain.merged(frozen, chain.constrain(task.layers, moved))
@@ -153,8 +155,8 @@ def make_evaluate(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:
     def evaluate(params, state, sums, data, rows, start, stop):
         def body(i, carry):
             state, sums = carry
-            batch, real = _gather(data, rows[i], padded)
-            _, (state, new) = _objective(task, params, state, batch, real, train=False, key=None)
+            batch, real = gather(data, rows[i], padded)
+            _, (state, new) = objective(task, params, state, batch, real, train=False, key=None)
             return state, jax.tree.map(jnp.add, sums, new)
 
         return lax.fori_loop(start, stop, body, (state, sums))
@@ -174,7 +176,7 @@ def make_predict(layers: chain.Layers, input_dtype: str) -> Callable[..., tuple[
 def check(task: Task, ts: TrainState, batch: Batch, *, train: bool) -> None:
     """Raises what tracing a step over such a batch would raise. Nothing is computed and nothing is compiled."""
     key = ts.key if train else None
-    jax.eval_shape(lambda ts, batch: _objective(task, ts.params, ts.state, batch, train=train, key=key), ts, batch)
+    jax.eval_shape(lambda ts, batch: objective(task, ts.params, ts.state, batch, train=train, key=key), ts, batch)
 
 
 def prepare(program: Any, *arguments: Any) -> None:
@@ -187,21 +189,24 @@ def compiled(function: Callable[..., Any]) -> Any:
     return jax.jit(function, compiler_options=_compiler_options())
 
 
-def _objective(task: Task, params: Any, state: Any, batch: Batch, real: Array | None = None, *, train: bool,
-               key: Key | None) -> tuple[Array, Any]:
-    """(the loss to differentiate, (new state, totals)) of one batch. real: (batch,) bool, which rows count; None: all."""
+def objective(task: Task, params: Any, state: Any, batch: Batch, real: Array | None = None, *, train: bool,
+              key: Key | None, through: Callable[..., chain.Output] = chain.apply) -> tuple[Array, Any]:
+    """(the loss to differentiate, (new state, totals)) of one batch. real: (batch,) bool, which rows count; None: all.
+
+    through: what runs the layers.
+    """
     layers, activation, loss = _before_last_activation(task)
-    out = chain.apply(layers, params, state, batch.x.astype(task.input_dtype), train=train, key=key)
+    out = through(layers, params, state, batch.x.astype(task.input_dtype), train=train, key=key)
     activity, state = chain.take_penalties(out.state)
     assert batch.y is not None
     y = batch.y.astype(jnp.float32)
     trained, _ = split(task, params)                            # frozen weights are not penalised, as in Keras 3
     mask = _both(out.mask, real)
-    total = _reduced(loss, y, out.y, batch.weight, mask) + chain.penalty(layers, trained) + activity
+    total = task.loss_weight * _reduced(loss, y, out.y, batch.weight, mask) + chain.penalty(layers, trained) + activity
     y_hat = activation(out.y)
-    weight = None if mask is None else mask.astype(jnp.float32)
+    weights = [None if mask is None else mask.astype(jnp.float32), _product(mask, batch.weight)]
     rows = jnp.float32(out.y.shape[0]) if real is None else jnp.sum(real, dtype=jnp.float32)
-    sums = {metric.name: metric.sums(y, y_hat, weight) for metric in task.metrics}
+    sums = {metric.name: metric.sums(y, y_hat, weights[metric.weighted]) for metric in task.metrics}
     return total, (state, {"loss": (total * rows, rows), **sums})
 
 
@@ -222,6 +227,16 @@ def _both(mask: Array | None, real: Array | None) -> Array | None:
     if mask is None or real is None:
         return real if mask is None else mask
     return mask & real.reshape(-1, *(1,) * (mask.ndim - 1))
+
+
+def _product(mask: Array | None, weight: Array | None) -> Array | None:
+    """mask * weight, each (batch,) or (batch, time), as float32; None where there is neither."""
+    if mask is None or weight is None:
+        share = weight if mask is None else mask
+        return None if share is None else share.astype(jnp.float32)
+    axes = max(mask.ndim, weight.ndim)
+    mask, weight = (each.reshape(each.shape + (1,) * (axes - each.ndim)) for each in (mask, weight))
+    return mask.astype(jnp.float32) * weight.astype(jnp.float32)
 
 
 def _reduced(loss: losses.LossFn, y: Array, y_hat: Array, weight: Array | None, mask: Array | None) -> Array:
@@ -268,7 +283,7 @@ def _counted(loss: losses.LossFn, y: Array, y_hat: Array, values: Array, mask: A
     return real if own is None else jnp.where(own, real, 0.0)
 
 
-def _gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]:
+def gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]:
     """(the batch of those rows, which of them count; None: all). The host has counted them, so no bounds are checked."""
     wanted = jnp.maximum(rows, 0) if padded else rows
     batch = jax.tree.map(lambda column: column.at[wanted].get(mode="promise_in_bounds"), data)

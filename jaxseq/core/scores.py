@@ -94,7 +94,7 @@ def _f_score(name: str, average: str | None, beta: float, threshold: float | Non
         return score if average is None else np.mean(score)
 
     zero = tuple(jnp.zeros((), jnp.float32) for _ in range(3)) if average == "micro" else None
-    return Metric(name, zero, sums, finish, by_row=True)
+    return Metric(name, zero, sums, finish, by_row=True, of_shares=threshold is not None)
 
 
 def _claimed(y_hat: Array, threshold: float | None) -> Array:
@@ -251,7 +251,8 @@ class BinaryIoU(DeclaredMetric):
         _check_classes(self, 2, self.target_class_ids)
 
     def metric(self) -> Metric:
-        return _overlap(self.name, 2, self.target_class_ids, lambda y, y_hat: (y, y_hat >= self.threshold))
+        overlap = _overlap(self.name, 2, self.target_class_ids, lambda y, y_hat: (y, y_hat >= self.threshold))
+        return overlap._replace(of_shares=0 < self.threshold < 1)
 
 
 def _check_classes(metric: DeclaredMetric, num_classes: int, targets: Sequence[int]) -> None:

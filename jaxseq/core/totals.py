@@ -25,6 +25,8 @@ class Metric(NamedTuple):
     sums: (y, y_hat, weight) -> totals that may be added; weight (batch,) or (batch, time), or None for all ones.
     finish: the totals -> the number reported, or an array of numbers.
     by_row: whether each row counts for itself, so that rows of weight 0 change nothing.
+    of_shares: whether predictions are read as shares from 0 to 1, so that logits would be measured wrongly.
+    weighted: whether sample_weight and class_weight count.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Metric(NamedTuple):
     sums: Callable[[Array, Array, Array | None], Sums]
     finish: Callable[..., Any]
     by_row: bool = False
+    of_shares: bool = False
+    weighted: bool = False
 
 
 class DeclaredMetric(Declared, ABC):

@@ -456,7 +456,8 @@ HOOKED = "write an instance of a subclass of jaxseq.callbacks.Callback."
      f"callbacks has <class 'jaxseq.api.monitoring.EarlyStopping'>: {HOOKED}"),
     ("callbacks a class", {"callbacks": callbacks.EarlyStopping}, TypeError,
      f"callbacks has <class 'jaxseq.api.monitoring.EarlyStopping'>: {HOOKED}"),
-    ("an unknown keyword", {"batchsize": 8}, TypeError, "Sequential.fit() got an unexpected keyword argument 'batchsize'"),
+    ("an unknown keyword", {"batchsize": 8}, TypeError,
+     "fit takes no argument 'batchsize'. Did you mean 'batch_size' or 'validation_batch_size'?"),
 )
 def test_a_word_to_fit_that_means_nothing_is_refused(row, refuses):
     words, error, message = row
@@ -615,7 +616,7 @@ SHAPED = "write a tuple of whole numbers, None where any length fits."
     ("Sequential of a class", lambda: Sequential([Dense]), TypeError,
      "add(Dense) is a class: add an instance, Dense(...)."),
     ("Sequential keyword", lambda: Sequential([], sead=0), TypeError,
-     "Sequential.__init__() got an unexpected keyword argument 'sead'"),
+     "Sequential takes no argument 'sead'. Did you mean 'seed'?"),
     ("one name twice", lambda: Sequential([Dense(3, name="a"), Dense(4, name="a")]), ValueError,
      "Two layers are called 'a': write another name for Dense(units=4, name='a')."),
     ("a name with a slash", lambda: Sequential([Dense(3, name="a/b")]), ValueError, f"name='a/b': {NAMED}"),
@@ -628,7 +629,7 @@ SHAPED = "write a tuple of whole numbers, None where any length fits."
      "InputLayer(batch_input_shape=(None, 4)) must come before all layers: add it first."),
     ("a layer that cannot follow", lambda: Sequential([Dense(3, input_shape=(4,)), Reshape((2, 2))]), ValueError,
      "Reshape(target_shape=(2, 2)) cannot follow Dense(units=3, name='dense', batch_input_shape=(None, 4)), whose output is "
-     "(None, 3): Reshape((2, 2)) cannot hold a row of x (512, 3): 3 elements."),
+     "(None, 3): Reshape((2, 2)) cannot hold a row of x (None, 3): 3 elements."),
     ("a length that must be known", lambda: Sequential([Flatten(input_shape=(None, 3)), Dense(3)]), ValueError,
      "Dense(units=3) cannot follow Flatten(name='flatten', batch_input_shape=(None, None, 3)), whose output is (None, None): "
      "Dense(units=3) needs to know every length of its input but the batch size, got (None, None). Write the missing one where "
@@ -667,11 +668,11 @@ def weights_like(value: Any, dtype: Any = None) -> list[np.ndarray]:
     ("an unknown metric", lambda model: model.compile("sgd", "mse", metrics=["acuracy"]), ValueError,
      "Unknown metric 'acuracy'. Did you mean 'accuracy' or 'Accuracy' or 'BinaryAccuracy'?"),
     ("a number for a metric", lambda model: model.compile("sgd", "mse", metrics=[5]), TypeError,
-     "metric 5: write a name such as 'accuracy', or a function (y_true, y_pred)."),
+     "metrics=[5] are numbers: the third argument of compile is metrics, as in Keras 2. Write loss_weights=[5]."),
     ("metrics as a string", lambda model: model.compile("sgd", "mse", metrics="accuracy"), TypeError,
      "metrics='accuracy': write a list, metrics=['accuracy']."),
     ("a compile keyword", lambda model: model.compile("sgd", los="mse"), TypeError,
-     "Sequential.compile() got an unexpected keyword argument 'los'"),
+     "compile takes no argument 'los'. Did you mean 'loss'?"),
     ("a learning rate below 0", lambda model: setattr(model, "learning_rate", -1), ValueError,
      "learning_rate=-1: write a number from 0 on."),
     ("a learning rate of NaN", lambda model: setattr(model, "learning_rate", np.nan), ValueError,
@@ -688,8 +689,8 @@ def weights_like(value: Any, dtype: Any = None) -> list[np.ndarray]:
      "Two layers are called 'dense': write another name for Dense(units=3, name='dense')."),
     ("add a layer that cannot follow", lambda model: model.add(LSTM(3)), ValueError,
      "LSTM(units=3) cannot follow Dense(units=1, name='dense', batch_input_shape=(None, 4)), whose output is (None, 1): LSTM "
-     "needs x (batch, time, features), got (512, 1). Write return_sequences=True in the recurrent layer before it, or give x a "
-     "time axis: x[:, :, None]."),
+     "needs x (batch, time, features), got (None, 1). Write return_sequences=True in the recurrent layer before it, or give x "
+     "a time axis: x[:, :, None]."),
     ("add a batch size too late", lambda model: model.add(batch_size=8), ValueError,
      "The model has its weights already: declare the input before they are drawn."),
     ("build for a number", lambda model: model.build(784), TypeError,
@@ -793,7 +794,7 @@ def test_a_model_that_has_seen_nothing_has_seen_nothing_after_an_error(row, refu
 def test_x_that_the_first_layer_cannot_take_is_refused(refuses):
     model = Sequential([LSTM(1)], seed=0)
     model.compile("sgd", "mse")
-    with refuses("LSTM(units=1, name='lstm') cannot take (None, 4): LSTM needs x (batch, time, features), got (512, 4). Write "
+    with refuses("LSTM(units=1, name='lstm') cannot take (None, 4): LSTM needs x (batch, time, features), got (None, 4). Write "
                  "return_sequences=True in the recurrent layer before it, or give x a time axis: x[:, :, None]."):
         model.fit(X, Y, verbose=0)
     assert model.input_shape is None

@@ -80,7 +80,9 @@ def test_a_loss_that_is_nan_ends_training(model, data, capsys):
     model.learning_rate = 1e30
     history = model.fit(x, y, epochs=50, verbose=0, callbacks=[TerminateOnNaN()])
     assert len(history.epoch) < 50 and not np.isfinite(history.history["loss"][-1])
-    assert re.search(r"^The loss is (nan|inf) after step \d+ of the epoch: training stops\.$", capsys.readouterr().out.strip())
+    assert re.search(r"^NaN or infinity in .* at step \d+: batch \d+ of epoch \d+, .* stands before that step\. .*$",
+                     capsys.readouterr().out.strip())
+    assert all(np.isfinite(each).all() for each in model.get_weights())
 
 
 @pytest.mark.parametrize(("make", "message"), [

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from jaxseq.callbacks import LambdaCallback
 from jaxseq.layers import Dense
 from jaxseq.models import Sequential
 from jaxseq.utils import PyDataset, Sequence
@@ -159,7 +160,7 @@ def test_a_sequence_is_told_when_a_pass_is_over_and_read_in_threads():
     make().fit(rows, epochs=2, verbose=0)
     assert rows.passes == 2
     assert all(name.startswith("jaxseq-data") for name in rows.threads[1:])
-    assert not [each for each in threading.enumerate() if each.name.startswith("jaxseq-data")]
+    assert not data_threads()
 
 
 def test_validation_evaluation_and_prediction_read_them_too(expected):
@@ -200,12 +201,128 @@ def test_an_error_in_the_data_comes_as_it_is_and_the_model_stands_at_its_last_st
         raise Broken("disk")
 
     model = make()
-    with pytest.raises(Broken, match="^disk$") as caught:
+    with pytest.raises(Broken, match=f"^disk\nIn batch {after} of the data, counted from 0.$") as caught:
         model.fit(breaking(), verbose=0)
     assert any(entry.name == "breaking" for entry in caught.traceback)
     assert int(model.train_state.step) == after
     model.fit(X, Y, verbose=0)
-    assert not [each for each in threading.enumerate() if each.name.startswith("jaxseq-data")]
+    assert not data_threads()
+
+
+def data_threads():
+    return [each for each in threading.enumerate() if each.name.startswith("jaxseq-data")]
+
+
+WIDE = (X[:6, :2], Y[:6])
+
+
+@pytest.mark.parametrize(("data", "number"), [
+    (lambda: iter([*batches()[:2], WIDE]), 2), (lambda: iter([WIDE]), 0), (lambda: Misfit(3), 3), (lambda: Misfit(1, 2), 1),
+], ids=["third", "first", "of a Sequence", "of a Sequence that is read in threads"])
+def test_a_batch_that_does_not_fit_is_named_by_its_number(data, number):
+    for use in make().fit, make().evaluate:
+        with pytest.raises(ValueError, match=r"^x has shape \(6, 2\), but the model wants \(None, 4\)") as caught:
+            use(data(), verbose=0)
+        assert caught.value.__notes__ == [f"In batch {number} of the data, counted from 0."]
+        assert not data_threads()
+    with pytest.raises(ValueError) as caught:
+        make().predict(data())
+    assert caught.value.__notes__ == [f"In batch {number} of the data, counted from 0."]
+
+
+class Misfit(Rows):
+    """The rows, but for one batch that the model does not want."""
+
+    def __init__(self, wide, workers=1):
+        super().__init__(workers=workers)
+        self.wide = wide
+
+    def __getitem__(self, index):
+        return WIDE if index == self.wide else super().__getitem__(index)
+
+
+def test_an_error_of_the_data_carries_the_number_too():
+    class Torn(Rows):
+        def __getitem__(self, index):
+            return super().__getitem__({0: 0, 1: 1}[index])
+
+    model = make()
+    with pytest.raises(KeyError) as caught:
+        model.fit(Torn(workers=2), shuffle=False, verbose=0)
+    assert caught.value.__notes__ == ["In batch 2 of the data, counted from 0."]
+    assert any(entry.name == "__getitem__" for entry in caught.traceback) and int(model.train_state.step) == 2
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("where", ["fit", "evaluate", "predict"])
+def test_no_thread_outlives_a_run_that_breaks_off(workers, where):
+    class Long(Rows):
+        def __len__(self):
+            return 400
+
+        def __getitem__(self, index):
+            return super().__getitem__(index % 4)
+
+    def stop(batch, logs):
+        raise Broken("callback")
+
+    hook = {"fit": "on_train_batch_end", "evaluate": "on_test_batch_end", "predict": "on_predict_batch_end"}[where]
+    rows = Long(workers=workers, max_queue_size=5)
+    assert not data_threads()
+    try:
+        getattr(make(), where)(rows, verbose=0, callbacks=LambdaCallback(**{hook: stop}))
+    except Broken:                          # while the error is held, and with it the frames of the run
+        assert not data_threads()
+    else:
+        pytest.fail("the callback's error is lost")
+    assert len(rows.threads) < 20           # what nobody asked for was not read
+
+
+def test_a_generator_that_was_not_read_to_its_end_goes_on():
+    rows = iter(batches() * 3)
+    make().fit(rows, steps_per_epoch=2, verbose=0)
+    assert len(list(rows)) == 10
+
+
+def test_a_pass_stands_between_its_hooks():
+    class Hooked(Rows):
+        seen = ()
+
+        def on_epoch_begin(self):
+            self.seen += ("begin", len(self.threads))
+
+        def on_epoch_end(self):
+            self.seen += ("end", len(self.threads))
+
+    rows = Hooked()
+    make().fit(rows, epochs=2, verbose=0)
+    assert rows.seen == ("begin", 1, "end", 5, "begin", 5, "end", 9)        # one batch is looked at before
+
+
+def test_validation_by_a_loader_and_class_weight_beside_one(expected):
+    weights = {0: 1.0, 1: 2.0, 2: 0.5}
+    one, other = make(), make()
+    words = {"epochs": 2, "verbose": 0, "shuffle": False, "class_weight": weights}
+    history = one.fit(Sized(), validation_data=Sized(), **words).history
+    arrays = other.fit(X, Y, batch_size=SIZE, validation_data=(X, Y), **words).history
+    assert list(history) == list(arrays) and all(history[name] == pytest.approx(arrays[name], rel=1e-6) for name in arrays)
+    assert one.fingerprint() == other.fingerprint()
+
+
+def test_a_loader_of_tensorflow(expected):
+    tensorflow = pytest.importorskip("tensorflow")
+    model = make()
+    model.fit(tensorflow.data.Dataset.from_tensor_slices((X, Y)).batch(SIZE).prefetch(2), epochs=3, verbose=0)
+    assert model.fingerprint() == expected[0].fingerprint()
+
+
+def test_a_loader_of_grain(expected):
+    grain = pytest.importorskip("grain")
+    rows = grain.MapDataset.source(list(zip(X, Y, strict=True))).batch(SIZE)
+    for loader in rows, rows.to_iter_dataset():
+        model = make()
+        model.fit(loader, epochs=3, verbose=0)
+        assert model.fingerprint() == expected[0].fingerprint()
 
 
 def test_a_loader_of_torch(expected):

@@ -1,5 +1,6 @@
 """Layers in a row: names, state, masks, penalties, constraints, shapes, and errors that say where they happened."""
 
+import math
 import re
 
 import jax
@@ -9,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.core import chain, rng
+from jaxseq.core.layer import Layer
 from jaxseq.core.layers.activation import Activation
 from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.dropout import Dropout
@@ -174,6 +176,44 @@ def test_an_error_in_apply_says_where_it_happened():
 ], ids=str)
 def test_unknown_lengths_stay_unknown(layer, shape, dtype, expected):
     assert chain.shapes("it", layer, shape, dtype) == (expected, jnp.float32)
+
+
+class Fussy(Layer):
+    """Refuses what it is given, in words that tell its lengths."""
+
+    said: str
+
+    def init(self, key, x):
+        raise ValueError(self.said.format(x=x, all=math.prod(x.shape), twice=2 * x.shape[1]))
+
+    def apply(self, params, state, x, ctx):
+        return x, state
+
+
+class Either(Fussy):
+    """Refuses one of the two sizes alone."""
+
+    def init(self, key, x):
+        return super().init(key, x) if x.shape[1] == int(self.said.split()[0]) else ({}, {})
+
+
+@pytest.mark.parametrize(("layer", "told"), [
+    (Fussy("x {x.shape} of {x.dtype}: {all} numbers, 2 * {x.shape[1]} = {twice}"),
+     "x (None, None, 3) of float32: None numbers, 2 * None = None"),
+    (Fussy("twice 512 is 1024, and x is {x.shape}"), "twice 512 is 1024, and x is (None, None, 3)"),
+    (Either("512 is too short: {x.shape}"), "None is too short: (None, None, 3)"),
+    (Either("1024 is too long: {x.shape}"), "None is too long: (None, None, 3)"),
+], ids=str)
+def test_an_error_does_not_tell_at_what_lengths_a_layer_was_tried(layer, told):
+    with pytest.raises(ValueError) as error:
+        chain.shapes("it", layer, (None, None, 3), jnp.float32)
+    assert str(error.value) == told
+    assert note(error) == f"In layer 'it', {layer!r}, given x (None, None, 3) float32."
+
+
+def test_lengths_that_are_known_are_told():
+    with pytest.raises(ValueError, match=r"^x \(8, 512, 3\)"):
+        chain.shapes("it", Fussy("x {x.shape}"), (8, 512, 3), jnp.float32)
 
 
 def test_a_stateful_layer_needs_the_batch_size():

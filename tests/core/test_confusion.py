@@ -113,3 +113,26 @@ def test_errors_say_what_to_write(make, message):
     with pytest.raises(ValueError) as raised:
         make()
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    ("AUC", {}), ("AUC", {"multi_label": True}), ("Precision", {}), ("Recall", {"thresholds": [0.3, 0.6]}),
+    ("TruePositives", {}), ("Precision", {"top_k": 2, "thresholds": 0.5}), ("RecallAtPrecision", {"precision": 0.5}),
+    ("SensitivityAtSpecificity", {"specificity": 0.5}),
+], ids=str)
+def test_predictions_that_are_no_probabilities_give_nan(name, options, draw):
+    metric = metrics.get(getattr(metrics, name)(**options))
+    good, bad = batch(draw, 9), batch(draw, 9, logits=True)
+    counted, not_counted = [(*each[:2], np.float32(weight) + np.zeros(9, np.float32)) for each, weight in ((bad, 2), (bad, 0))]
+    assert metric.of_shares and np.isfinite(measured(metric, [good, good])).all()
+    assert np.isnan(measured(metric, [good, counted])).all()
+    assert np.shape(measured(metric, [good, counted])) == np.shape(measured(metric, [good, good]))
+    assert np.isfinite(measured(metric, [good, not_counted])).all()
+    by_rounding = good[0], np.clip(good[1] * 4, 0, 1).astype(np.float32) + np.float32(2e-7), good[2]
+    assert np.isfinite(measured(metric, [by_rounding])).all()
+
+
+@pytest.mark.parametrize(("name", "options"), [("AUC", {"from_logits": True}), ("Precision", {"top_k": 2})], ids=str)
+def test_those_that_only_rank_or_are_told_take_logits(name, options, draw):
+    metric = metrics.get(getattr(metrics, name)(**options))
+    assert not metric.of_shares and np.isfinite(measured(metric, [batch(draw, 9, logits=True)]))

@@ -131,4 +131,4 @@ def test_errors_say_what_to_write(make, message):
 def test_a_misspelt_setting():
     with pytest.raises(TypeError) as error:
         regularizers.get({"class_name": "OrthogonalRegularizer", "config": {"modes": "rows"}})
-    assert str(error.value) == "OrthogonalRegularizer takes no setting 'modes'. Did you mean 'mode'?"
+    assert str(error.value) == "OrthogonalRegularizer takes no argument 'modes'. Did you mean 'mode'?"

@@ -1,0 +1,102 @@
+"""What compile() is told, as the core takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import optax
+
+from jaxseq.core import losses, metrics, optimizers
+from jaxseq.core.require import require
+
+
+class Compiled(NamedTuple):
+    """What compile() was told, interpreted. metrics: those of `metrics`, then those of `weighted_metrics`."""
+
+    optimizer: Any
+    transform: optax.GradientTransformation
+    loss: losses.LossFn | None
+    metrics: tuple[metrics.Metric, ...]
+    loss_weight: float = 1.0
+    trainable: bool = True      # what the model said of itself as a whole
+
+
+def interpreted(optimizer: Any, loss: Any, measured: Any, loss_weights: Any = None, weighted: Any = None,
+                output: str | None = None) -> Compiled:
+    """compile()'s arguments as the core takes them. output: the name of the last layer, which a dict may name."""
+    optimizer = optimizers.get(optimizer)
+    loss = None if loss is None else losses.get(loss)
+    require(getattr(loss, "reduction", "sum") not in (None, "none"), f"loss={loss!r} leaves its values as they are, so there "
+            "is no one number to train on: write reduction='sum_over_batch_size'.")
+    return Compiled(optimizer, optimizers.transformation(optimizer), loss, _metrics(measured, weighted, loss, output),
+                    _loss_weight(loss_weights, output))
+
+
+def _metrics(measured: Any, weighted: Any, loss: Any, output: str | None) -> tuple[metrics.Metric, ...]:
+    """The metrics in order, each under a name of its own: the second 'mse' is mse_1, one that is weighted weighted_mse."""
+    found: list[metrics.Metric] = []
+    for argument, listed in ("metrics", measured), ("weighted_metrics", weighted):
+        plain = {"loss", *(other.name for other in found)}
+        for each in _listed(argument, listed, output):
+            metric = metrics.get(each, loss)
+            _check_scale(metric, loss)
+            name = f"weighted_{metric.name}" if metric.name in plain - {"loss"} and listed is weighted else metric.name
+            found.append(metric._replace(name=_free(name, {"loss", *(other.name for other in found)}),
+                                         weighted=argument == "weighted_metrics"))
+    return tuple(found)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    free, count = name, 1
+    while free in taken:
+        free, count = f"{name}_{count}", count + 1
+    return free
+
+
+def _listed(argument: str, given: Any, output: str | None) -> list[Any]:
+    """A list of metrics, a list of such lists, or a dict that names the one output, as one list."""
+    if isinstance(given, Mapping):
+        given = _of_output(argument, given, output)
+        given = given if isinstance(given, list | tuple) else [given]
+    require(given is None or isinstance(given, list | tuple), f"{argument}={given!r}: write a list, {argument}=[{given!r}].",
+            TypeError)
+    flat = [one for each in given or () for one in (each if isinstance(each, list | tuple) else [each])]
+    numbers = [each for each in flat if _is_number(each)]
+    require(not flat or len(numbers) < len(flat), f"{argument}={given!r} are numbers: the third argument of compile is "
+            f"metrics, as in Keras 2. Write loss_weights={given!r}.", TypeError)
+    return flat
+
+
+def _loss_weight(given: Any, output: str | None) -> float:
+    """The one number that `loss_weights` comes to: itself, the one of a list, or the one of a dict."""
+    value = given
+    if isinstance(given, Mapping):
+        value = _of_output("loss_weights", given, output)
+    elif isinstance(given, list | tuple):
+        require(len(given) == 1, f"loss_weights={given!r}: a Sequential has one loss, write one number.")
+        value = given[0]
+    require(value is None or _is_number(value) and np.isfinite(value), f"loss_weights={given!r}: write a finite number, by "
+            "which the loss is multiplied.")
+    return 1.0 if value is None else float(value)
+
+
+def _of_output(argument: str, given: Mapping[str, Any], output: str | None) -> Any:
+    require(len(given) == 1, f"{argument}={dict(given)!r}: a Sequential has one output, write one entry.")
+    (name, value), = given.items()
+    require(output in (None, name), f"{argument}={dict(given)!r}: the model's output is its last layer, {output!r}. Write "
+            f"{argument}={value!r}.")
+    return value
+
+
+def _check_scale(metric: metrics.Metric, loss: Any) -> None:
+    """ValueError for a metric that cuts between 0 and 1, beside a loss that reads the same predictions as logits."""
+    require(not (metric.of_shares and loss is not None and losses.takes_logits(loss)), f"The loss reads the predictions as "
+            f"logits, the metric {metric.name!r} as shares from 0 to 1. Give the last layer activation='sigmoid' and leave "
+            "from_logits out of the loss: it is computed from the logits all the same. Or tell the metric: "
+            "AUC(from_logits=True), BinaryAccuracy(threshold=0.0).")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

@@ -1,0 +1,3 @@
+"""Where TensorFlow 2 has its preprocessing layers. Here they are in jaxseq.layers."""
+
+from jaxseq.layers.experimental import preprocessing as preprocessing
