@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from jaxseq.api.callbacks import Callback, Logs
+from jaxseq.api.rates import require_rate
 from jaxseq.core.declared import number
 from jaxseq.core.require import nearest, one_of, require
 
@@ -71,7 +73,8 @@ class ReduceLROnPlateau(Callback):
 
     mode: as in EarlyStopping. cooldown: epochs after a reduction in which nothing is counted. min_lr: never below it.
     The rate that an epoch was trained with stands in the History as "learning_rate".
-    Raises: ValueError for a factor of 1 or more, and at the end of an epoch that does not measure `monitor`.
+    Raises: ValueError for a factor of 1 or more, and at the end of an epoch that does not measure `monitor`; TypeError when
+        training begins with an optimizer that follows a schedule.
     Source: as keras.callbacks.ReduceLROnPlateau. No program is compiled anew: the rate stands in the optimizer's state.
     """
 
@@ -86,6 +89,7 @@ class ReduceLROnPlateau(Callback):
         self.sign = SIGNS[direction(monitor, mode)]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        require_rate(self.model)
         self.wait, self.cooling, self.best = 0, 0, math.inf * self.sign
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -123,16 +127,21 @@ class TerminateOnNaN(Callback):
             self.model.stop_training = True
 
 
+HIGHER = ("acc", "accuracy", "auc", "precision", "recall", "f1_score", "fbeta_score", "r2_score", "specificity", "sensitivity",
+          "similarity", "correlation", "iou", "io_u")
+LOWER = ("loss", "error", "crossentropy", "mse", "mae", "mape", "msle", "ce", "bce", "hinge", "poisson", "logcosh", "log_cosh",
+         "divergence")
+
+
 def direction(monitor: str, mode: str) -> str:
-    """"min" or "max" for a monitored name; ValueError where "auto" cannot know."""
+    """"min" or "max" for a monitored name; ValueError where "auto" cannot know. accuracy_1 is told by accuracy."""
     one_of("mode", mode, ("auto", "min", "max"))
     if mode != "auto":
         return mode
-    name = monitor.removeprefix("val_")
-    if name.endswith(("acc", "accuracy", "auc", "precision", "recall", "f1_score")):
+    name = re.sub(r"_\d+$", "", monitor)
+    if name.endswith(HIGHER):
         return "max"
-    smaller = ("loss", "error", "crossentropy", "mse", "mae", "mape", "msle", "ce", "bce")
-    require(name.endswith(smaller), f"monitor={monitor!r}: is less or more of it better? Write mode='min' or mode='max'.")
+    require(name.endswith(LOWER), f"monitor={monitor!r}: is less or more of it better? Write mode='min' or mode='max'.")
     return "min"
 
 
