@@ -43,7 +43,8 @@ def model(shared):
 def test_the_rate_is_a_number_to_read(model):
     rate = model.optimizer.learning_rate
     assert float(rate) == 0.5 and rate.numpy() == np.float32(0.5) and rate.numpy().dtype == rate.dtype == np.float32
-    assert rate * 0.5 == 0.25 and 1 - rate == 0.5 and rate < 1 and bool(rate) and f"{rate:.3f}" == "0.500" and str(rate) == "0.5"
+    assert rate * 0.5 == 0.25 and 1 - rate == 0.5 and rate < 1 and bool(rate)
+    assert f"{rate:.3f}" == "0.500" and str(rate) == "0.5"
     assert np.log2(rate) == -1 and np.asarray(rate).shape == rate.shape == () and int(model.optimizer.iterations) == 4
     assert K.get_value(model.optimizer.lr) == K.eval(rate) == 0.5 and K.batch_get_value([rate]) == [0.5]
 
@@ -117,8 +118,8 @@ def test_the_optimizer_of_a_model_is_its_declaration(model):
 
 
 def test_a_declaration_stays_one(model, refuses):
-    with refuses("SGD.learning_rate cannot be changed: compile with another optimizer, or write model.learning_rate = 1 for the "
-                 "rate of the next step.", dataclasses.FrozenInstanceError):
+    with refuses("SGD.learning_rate cannot be changed: compile with another optimizer, or write model.learning_rate = 1 for "
+                 "the rate of the next step.", dataclasses.FrozenInstanceError):
         SGD().learning_rate = 1
     with refuses("SGD.momentum cannot be changed: compile with another optimizer, or write model.learning_rate = 0.9 for the "
                  "rate of the next step.", dataclasses.FrozenInstanceError):

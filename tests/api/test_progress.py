@@ -99,8 +99,9 @@ def test_data_of_unknown_length_are_counted(watched, model, capsys, monkeypatch)
     assert ("Epoch 1/1 0 steps" in out) == watched and "None" not in out
 
 
-@pytest.mark.parametrize(("verbose", "watched", "bars"), [(1, True, True), (True, True, True), ("auto", True, True), (2, True, False),
-                                                          (1, False, False), (0, True, None), (False, True, None)])
+@pytest.mark.parametrize(("verbose", "watched", "bars"), [
+    (1, True, True), (True, True, True), ("auto", True, True), (2, True, False), (1, False, False), (0, True, None),
+    (False, True, None)])
 def test_verbose_chooses_between_bar_line_and_nothing(verbose, watched, bars, model, capsys, monkeypatch):
     monkeypatch.setattr(progress, "_watched", lambda: watched)
     model.fit(X, Y, verbose=verbose)
