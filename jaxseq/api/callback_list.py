@@ -16,6 +16,10 @@ from jaxseq.core.require import nearest, require
 NUMBERED = "epoch", "batch", "steps"    # the hooks of these are called with a number before the logs
 
 
+class ValidationData(list):
+    """[x, y, sample_weight] as `show_validation` gives it: what a callback has of its own under that name is left alone."""
+
+
 class CallbackList:
     """Callbacks that are called in order: for a loop of one's own, `each.on_epoch_end(epoch, logs)` calls that of all.
 
@@ -54,24 +58,26 @@ class CallbackList:
         self.callbacks += CallbackList(callback, model=self.model, **self.params).callbacks
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Tells all callbacks the parameters of the run."""
+        """Tells all callbacks the parameters of the run, where there are any."""
         self.params = params
-        for each in self.callbacks:
+        for each in self.callbacks if params else ():
             each.set_params(params)
 
     def set_model(self, model: Any) -> None:
-        """Tells all callbacks the model, and that there are no validation data until someone says so."""
+        """Tells all callbacks the model."""
         self.model = model
         for each in self.callbacks:
-            each.validation_data = None
             each.set_model(model)
 
     def show_validation(self, feed: Feed | None) -> None:
         """Gives all callbacks the validation data of a run as Keras 2 does: [x, y, sample_weight], ones where no weight is."""
+        rows = None
         if isinstance(feed, Columns):
             x, y, weight = feed.columns
-            for each in self.callbacks:
-                each.validation_data = [x, y, np.ones(len(x), np.float32) if weight is None else weight]
+            rows = ValidationData([x, y, np.ones(len(x), np.float32) if weight is None else weight])
+        for each in self.callbacks:
+            if each.validation_data is None or isinstance(each.validation_data, ValidationData):
+                each.validation_data = rows
 
     def call(self, hook: str, *values: Any) -> None:
         """Calls one hook of every callback; an error names the callback and the hook."""

@@ -72,6 +72,7 @@ class ReduceLROnPlateau(Callback):
     """Multiplies the learning rate by `factor` when `monitor` has not improved by more than `min_delta` for `patience` epochs.
 
     mode: as in EarlyStopping. cooldown: epochs after a reduction in which nothing is counted. min_lr: never below it.
+    epsilon: Keras 2's older name of min_delta.
     The rate that an epoch was trained with stands in the History as "learning_rate".
     Raises: ValueError for a factor of 1 or more, and at the end of an epoch that does not measure `monitor`; TypeError when
         training begins with an optimizer that follows a schedule.
@@ -79,8 +80,9 @@ class ReduceLROnPlateau(Callback):
     """
 
     def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10, verbose: int = 0, mode: str = "auto",
-                 min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0):
+                 min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0, *, epsilon: float | None = None):
         super().__init__()
+        min_delta = min_delta if epsilon is None else epsilon
         require(0 < factor < 1, f"ReduceLROnPlateau(factor={factor!r}): write a number between 0 and 1, such as 0.1.")
         for argument, value in ("patience", patience), ("cooldown", cooldown), ("min_lr", min_lr), ("min_delta", min_delta):
             number("ReduceLROnPlateau", argument, value, least=0)

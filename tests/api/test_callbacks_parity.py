@@ -1,5 +1,7 @@
 """Runs of the same linear model in Keras 3 and here, under the same callbacks: the History, the weights, the files."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -145,17 +147,17 @@ def test_a_run_that_is_stopped_early_still_ends_with_the_average():
     for swap in [], [callbacks.SwapEMAWeights(swap_on_epoch=True)]:
         model = linear(jaxseq, use_ema=True, ema_momentum=0.75)
         model.set_weights([KERNEL, BIAS])
-        halt = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, model=model: setattr(model, "stop_training", epoch == 1))
+        halt = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, m=model: setattr(m, "stop_training", epoch == 1))
         model.fit(X, Y, batch_size=4, epochs=9, shuffle=False, verbose=0, callbacks=[*swap, halt])
         ends.append(model.get_weights()[0])
     assert_allclose(ends[0], ends[1], rtol=0, atol=0)
 
 
 def test_swapping_needs_an_average(pair, refuses):
+    pair[jaxseq].optimizer.learning_rate = 0.125
     for call in pair[jaxseq].fit, pair[jaxseq].evaluate:
-        with refuses("SwapEMAWeights needs an average of the weights, which the optimizer SGD(learning_rate=0.125, momentum=0.0, "
-                     "nesterov=False) does not keep: compile with use_ema=True, as in Adam(use_ema=True)."):
-            pair[jaxseq].optimizer.learning_rate = 0.125
+        with refuses("SwapEMAWeights needs an average of the weights, which the optimizer SGD(learning_rate=0.125, "
+                     "momentum=0.0, nesterov=False) does not keep: compile with use_ema=True, as in Adam(use_ema=True)."):
             call(X, Y, verbose=0, callbacks=[callbacks.SwapEMAWeights()])
 
 
@@ -169,11 +171,15 @@ def noting(k):
     """(LambdaCallback with all hooks, the list in which they note what they are called with)."""
     seen = []
 
-    def note(hook, *about, logs=None):
-        told = [each for each in about if not isinstance(each, dict)]
-        seen.append((hook, *told, tuple(sorted(logs or next((each for each in about if isinstance(each, dict)), {})))))
+    def noting(hook):
+        def note(*about, logs=None):                        # Keras names logs at some of its calls
+            told = [each for each in about if not isinstance(each, dict)]
+            logs = logs or next((each for each in about if isinstance(each, dict)), {})
+            seen.append((hook, *told, tuple(sorted(logs))))
 
-    return k.callbacks.LambdaCallback(**{hook: (lambda *about, hook=hook, **logs: note(hook, *about, **logs)) for hook in NAMES}), seen
+        return note
+
+    return k.callbacks.LambdaCallback(**{hook: noting(hook) for hook in NAMES}), seen
 
 
 def test_loose_functions_are_called_as_in_keras(pair):
@@ -219,7 +225,7 @@ def test_lists_may_be_nested_and_a_whole_list_is_taken(pair):
 def test_what_is_no_callback_or_no_hook_is_refused(pair, refuses):
     with refuses("callbacks has 'EarlyStopping': write an instance of a subclass of jaxseq.callbacks.Callback.", TypeError):
         pair[jaxseq].fit(X, Y, verbose=0, callbacks=["EarlyStopping"])
-    with refuses("CallbackList has no 'on_epoch_ends'. Did you mean 'on_epoch_end' or 'on_steps_end' or 'on_epoch_begin'?",
+    with refuses("CallbackList has no 'on_epoch_ends'. Did you mean 'on_epoch_end' or 'on_epoch_begin' or 'on_steps_end'?",
                  AttributeError):
         callbacks.CallbackList().on_epoch_ends(1)
     with refuses("LambdaCallback takes no argument 'on_epoch_ende'. Did you mean 'on_epoch_end' or 'on_epoch_begin' or "
@@ -299,14 +305,73 @@ def test_params_of_evaluate_and_predict(call, params, pair):
     assert callback.params == params and callback.model is pair[jaxseq]
 
 
+def test_what_a_callback_calls_validation_data_itself_is_left_alone(pair):
+    class Modern(callbacks.Callback):
+        def __init__(self, validation_data):
+            super().__init__()
+            self.validation_data = validation_data
+
+    own = Modern((X, Y))
+    pair[jaxseq].fit(X, Y, validation_split=0.5, verbose=0, callbacks=[own])
+    assert own.validation_data[0] is X and len(own.validation_data) == 2
+
+
+# ---- names and arguments
+
+ELSEWHERE = {"ModelCheckpoint", "BackupAndRestore", "OrbaxCheckpoint"}
+OF_KERAS_2 = {
+    "BaseLogger": ["stateful_metrics"], "CSVLogger": ["filename", "separator", "append"], "Callback": [], "History": [],
+    "EarlyStopping": ["monitor", "min_delta", "patience", "verbose", "mode", "baseline", "restore_best_weights"],
+    "LambdaCallback": ["on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end", "on_train_begin", "on_train_end"],
+    "LearningRateScheduler": ["schedule", "verbose"], "ProgbarLogger": ["count_mode", "stateful_metrics"], "TerminateOnNaN": [],
+    "ReduceLROnPlateau": ["monitor", "factor", "patience", "verbose", "mode", "min_delta", "cooldown", "min_lr", "epsilon"],
+    "RemoteMonitor": ["root", "path", "field", "headers", "send_as_json"],
+    "TensorBoard": ["log_dir", "histogram_freq", "batch_size", "write_graph", "write_grads", "write_images", "embeddings_freq",
+                    "embeddings_layer_names", "embeddings_metadata", "embeddings_data", "update_freq"],
+}
+
+
+def arguments(cls):
+    """(the names of a constructor's arguments, whether it takes any other)."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    named = [each.name for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)]
+    return named, any(each.kind == each.VAR_KEYWORD for each in parameters)
+
+
+def test_every_callback_of_keras_is_there_with_its_arguments():
+    of_keras_3 = {name: arguments(getattr(keras.callbacks, name))[0] for name in dir(keras.callbacks)
+                  if name[0].isupper() and name not in ELSEWHERE}
+    assert len(of_keras_3) > 12
+    missing = []
+    for known in of_keras_3, OF_KERAS_2:
+        for name, words in known.items():
+            ours, any_other = arguments(getattr(callbacks, name))
+            missing += [(name, word) for word in words if word not in ours and not any_other]
+    assert missing == []
+    assert {each for each in dir(keras.callbacks.Callback) if each[0] != "_"} <= set(dir(callbacks.Callback)) | {"set_model"}
+
+
+@pytest.mark.parametrize("name", sorted(OF_KERAS_2))
+def test_every_callback_goes_through_fit_evaluate_and_predict_twice_and_to_another_model(name, pair, tmp_path, monkeypatch):
+    monkeypatch.setattr(callbacks.RemoteMonitor, "on_epoch_end", lambda *_: None)      # no server: see test_records.py
+    needed = {"CSVLogger": [tmp_path / "log.csv"], "EarlyStopping": ["loss"], "ReduceLROnPlateau": ["loss"],
+              "LearningRateScheduler": [lambda epoch: 0.125], "TensorBoard": [tmp_path]}
+    callback = getattr(callbacks, name)(*needed.get(name, []))
+    for model in pair[jaxseq], pair[jaxseq], linear(jaxseq):
+        history = model.fit(X, Y, epochs=2, verbose=0, callbacks=[callback])
+        assert history.epoch == [0, 1] and callback.model is model
+        assert len(model.evaluate(X, Y, verbose=0, callbacks=[callback])) == 2
+        assert model.predict(X, callbacks=[callback]).shape == (12, 1)
+
+
 # ---- monitored names
 
 def test_the_direction_of_a_metric_is_that_of_keras():
     arguments = [{}, {"num_classes": 2}, {"num_classes": 2, "target_class_ids": [0]}, {"recall": 0.5}, {"precision": 0.5},
                  {"sensitivity": 0.5}, {"specificity": 0.5}]
     known = {}
-    for cls in {getattr(keras.metrics, name) for name in dir(keras.metrics)}:
-        metric = next(filter(None, (made(cls, words) for words in arguments)), None) if isinstance(cls, type) else None
+    for cls in {each for each in vars(keras.metrics).values() if isinstance(each, type)}:
+        metric = next((each for words in arguments if (each := made(cls, words)) is not None), None)
         if getattr(metric, "_direction", None) is not None:
             known[metric.name] = {"up": "max", "down": "min"}[metric._direction]
     assert len(known) > 35
