@@ -1,5 +1,9 @@
 """What a run shows: a bar that leaves one whole line per epoch, or the lines alone."""
 
+import os
+import struct
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -107,6 +111,23 @@ def test_verbose_chooses_between_bar_line_and_nothing(verbose, watched, bars, mo
     model.fit(X, Y, verbose=verbose)
     out = capsys.readouterr().out
     assert ("\r" in out) == bool(bars) and (out == "") == (bars is None)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
+def test_in_a_narrow_terminal_the_bar_is_cut_and_the_line_is_whole(model, monkeypatch):
+    import fcntl
+    import termios
+
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        model.fit(X, Y, validation_split=0.2, callbacks=[progress.Callback()])
+        terminal.flush()
+        *bars, line = os.read(ours, 65536).decode().strip().split("\r")
+    os.close(ours)
+    assert len(bars) >= 2 and all(len(bar) <= 40 for bar in bars) and "Epoch 1/1" in bars[0] + bars[1]
+    assert line.startswith("Epoch 1/1 - ") and " val_mae: " in line
 
 
 # ---- Progbar
