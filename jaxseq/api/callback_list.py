@@ -107,14 +107,15 @@ class CallbackList:
 
 
 def _each(callbacks: Any) -> Iterator[Callback]:
-    """Every callback in a nesting of lists."""
-    if isinstance(callbacks, Iterable) and not isinstance(callbacks, str):
+    """Every callback in a nesting of lists; None is none."""
+    if isinstance(callbacks, Callback):
+        yield callbacks
+    elif isinstance(callbacks, Iterable) and not isinstance(callbacks, str):
         for each in callbacks:
             yield from _each(each)
-    elif callbacks is not None:
-        require(isinstance(callbacks, Callback), f"callbacks has {callbacks!r}: write an instance of a subclass of "
+    else:
+        require(callbacks is None, f"callbacks has {callbacks!r}: write an instance of a subclass of "
                 "jaxseq.callbacks.Callback.", TypeError)
-        yield callbacks
 
 
 def _call_all(callbacks: list[Callback], hook: str, *values: Any) -> None:

@@ -173,7 +173,8 @@ class TensorBoard(Callback):
                 from tensorboardX import SummaryWriter
             except ImportError as error:
                 raise ImportError("TensorBoard writes with tensorboardX: pip install 'jaxseq[tensorboard]'.") from error
-            self._writers[name] = SummaryWriter(str(self.log_dir / name))
+            own = f".{time.time_ns()}"          # of one second's files the last would take the place of the others
+            self._writers[name] = SummaryWriter(str(self.log_dir / name), filename_suffix=own)
         return self._writers[name]
 
 

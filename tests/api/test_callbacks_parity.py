@@ -318,7 +318,7 @@ def test_what_a_callback_calls_validation_data_itself_is_left_alone(pair):
 
 # ---- names and arguments
 
-ELSEWHERE = {"ModelCheckpoint", "BackupAndRestore", "OrbaxCheckpoint"}
+ELSEWHERE = {"ModelCheckpoint", "BackupAndRestore", "OrbaxCheckpoint", "TerminateOnNaN"}
 OF_KERAS_2 = {
     "BaseLogger": ["stateful_metrics"], "CSVLogger": ["filename", "separator", "append"], "Callback": [], "History": [],
     "EarlyStopping": ["monitor", "min_delta", "patience", "verbose", "mode", "baseline", "restore_best_weights"],
@@ -341,7 +341,7 @@ def arguments(cls):
 def test_every_callback_of_keras_is_there_with_its_arguments():
     of_keras_3 = {name: arguments(getattr(keras.callbacks, name))[0] for name in dir(keras.callbacks)
                   if name[0].isupper() and name not in ELSEWHERE}
-    assert len(of_keras_3) > 12
+    assert len(of_keras_3) == 12
     missing = []
     for known in of_keras_3, OF_KERAS_2:
         for name, words in known.items():
