@@ -1,5 +1,7 @@
 """Callbacks: `from jaxseq.callbacks import EarlyStopping`."""
 
+from jaxseq.api.averages import BaseLogger as BaseLogger, SwapEMAWeights as SwapEMAWeights
+from jaxseq.api.callback_list import CallbackList as CallbackList
 from jaxseq.api.callbacks import Callback as Callback, LambdaCallback as LambdaCallback
 from jaxseq.api.history import History as History
 from jaxseq.api.monitoring import (
@@ -7,5 +9,6 @@ from jaxseq.api.monitoring import (
     ReduceLROnPlateau as ReduceLROnPlateau,
     TerminateOnNaN as TerminateOnNaN,
 )
+from jaxseq.api.progress import ProgbarLogger as ProgbarLogger
 from jaxseq.api.rates import LearningRateScheduler as LearningRateScheduler
 from jaxseq.api.records import CSVLogger as CSVLogger, RemoteMonitor as RemoteMonitor, TensorBoard as TensorBoard

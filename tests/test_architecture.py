@@ -22,6 +22,7 @@ FLOORS = [
     {"rng", "precision", "declared"},
     {"activations", "initializers", "regularizers", "constraints", "handle", "kernels", "pairs", "schedules", "totals",
      "transforms", "muon"},
+    {"live"},
     {"layer", "regression", "crossentropy", "unpaired", "optimizers", "confusion", "scores"},
     {"spatial", "nested", "measures", "loss_classes"},
     {"layers", "chain", "losses", "mean_metrics"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from jaxseq.core.require import Spelled, nearest, require
@@ -10,16 +10,27 @@ from jaxseq.core.require import Spelled, nearest, require
 Logs = dict[str, Any]
 
 
+class BatchLogs(Logs):
+    """The logs of a batch hook: what was measured so far in the epoch. size: the rows of this batch."""
+
+    def __init__(self, measured: Logs, size: int):
+        super().__init__(measured)
+        self.size = size
+
+
 class Callback(Spelled):
     """A base of empty hooks, made to be subclassed.
 
     self.model: the model at work; it may be read, saved and set at any moment, for it stands at a whole step.
-    self.params: {"epochs", "steps", "verbose", "batch_size", "samples", "metrics"}.
+    self.params: {"epochs", "steps", "verbose", "batch_size", "samples", "do_validation", "metrics"}, of evaluate and predict
+        without the last two.
+    self.validation_data: [x, y, sample_weight] of the validation in fit; None without one, or where it comes in batches.
     A callback with a batch hook gets it at every step, with the running means of the epoch so far; the numbers of the
     run are the same bit for bit.
     """
 
     model: Any = None
+    validation_data: list[Any] | None = None
     params: dict[str, Any]
 
     def __init__(self):
@@ -46,18 +57,18 @@ class Callback(Spelled):
         """After an epoch, with its logs, validation included. What is written into `logs` stands in the History."""
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Another name for on_train_batch_begin."""
+        """Keras 2's on_train_batch_begin, with its logs: {"batch", "size"}."""
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Another name for on_train_batch_end."""
+        """Keras 2's on_train_batch_end, with its logs: {"batch", "size"}, and the means of the epoch so far."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a training step, counted from 0 in its epoch."""
-        self.on_batch_begin(batch, logs)
+        self.on_batch_begin(batch, _in_keras_2_words(batch, logs))
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After a training step, with the means of the epoch so far."""
-        self.on_batch_end(batch, logs)
+        self.on_batch_end(batch, _in_keras_2_words(batch, logs))
 
     def on_steps_end(self, done: int, logs: Logs | None = None) -> None:
         """After each dispatch, which makes one step or many: `done` steps of this epoch, evaluation or prediction.
@@ -96,70 +107,26 @@ class Callback(Spelled):
         """After a batch was predicted, with {"outputs": its predictions}."""
 
 
-class CallbackList:
-    """The callbacks of one run, called in order."""
-
-    def __init__(self, callbacks: Iterable[Callback], model: Any, params: dict[str, Any]):
-        self.callbacks = list(callbacks)
-        for each in self.callbacks:
-            require(isinstance(each, Callback), f"callbacks has {each!r}: write an instance of a subclass of "
-                    "jaxseq.callbacks.Callback.", TypeError)
-        for each in self.callbacks:
-            each.set_params(params)
-            each.set_model(model)
-
-    def call(self, hook: str, *values: Any) -> None:
-        """Calls one hook of every callback; an error names the callback and the hook."""
-        for each in self.callbacks:
-            _call(each, hook, *values)
-
-    def wants(self, *hooks: str) -> bool:
-        """Whether any callback has one of the hooks."""
-        return any(getattr(type(each), hook) is not getattr(Callback, hook) or hook in vars(each)
-                   for each in self.callbacks for hook in hooks)
-
-    def run(self, what: str, body: Callable[[], Logs]) -> Logs:
-        """on_<what>_begin, the body, on_<what>_end; every callback that began also ends, whatever happens."""
-        begun: list[Callback] = []
-        logs: Logs = {}
-        try:
-            for each in self.callbacks:
-                begun.append(each)
-                _call(each, f"on_{what}_begin", {})
-            logs = body()
-        finally:
-            _call_all(begun, f"on_{what}_end", logs)
-        return logs
+def _in_keras_2_words(batch: int, logs: Logs | None) -> Logs:
+    """The logs as Keras 2 has them. Those that come from elsewhere than a run are left as they are."""
+    return {"batch": batch, "size": logs.size, **logs} if isinstance(logs, BatchLogs) else logs or {}
 
 
-def _call_all(callbacks: list[Callback], hook: str, *values: Any) -> None:
-    """Calls the hook of all of them, in order, even when one raises; the last error carries those before as its context."""
-    if callbacks:
-        try:
-            _call(callbacks[0], hook, *values)
-        finally:
-            _call_all(callbacks[1:], hook, *values)
-
-
-def _call(callback: Callback, hook: str, *values: Any) -> None:
-    try:
-        getattr(callback, hook)(*values)
-    except BaseException as error:
-        error.add_note(f"In {hook} of the callback {type(callback).__name__}.")
-        raise
+HOOKS = frozenset(name for name in vars(Callback) if name.startswith("on_"))
 
 
 class LambdaCallback(Callback):
     """A callback of loose functions: LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs)).
 
+    Any hook of `Callback` is an argument. The first two may be given by place; Keras 2 and 3 disagree about the rest.
     Raises: TypeError for a hook that there is not.
     """
 
-    def __init__(self, **hooks: Callable[..., Any] | None):
+    def __init__(self, on_epoch_begin: Callable[..., Any] | None = None, on_epoch_end: Callable[..., Any] | None = None,
+                 **hooks: Callable[..., Any] | None):
         super().__init__()
-        known = {name for name in vars(Callback) if name.startswith("on_")}
-        for hook, function in hooks.items():
-            require(hook in known, f"LambdaCallback takes no argument {hook!r}." + nearest(hook, known), TypeError)
+        for hook, function in {"on_epoch_begin": on_epoch_begin, "on_epoch_end": on_epoch_end, **hooks}.items():
+            require(hook in HOOKS, f"LambdaCallback takes no argument {hook!r}." + nearest(hook, HOOKS), TypeError)
             if function is not None:
                 require(callable(function), f"LambdaCallback({hook}={function!r}): write a function.", TypeError)
                 setattr(self, hook, function)

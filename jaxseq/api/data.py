@@ -165,10 +165,15 @@ class Batches(Protocol):
     """Rows to predict, one batch at a time, as segments whose `rows` are as many as are real.
 
     steps: the number of batches, None where only their end will tell. x: some of the rows, to see their shape and dtype.
+    rows, batch_size: None where nobody knows them.
     """
 
     @property
     def steps(self) -> int | None: ...
+    @property
+    def rows(self) -> int | None: ...
+    @property
+    def batch_size(self) -> int | None: ...
     @property
     def x(self) -> np.ndarray: ...
     def one_pass(self) -> Generator[Segment]: ...
@@ -185,6 +190,11 @@ class RowBatches(NamedTuple):
     def steps(self) -> int:
         """The number of batches."""
         return math.ceil(len(self.x) / self.batch_size)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.x)
 
     def one_pass(self) -> Generator[Segment]:
         """A segment for each batch.

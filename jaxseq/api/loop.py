@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxseq.api.callbacks import CallbackList, Logs
-from jaxseq.api.data import Batches, Cursor, Feed, Segment
+from jaxseq.api.callback_list import CallbackList
+from jaxseq.api.callbacks import BatchLogs, Logs
+from jaxseq.api.data import NO_ROW, Batches, Cursor, Feed, Segment
 from jaxseq.api.finite import Watch
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.api.memory import advised
@@ -57,11 +58,11 @@ class Pacer:
     """
 
     def __init__(self, single: bool):
-        self.steps, self._single = 1, single
+        self.steps, self.single = 1, single
 
     def learn(self, steps: int, seconds: float) -> None:
         """After `steps` steps took `seconds`. Grows at most eightfold, for the first dispatch also compiles."""
-        if not self._single:
+        if not self.single:
             each = max(seconds, 1e-6) / steps
             wanted = max(1, DISPATCH_SECONDS / each, min(LONG_STEPS, LONG_SECONDS / each))
             self.steps = int(min(wanted, 8 * steps))
@@ -139,7 +140,7 @@ def _train_epoch(model: Any, cursor: Cursor, steps: int | None, pacer: Pacer, ca
 
 def train_once(model: Any, feed: Feed, interrupt: Interrupt) -> Logs:
     """One training step on the whole feed; returns its logs."""
-    return _train_epoch(model, Cursor(feed.passes(), 1), 1, Pacer(single=True), CallbackList([], model, {}), interrupt)
+    return _train_epoch(model, Cursor(feed.passes(), 1), 1, Pacer(single=True), CallbackList(model=model), interrupt)
 
 
 def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
@@ -200,10 +201,12 @@ def _paced(model: Any, what: str, dispatch: Callable[[Segment, int, int], Logs],
     logs: Logs = {}
     done = 0
     for segment, start, end in pieces:
+        sizes = np.sum(np.asarray(segment.rows) != NO_ROW, axis=1) if pacer.single else None
         while start < end:
             interrupt.check()
             stop = min(start + pacer.steps, end)
-            callbacks.call(f"on_{what}_batch_begin", done, {})
+            size = 0 if sizes is None else int(sizes[start])            # where no hook wants single batches, none reads it
+            callbacks.call(f"on_{what}_batch_begin", done, BatchLogs({}, size))
             began = time.perf_counter()
             with advised(f"The device has too little memory for batches of {segment.rows.shape[1]} rows: pass a smaller "
                          "batch_size. The model stands at its last whole step."), jax.disable_jit(model.run_eagerly):
@@ -211,7 +214,7 @@ def _paced(model: Any, what: str, dispatch: Callable[[Segment, int, int], Logs],
             pacer.learn(stop - start, time.perf_counter() - began)
             done += stop - start
             start = stop
-            callbacks.call(f"on_{what}_batch_end", done - 1, logs)
+            callbacks.call(f"on_{what}_batch_end", done - 1, BatchLogs(logs, size))
             callbacks.call("on_steps_end", done, logs)
             if stopped():
                 return logs

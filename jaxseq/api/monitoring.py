@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from jaxseq.api.callbacks import Callback, Logs
+from jaxseq.api.rates import require_rate
 from jaxseq.core.declared import number
 from jaxseq.core.require import nearest, one_of, require
 
@@ -70,14 +72,17 @@ class ReduceLROnPlateau(Callback):
     """Multiplies the learning rate by `factor` when `monitor` has not improved by more than `min_delta` for `patience` epochs.
 
     mode: as in EarlyStopping. cooldown: epochs after a reduction in which nothing is counted. min_lr: never below it.
+    epsilon: Keras 2's older name of min_delta.
     The rate that an epoch was trained with stands in the History as "learning_rate".
-    Raises: ValueError for a factor of 1 or more, and at the end of an epoch that does not measure `monitor`.
+    Raises: ValueError for a factor of 1 or more, and at the end of an epoch that does not measure `monitor`; TypeError when
+        training begins with an optimizer that follows a schedule.
     Source: as keras.callbacks.ReduceLROnPlateau. No program is compiled anew: the rate stands in the optimizer's state.
     """
 
     def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10, verbose: int = 0, mode: str = "auto",
-                 min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0):
+                 min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0, *, epsilon: float | None = None):
         super().__init__()
+        min_delta = min_delta if epsilon is None else epsilon
         require(0 < factor < 1, f"ReduceLROnPlateau(factor={factor!r}): write a number between 0 and 1, such as 0.1.")
         for argument, value in ("patience", patience), ("cooldown", cooldown), ("min_lr", min_lr), ("min_delta", min_delta):
             number("ReduceLROnPlateau", argument, value, least=0)
@@ -86,6 +91,7 @@ class ReduceLROnPlateau(Callback):
         self.sign = SIGNS[direction(monitor, mode)]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        require_rate(self.model)
         self.wait, self.cooling, self.best = 0, 0, math.inf * self.sign
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -120,16 +126,21 @@ class TerminateOnNaN(Callback):
         print(message)
 
 
+HIGHER = ("acc", "accuracy", "auc", "precision", "recall", "f1_score", "fbeta_score", "r2_score", "specificity", "sensitivity",
+          "similarity", "correlation", "iou", "io_u")
+LOWER = ("loss", "error", "crossentropy", "mse", "mae", "mape", "msle", "ce", "bce", "hinge", "poisson", "logcosh", "log_cosh",
+         "divergence")
+
+
 def direction(monitor: str, mode: str) -> str:
-    """"min" or "max" for a monitored name; ValueError where "auto" cannot know."""
+    """"min" or "max" for a monitored name; ValueError where "auto" cannot know. accuracy_1 is told by accuracy."""
     one_of("mode", mode, ("auto", "min", "max"))
     if mode != "auto":
         return mode
-    name = monitor.removeprefix("val_")
-    if name.endswith(("acc", "accuracy", "auc", "precision", "recall", "f1_score")):
+    name = re.sub(r"_\d+$", "", monitor)
+    if name.endswith(HIGHER):
         return "max"
-    smaller = ("loss", "error", "crossentropy", "mse", "mae", "mape", "msle", "ce", "bce")
-    require(name.endswith(smaller), f"monitor={monitor!r}: is less or more of it better? Write mode='min' or mode='max'.")
+    require(name.endswith(LOWER), f"monitor={monitor!r}: is less or more of it better? Write mode='min' or mode='max'.")
     return "min"
 
 

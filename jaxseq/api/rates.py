@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.core.require import require
@@ -14,7 +15,8 @@ class LearningRateScheduler(Callback):
 
     schedule: a function of the epoch, counted from 0, and of the rate so far where it takes two arguments.
     The rate stands in the History as "learning_rate". No program is compiled anew: it stands in the optimizer's state.
-    Raises: TypeError when the schedule gives no number.
+    Raises: TypeError when the schedule gives no number, and when training begins with an optimizer that follows a schedule
+        of its own.
     Source: as keras.callbacks.LearningRateScheduler.
     """
 
@@ -22,6 +24,9 @@ class LearningRateScheduler(Callback):
         super().__init__()
         require(callable(schedule), f"LearningRateScheduler({schedule!r}): write a function of the epoch.", TypeError)
         self.schedule, self.verbose = schedule, verbose
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        require_rate(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         rate = self.schedule(epoch, self.model.learning_rate) if self._takes_rate() else self.schedule(epoch)
@@ -42,3 +47,8 @@ class LearningRateScheduler(Callback):
         except TypeError:
             return False
         return True
+
+
+def require_rate(model: Any) -> None:
+    """Raises what setting the learning rate would raise: TypeError where it follows a schedule, AttributeError without one."""
+    model.learning_rate = model.learning_rate

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,8 @@ class CSVLogger(Callback):
     """Writes a line for every epoch: the epoch, counted from 0, then what was measured, in the order of the names.
 
     filename: the file. separator: between two numbers. append: go on with a file that is there, instead of a new one.
-    Every line is on the disk when its epoch ends.
-    Source: as keras.callbacks.CSVLogger.
+    Every line is on the disk when its epoch ends. What an epoch did not measure is "NA".
+    Source: as keras.callbacks.CSVLogger. Differs from Keras 3, which has columns for a validation in a run without one.
     """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False):
@@ -39,16 +41,23 @@ class CSVLogger(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         if self._writer is None:
-            self._writer = csv.DictWriter(self._file, ["epoch", *sorted(logs)], restval="NA", extrasaction="ignore",
+            self._writer = csv.DictWriter(self._file, ["epoch", *self._columns(logs)], restval="NA", extrasaction="ignore",
                                           delimiter=self.separator)
             if self._header:
                 self._writer.writeheader()
-        self._writer.writerow({"epoch": epoch, **logs})
+        self._writer.writerow({"epoch": epoch, **{name: np.asarray(value).tolist() for name, value in logs.items()}})
         self._file.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._file is not None:
             self._file.close()
+
+
+    def _columns(self, logs: Logs) -> list[str]:
+        """The names in the first epoch's logs, and those of a validation that follows a later one."""
+        known = sorted(logs)
+        awaited = self.params.get("do_validation") and not any(name.startswith("val_") for name in known)
+        return known + [name for name in self.params.get("metrics", ()) if awaited and name.startswith("val_")]
 
 
 class RemoteMonitor(Callback):
@@ -69,7 +78,7 @@ class RemoteMonitor(Callback):
         self.url, self.field, self.headers, self.send_as_json = root + path, field, dict(headers or {}), send_as_json
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        data = json.dumps({"epoch": epoch, **{name: float(value) for name, value in (logs or {}).items()}})
+        data = json.dumps({"epoch": epoch, **{name: np.asarray(value).tolist() for name, value in (logs or {}).items()}})
         kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
         body = data if self.send_as_json else urllib.parse.urlencode({self.field: data})
         request = urllib.request.Request(self.url, body.encode(), {"Content-Type": kind, **self.headers})
@@ -80,12 +89,14 @@ class RemoteMonitor(Callback):
 
 
 class TensorBoard(Callback):
-    """Writes what TensorBoard shows: the measured numbers by epoch, and histograms of the weights where asked for.
+    """Writes what TensorBoard shows: the measured numbers and the learning rate by epoch, evaluations by updates made.
 
     log_dir: a folder; training goes to its subfolder train, validation to validation.
-    histogram_freq: every so many epochs; 0: no histograms. update_freq: "epoch", "batch", or a number of steps after which
-        the running means are written, too; they come at the end of the dispatch in which that step falls.
-    The rest of Keras's arguments are accepted; there is no graph and there are no embeddings here.
+    histogram_freq: every so many epochs histograms of the weights; 0: none. write_images: then also the weights as pictures.
+    update_freq: "epoch", "batch", or a number of steps after which the running means are written, too; they come at the end
+        of the dispatch in which that step falls. write_steps_per_second: of each epoch.
+    batch_size, write_graph, profile_batch: accepted; there is no graph here, and `jax.profiler` measures programs.
+    write_grads, embeddings_freq: not here; a warning says so.
     Raises: ImportError without the package tensorboardX, with the line that installs it.
     """
 
@@ -96,7 +107,11 @@ class TensorBoard(Callback):
         super().__init__()
         require(update_freq in ("epoch", "batch") or isinstance(update_freq, int) and update_freq >= 1,
                 f"TensorBoard(update_freq={update_freq!r}): write 'epoch', 'batch', or a number of steps.")
-        self.log_dir, self.histogram_freq = Path(log_dir), histogram_freq
+        for argument, value in ("write_grads", write_grads), ("embeddings_freq", embeddings_freq):
+            if value:
+                warnings.warn(f"TensorBoard({argument}={value!r}): jaxseq does not write these.", stacklevel=2)
+        self.log_dir, self.histogram_freq, self.write_images = Path(log_dir), histogram_freq, write_images
+        self.write_steps_per_second = write_steps_per_second
         self.every: Any = {"epoch": 0, "batch": 1}.get(update_freq, update_freq)  # pyright: ignore[reportArgumentType]
         self._writers: dict[str, Any] = {}
 
@@ -107,17 +122,42 @@ class TensorBoard(Callback):
         step = int(self.model.train_state.step)
         if self.every and step - self._written >= self.every:
             self._written = step
-            for name, value in (logs or {}).items():
+            for name, value in _scalars(logs or {}):
                 self._writer("train").add_scalar(f"batch_{name}", value, step)
 
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._began, self._first = time.perf_counter(), int(self.model.train_state.step)
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        for name, value in (logs or {}).items():
+        numbers = {**(logs or {}), **self._about_the_run()}
+        for name, value in _scalars(numbers):
             where = "validation" if name.startswith("val_") else "train"
             self._writer(where).add_scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             for layer, weights in self.model.params.items():
                 for weight, value in weights.items():
-                    self._writer("train").add_histogram(f"{layer}/{weight}", np.asarray(value), epoch)
+                    self._write_weight(f"{layer}/{weight}", np.asarray(value), epoch)
+        self._flush()
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        for name, value in _scalars(logs or {}):
+            step = int(self.model.train_state.step)
+            self._writer("validation").add_scalar(f"evaluation_{name}_vs_iterations", value, step)
+        self._flush()
+
+    def _about_the_run(self) -> Logs:
+        """The learning rate, where there is one, and the speed of the epoch, where it is asked for."""
+        rate = getattr(self.model.optimizer, "learning_rate", None)
+        steps = int(self.model.train_state.step) - self._first
+        speed = {"steps_per_second": steps / (time.perf_counter() - self._began)} if self.write_steps_per_second else {}
+        return speed if rate is None else {"learning_rate": float(rate), **speed}
+
+    def _write_weight(self, name: str, value: np.ndarray, epoch: int) -> None:
+        self._writer("train").add_histogram(name, value, epoch)
+        if self.write_images:
+            self._writer("train").add_image(f"{name}/image", _picture(value), epoch, dataformats="HW")
+
+    def _flush(self) -> None:
         for writer in self._writers.values():
             writer.flush()
 
@@ -133,5 +173,21 @@ class TensorBoard(Callback):
                 from tensorboardX import SummaryWriter
             except ImportError as error:
                 raise ImportError("TensorBoard writes with tensorboardX: pip install 'jaxseq[tensorboard]'.") from error
-            self._writers[name] = SummaryWriter(str(self.log_dir / name))
+            own = f".{time.time_ns()}"          # of one second's files the last would take the place of the others
+            self._writers[name] = SummaryWriter(str(self.log_dir / name), filename_suffix=own)
         return self._writers[name]
+
+
+def _scalars(logs: Logs) -> Iterator[tuple[str, float]]:
+    """Every single number: those of a metric that gives several are called name_0, name_1."""
+    for name, value in logs.items():
+        for place, number in np.ndenumerate(np.asarray(value)):
+            yield "_".join([name, *map(str, place)]), float(number)
+
+
+def _picture(weight: np.ndarray) -> np.ndarray:
+    """A weight as one grey picture (height, width) of 0 to 1, wider than high: axes before the last one lie in a column."""
+    flat = weight.reshape(-1, weight.shape[-1]).astype(np.float32)
+    flat = flat.T if flat.shape[0] > flat.shape[1] else flat
+    low, high = flat.min(), flat.max()
+    return (flat - low) / max(high - low, np.finfo(np.float32).tiny)

@@ -12,12 +12,13 @@ import optax
 from jaxseq.api import intake, loop, weights
 from jaxseq.api.ahead import Ahead
 from jaxseq.api.body import Body
-from jaxseq.api.callbacks import Callback, CallbackList, Logs
+from jaxseq.api.callback_list import CallbackList
+from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.compiling import Compiled, interpreted
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.keras2 import Keras2Methods
-from jaxseq.api.progress import reporters
+from jaxseq.api.progress import shown
 from jaxseq.core import chain, optimizers, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.require import one_of, positive_int, require, spelled
@@ -115,19 +116,20 @@ class Sequential(Keras2Methods, Body):
         compiled = self._need_compile("fit")
         wish = intake.FitWish(batch_size, epochs if nb_epoch is None else nb_epoch, validation_split, shuffle, initial_epoch,
                               steps_per_epoch, validation_steps, validation_batch_size, validation_freq, check_finite)
-        history = History()
         with at_step_boundary() as interrupt:
             plan, shape = intake.fit_plan(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
                                           validation_data, wish, check_inputs, self._task())
-            run_callbacks = CallbackList([*reporters(verbose), *_listed(callbacks), history], self, {
-                "epochs": plan.epochs.stop, "steps": plan.steps, "batch_size": plan.train.batch_size,
-                "samples": plan.train.rows, "do_validation": plan.valid is not None, "verbose": verbose,
-                "metrics": [each.name for each in compiled.metrics]})
+            names = self.metrics_names
+            run_callbacks = CallbackList(
+                callbacks, True, shown(verbose), self, verbose=verbose, epochs=plan.epochs.stop, steps=plan.steps,
+                batch_size=plan.train.batch_size, samples=plan.train.rows, do_validation=plan.valid is not None,
+                metrics=names if plan.valid is None else names + [f"val_{name}" for name in names])
+            run_callbacks.show_validation(plan.valid)
             self._see(shape)
-            self.history, self.stop_training = history, False
+            self.stop_training = False
             run_callbacks.run("train", lambda: loop.fit_loop(self, plan, run_callbacks, interrupt))
             self._take_average()
-        return history
+        return run_callbacks.history
 
     @spelled
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, verbose: Any = 1, sample_weight: Any = None,
@@ -142,8 +144,8 @@ class Sequential(Keras2Methods, Body):
             feed, shape = intake.evaluation_feed(self._architecture, compiled.loss, x, y, sample_weight, batch_size,
                                                  check_inputs, self._task())
             steps = intake.limited("steps", steps, feed.steps)
-            run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
-                                         self, {"steps": steps, "verbose": verbose})
+            run_callbacks = CallbackList(callbacks, False, shown(verbose), self, verbose=verbose, epochs=1, steps=steps,
+                                         batch_size=feed.batch_size, samples=feed.rows)
             self._see(shape)
             logs = loop.evaluate_loop(self, feed, steps, run_callbacks, interrupt)
         return _reported(logs, return_dict)
@@ -155,8 +157,8 @@ class Sequential(Keras2Methods, Body):
         with at_step_boundary() as interrupt:
             batches, shape = intake.prediction_feed(self._architecture, x, batch_size, steps, check_inputs)
             steps = intake.limited("steps", steps, batches.steps)
-            run_callbacks = CallbackList([*reporters(verbose, alone=True), *_listed(callbacks)],
-                                         self, {"steps": steps, "verbose": verbose})
+            run_callbacks = CallbackList(callbacks, False, shown(verbose), self, verbose=verbose, epochs=1, steps=steps,
+                                         batch_size=batches.batch_size, samples=batches.rows)
             self._see(shape)
             return loop.predict_loop(self, batches, steps, run_callbacks, interrupt)
 
@@ -190,20 +192,22 @@ class Sequential(Keras2Methods, Body):
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer that compile() was given."""
-        return None if self._compiled is None else self._compiled.optimizer
+        """The optimizer that compile() was given, in this model: its learning_rate is the one of the next step, and may be
+        set; its iterations are the updates made."""
+        given = None if self._compiled is None else self._compiled.optimizer
+        return given.bound_to(self) if isinstance(given, optimizers.Optimizer) else given
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate that stands in the optimizer's state. Assign a number to change it for the next step."""
+        """The learning rate of the next step. Assign a number to change it."""
         return float(self._rate())
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         usable = np.ndim(value) == 0 and np.asarray(value).dtype.kind in "iuf" and 0 <= value < np.inf
         require(usable, f"learning_rate={value!r}: write a number from 0 on.")
-        scheduled = callable(getattr(self.optimizer, "learning_rate", None))
-        require(not scheduled, "The learning rate follows a schedule: compile with a number to set it.", TypeError)
+        follows = getattr(self._compiled and self._compiled.optimizer, "learning_rate", None)
+        require(not callable(follows), "The learning rate follows a schedule: compile with a number to set it.", TypeError)
         rate, ts = jnp.asarray(value, self._rate().dtype), self.train_state
         self.train_state = ts._replace(opt_state=optax.tree.set(ts.opt_state, learning_rate=rate))
 
@@ -251,8 +255,9 @@ class Sequential(Keras2Methods, Body):
                         compiled.transform, self._frozen(), compiled.loss_weight)
 
     def _rate(self) -> Array:
-        rate = optax.tree.get(self.train_state.opt_state, "learning_rate")
-        require(rate is not None, f"The optimizer {self.optimizer!r} keeps no learning rate: compile with one of "
+        optimizer = self._compiled and self._compiled.optimizer
+        rate = optimizers.rate_now(optimizer, self.train_state.opt_state)
+        require(rate is not None, f"The optimizer {optimizer!r} keeps no learning rate: compile with one of "
                 "jaxseq.optimizers.", AttributeError)
         return rate
 
@@ -280,12 +285,6 @@ class Sequential(Keras2Methods, Body):
         assert self._compiled is not None
         require(self._compiled.loss is not None, f"{what} needs a loss: write model.compile(optimizer, loss='mse').")
         return self._compiled
-
-
-def _listed(callbacks: Iterable[Callback] | Callback | None) -> list[Callback]:
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
 
 
 def _reported(logs: Logs, as_dict: bool) -> float | list[float] | dict[str, float]:

@@ -70,6 +70,8 @@ def first_of(source: Source, fit: Callable[[Any], Any]) -> Any:
 class StreamedBatches:
     """Batches to predict, from a source. x: the first of them, fitted."""
 
+    rows = batch_size = None
+
     def __init__(self, source: Source, fit: Callable[[Any], np.ndarray], padded: bool, most: int | None):
         self.steps, self.x = source.length if most is None else most, first_of(source, fit)
         self._source, self._fit, self._padded, self._most, self._size = source, fit, padded, most, 0

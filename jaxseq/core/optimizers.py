@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import Field, FrozenInstanceError, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, Self, TypeGuard, dataclass_transform
 
 import numpy as np
@@ -17,12 +17,14 @@ import optax
 
 from jaxseq.core import muon, schedules, transforms
 from jaxseq.core.declared import Declared, from_config, to_config
+from jaxseq.core.live import Live, Rate, Standing
 from jaxseq.core.require import pick, require
 from jaxseq.core.transforms import Schedule, Transform
+from jaxseq.core.types import TrainState
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-class Optimizer(Declared):
+class Optimizer(Standing, Declared):
     """How gradients become updates. A subclass is a frozen dataclass whose `step` gives the Optax transformation.
 
     Fields of every optimizer, after its own:
@@ -36,6 +38,7 @@ class Optimizer(Declared):
     name: for the reader.
     `lr` is understood as learning_rate.
 
+    A declaration holds no numbers that change. `model.optimizer` is a copy that knows its model (see `bound_to`).
     Differs from Keras 2, where clipnorm is that of all gradients as one vector, and from Keras 3, which takes one of the
     three ways to clip alone.
     """
@@ -56,9 +59,11 @@ class Optimizer(Declared):
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __init_subclass__(cls) -> None:
-        dataclass(frozen=True, repr=False)(cls)
+        dataclass(frozen=True, repr=False, eq=False)(cls)
         cls.__init__ = _in_keras_words(cls.__init__)
-        cls.__setattr__ = _refused
+        cls.__setattr__ = Standing.__setattr__
+        if "learning_rate" in vars(cls):
+            del cls.learning_rate           # the field keeps its default; what is read is `Rate`
 
     def __post_init__(self):
         for each in fields(self):
@@ -70,8 +75,20 @@ class Optimizer(Declared):
                 "global_clipnorm for all as one; write one of them.")
 
     def __repr__(self) -> str:
-        shown = [each for each in fields(self) if each.name not in _COMMON or getattr(self, each.name) != each.default]
-        return f"{type(self).__name__}({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in shown)})"
+        usual = {each.name: each.default for each in fields(self) if each.name in _COMMON}
+        shown = [f"{name}={value!r}" for name, value in self._settings().items() if name not in usual or value != usual[name]]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, Optimizer) and self._settings() == other._settings()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._settings().values()))
+
+    def _settings(self) -> dict[str, Any]:
+        """{field: value}, the rate as a constructor would be given it."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value.setting if isinstance(value, Live) else value for name, value in given.items()}
 
     def step(self) -> Transform:
         """The gradients' way to updates, in an `at_rate`."""
@@ -93,7 +110,7 @@ class Optimizer(Declared):
         return transforms.averaging(whole, self.ema_momentum, self.ema_overwrite_frequency, batches)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"learning_rate": to_config(self.learning_rate)}
+        return super().get_config() | {"learning_rate": to_config(self._settings()["learning_rate"])}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -107,14 +124,9 @@ class Optimizer(Declared):
         return [clip(limit) for clip, limit in clips.items() if limit is not None]
 
 
-dataclass(frozen=True, repr=False)(Optimizer)
+dataclass(frozen=True, repr=False, eq=False)(Optimizer)
+Optimizer.learning_rate = Rate()                            # pyright: ignore[reportAttributeAccessIssue]
 _COMMON = {each.name for each in fields(Optimizer)} - {"learning_rate"}
-
-
-def _refused(optimizer: Optimizer, name: str, value: Any) -> None:
-    """What an assignment to a field says: the declaration is frozen, the rate in use stands in the model."""
-    raise FrozenInstanceError(f"{type(optimizer).__name__}.{name} cannot be changed: compile with another optimizer, or "
-                              f"write model.learning_rate = {value!r} for the rate of the next step.")
 
 
 def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
@@ -141,6 +153,8 @@ _STEPS = {"gradient_accumulation_steps": 2, "ema_overwrite_frequency": 1, "warmu
 
 def _settled(given: str, setting: Field, value: Any) -> Any:
     """The value of a setting as a plain number, bool or schedule; a ValueError for what it cannot be."""
+    if isinstance(value, Live):
+        return value.setting
     if isinstance(setting.default, bool):
         require(isinstance(value, bool | np.bool_), f"{given}: write True or False.")
         return bool(value)
@@ -427,7 +441,9 @@ def get(identifier: Any) -> Optimizer | Transform:
         return from_config("optimizer", identifier, CLASSES)
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
         return identifier()
-    if isinstance(identifier, Optimizer) or _is_optax(identifier):
+    if isinstance(identifier, Optimizer):
+        return identifier if identifier.owner is None else replace(identifier)      # of another model: its numbers stay there
+    if _is_optax(identifier):
         return identifier
     raise TypeError(f"optimizer={identifier!r}: write a name such as 'adam', jaxseq.optimizers.Adam(), or an Optax "
                     "transformation such as optax.adamw(1e-3).")
@@ -441,6 +457,24 @@ def transformation(optimizer: Optimizer | Transform) -> Transform:
 def averaged_weights(opt_state: Any) -> Any:
     """The average of the trained weights that use_ema keeps, of their structure; None without use_ema."""
     return opt_state.average if isinstance(opt_state, transforms.AverageState) else None
+
+
+def rate_now(optimizer: Optimizer | Transform, opt_state: Any) -> Any:
+    """The learning rate of the next update, without decay; None where the optimizer's state keeps none."""
+    schedule = getattr(optimizer, "learning_rate", None)
+    if not callable(schedule):
+        return optax.tree.get(opt_state, "learning_rate")
+    batches = getattr(optimizer, "gradient_accumulation_steps", None) or 1
+    return schedule(transforms.updates_made(opt_state) * batches + (batches - 1))
+
+
+def swapped_average(ts: TrainState) -> TrainState:
+    """The trained weights in the place of their average that use_ema keeps, and it in theirs; itself before the first step."""
+    kept = ts.opt_state
+    if not isinstance(kept, transforms.AverageState) or int(kept.batches) == 0:
+        return ts
+    trained = {name: ts.params[name] for name in kept.average}
+    return ts._replace(params={**ts.params, **kept.average}, opt_state=kept._replace(average=trained))
 
 
 def _is_optax(value: Any) -> TypeGuard[Transform]:

@@ -61,6 +61,21 @@ def at_rate(inner: Transform, learning_rate: float | Schedule, decay: float = 0.
     return Transform(init, update)
 
 
+def updates_made(opt_state: Any) -> Array:
+    """How many updates an optimizer with an `at_rate` has made: () int32."""
+    return next(state.step for state in jax.tree.leaves(opt_state, is_leaf=_keeps_a_rate) if _keeps_a_rate(state))
+
+
+def with_updates_made(opt_state: Any, count: Any) -> Any:
+    """The same state after so many updates, as far as decay and a schedule see it."""
+    set_to = lambda state: state._replace(step=jnp.asarray(count, jnp.int32)) if _keeps_a_rate(state) else state
+    return jax.tree.map(set_to, opt_state, is_leaf=_keeps_a_rate)
+
+
+def _keeps_a_rate(state: Any) -> bool:
+    return isinstance(state, RateState)
+
+
 def _shrunk(params: Any, rate: Array, weight_decay: Any) -> Any:
     each = weight_decay(params) if callable(weight_decay) else jax.tree.map(lambda w: weight_decay, params)
     return jax.tree.map(lambda w, share: w - w * (share * rate).astype(w.dtype), params, each)

@@ -462,7 +462,8 @@ def test_values():
 
 @pytest.mark.parametrize("call, message", [
     (lambda: K.set_value(X, Y), "K.set_value(x, value): arrays do not change. Write x = K.constant(value) for an array "
-     "of your own, layer.set_weights([...]) for weights, and LearningRateScheduler(...) for the learning rate."),
+     "of your own, layer.set_weights([...]) for weights, and K.set_value(model.optimizer.lr, value) for the learning "
+         "rate."),
     (lambda: K.batch_set_value([(X, Y)]), "Write model.set_weights([...]) or layer.set_weights([...])."),
     (lambda: K.update(X, Y), "Write a Layer whose apply returns (y, new state)."),
     (lambda: K.learning_phase(), "K.learning_phase(): every layer is told whether it trains. Write `if ctx.train:` in "

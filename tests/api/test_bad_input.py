@@ -473,7 +473,7 @@ def test_a_word_to_fit_that_means_nothing_is_refused(row, refuses):
     ("steps 0", {"steps": 0}, ValueError, f"steps=0: {WHOLE}"),
     ("steps 2.5", {"steps": 2.5}, ValueError, f"steps=2.5: {WHOLE}"),
     ("verbose 3", {"verbose": 3}, ValueError, "verbose=3: write one of 'auto', 0, 1, 2."),
-    ("callbacks of strings", {"callbacks": "History"}, TypeError, f"callbacks has 'H': {HOOKED}"),
+    ("callbacks of strings", {"callbacks": "History"}, TypeError, f"callbacks has 'History': {HOOKED}"),
 )
 def test_a_word_to_evaluate_or_predict_that_means_nothing_is_refused(row, method, refuses):
     words, error, message = row

@@ -81,7 +81,7 @@ def test_a_callback_knows_its_model_and_the_run(model, data):
     curious = Curious()
     model.fit(*data, batch_size=16, epochs=2, callbacks=curious, verbose=0)         # one callback needs no list
     assert curious.found == (model, {"epochs": 2, "steps": 3, "batch_size": 16, "samples": 40, "do_validation": False,
-                                     "verbose": 0, "metrics": ["accuracy"]})
+                                     "verbose": 0, "metrics": ["loss", "accuracy"]})
 
 
 def test_the_names_of_keras_2_are_called_for_training_batches(model, data):
@@ -95,7 +95,9 @@ def test_the_names_of_keras_2_are_called_for_training_batches(model, data):
             seen.append(("end", batch, sorted(logs)))
 
     model.fit(*data, batch_size=16, validation_data=tuple(data), callbacks=[Old()], verbose=0)
-    assert seen == [entry for batch in range(3) for entry in (("begin", batch, {}), ("end", batch, ["accuracy", "loss"]))]
+    sizes = 16, 16, 8
+    assert seen == [entry for batch, size in enumerate(sizes) for entry in (
+        ("begin", batch, {"batch": batch, "size": size}), ("end", batch, ["accuracy", "batch", "loss", "size"]))]
 
 
 def test_batch_logs_are_the_means_of_the_epoch_so_far(model, data):

@@ -6,6 +6,7 @@ import threading
 import urllib.parse
 
 import keras
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -106,6 +107,47 @@ def test_tensorboard_reads_what_was_written(model, data, tmp_path):
     assert [value for _, value in validation["epoch_loss"]] == pytest.approx(history.history["val_loss"])
     assert len(train["batch_loss"]) >= 3
     assert tags["histograms"] == [f"{layer}/{weight}" for layer, weights in model.params.items() for weight in weights]
+
+
+def test_tensorboard_writes_the_rate_evaluations_speed_and_pictures(model, data, tmp_path):
+    x, y = data
+    model.learning_rate = 0.25
+    board = TensorBoard(tmp_path, histogram_freq=1, write_images=True, write_steps_per_second=True)
+    for _ in range(2):                                              # the second run begins new files beside the first
+        history = model.fit(x, y, batch_size=8, epochs=2, verbose=0, validation_split=0.5, callbacks=[board])
+    model.train_on_batch(x, y)
+    measured = model.evaluate(x, y, verbose=0, callbacks=[board])
+    train, tags = scalars(tmp_path / "train")
+    validation, _ = scalars(tmp_path / "validation")
+    assert train["epoch_learning_rate"] == [(0, 0.25), (1, 0.25)] * 2           # of one second, and none overwrites the other
+    assert len(train["epoch_steps_per_second"]) == 4 and all(value > 0 for _, value in train["epoch_steps_per_second"])
+    assert set(tags["images"]) == {f"{layer}/{weight}/image" for layer, each in model.params.items() for weight in each}
+    evaluations = dict(validation["evaluation_loss_vs_iterations"])
+    assert list(evaluations) == [3, 6, 9, 12, 13]
+    assert [evaluations[12], evaluations[13]] == pytest.approx([history.history["val_loss"][-1], measured[0]])
+
+
+def test_a_metric_of_several_numbers_is_recorded(tmp_path, server):
+    logs = [{"loss": 0.5, "f1_score": np.array([0.25, 0.5], np.float32)}]
+    written(CSVLogger(tmp_path / "log.csv"), logs=logs)
+    assert (tmp_path / "log.csv").read_text().splitlines() == ["epoch,f1_score,loss", '0,"[0.25, 0.5]",0.5']
+    address, came = server
+    written(RemoteMonitor(address, send_as_json=True), logs=logs)
+    assert json.loads(came[0][2]) == {"epoch": 0, "loss": 0.5, "f1_score": [0.25, 0.5]}
+
+
+def test_a_validation_that_comes_later_has_its_columns(model, data, tmp_path):
+    x, y = data
+    model.fit(x, y, epochs=3, verbose=0, validation_split=0.5, validation_freq=2, callbacks=[CSVLogger(tmp_path / "log.csv")])
+    header, *rows = (line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines())
+    assert header == ["epoch", "accuracy", "loss", "val_loss", "val_accuracy"]
+    assert [row[3] == "NA" for row in rows] == [True, False, True]
+
+
+@pytest.mark.parametrize("argument", ["write_grads", "embeddings_freq"])
+def test_what_tensorboard_does_not_write_is_said(argument):
+    with pytest.warns(UserWarning, match=rf"^TensorBoard\({argument}=1\): jaxseq does not write these\.$"):
+        TensorBoard(**{argument: 1})
 
 
 def test_update_freq_is_checked():

@@ -13,6 +13,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxseq.api.backend.inputs import array
+from jaxseq.core.live import Live
 from jaxseq.core.require import require
 
 __all__ = [
@@ -55,15 +56,24 @@ def clear_session() -> None:
     """Does nothing, so that programs which call it run: no graph grows, and layer names are counted in each model."""
 
 
-def set_value(x: Any, value: Any) -> NoReturn:
-    """Raises RuntimeError: arrays do not change."""
-    _refuse("set_value(x, value)", "arrays do not change", "x = K.constant(value) for an array of your own, "
-            "layer.set_weights([...]) for weights, and LearningRateScheduler(...) for the learning rate")
+def set_value(x: Any, value: Any) -> None:
+    """Sets model.optimizer.lr, or its iterations, for the next step.
+
+    Raises: RuntimeError for anything else: arrays do not change.
+    """
+    if not isinstance(x, Live):
+        _refuse("set_value(x, value)", "arrays do not change", "x = K.constant(value) for an array of your own, "
+                "layer.set_weights([...]) for weights, and K.set_value(model.optimizer.lr, value) for the learning rate")
+    x.assign(value)
 
 
-def batch_set_value(tuples: Any) -> NoReturn:
-    """Raises RuntimeError: arrays do not change."""
-    _refuse("batch_set_value(tuples)", "arrays do not change", "model.set_weights([...]) or layer.set_weights([...])")
+def batch_set_value(tuples: Any) -> None:
+    """set_value(x, value) for each of the pairs (x, value)."""
+    pairs = list(tuples)
+    if not all(isinstance(x, Live) for x, _ in pairs):
+        _refuse("batch_set_value(tuples)", "arrays do not change", "model.set_weights([...]) or layer.set_weights([...])")
+    for x, value in pairs:
+        set_value(x, value)
 
 
 def update(x: Any, new_x: Any) -> NoReturn:
