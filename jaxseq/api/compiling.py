@@ -35,23 +35,24 @@ def interpreted(optimizer: Any, loss: Any, measured: Any, loss_weights: Any = No
 
 
 def _metrics(measured: Any, weighted: Any, loss: Any, output: str | None) -> tuple[metrics.Metric, ...]:
-    """The metrics in order, each under a name of its own: the second 'mse' is mse_1, one that is weighted weighted_mse."""
+    """The metrics in order, each under a name of its own: the second 'mse' is mse_1, or where it is weighted weighted_mse."""
     found: list[metrics.Metric] = []
-    for argument, listed in ("metrics", measured), ("weighted_metrics", weighted):
-        plain = {"loss", *(other.name for other in found)}
-        for each in _listed(argument, listed, output):
-            metric = metrics.get(each, loss)
-            _check_scale(metric, loss)
-            name = f"weighted_{metric.name}" if metric.name in plain - {"loss"} and listed is weighted else metric.name
-            found.append(metric._replace(name=_free(name, {"loss", *(other.name for other in found)}),
-                                         weighted=argument == "weighted_metrics"))
+    asked = [(False, each) for each in _listed("metrics", measured, output)]
+    asked += [(True, each) for each in _listed("weighted_metrics", weighted, output)]
+    for is_weighted, each in asked:
+        metric = metrics.get(each, loss)
+        _check_scale(metric, loss)
+        taken = {"loss", *(other.name for other in found)}
+        name = _free(metric.name, taken, f"weighted_{metric.name}" if is_weighted else metric.name)
+        found.append(metric._replace(name=name, weighted=is_weighted))
     return tuple(found)
 
 
-def _free(name: str, taken: set[str]) -> str:
-    free, count = name, 1
+def _free(name: str, taken: set[str], second: str) -> str:
+    """`name` where it is free, else `second`, with a number behind it where that is taken, too."""
+    free, count = name if name not in taken else second, 1
     while free in taken:
-        free, count = f"{name}_{count}", count + 1
+        free, count = f"{second}_{count}", count + 1
     return free
 
 

@@ -49,6 +49,8 @@ class Spelled:
     other_words: ClassVar[tuple[str, ...]] = ()     # keywords that are understood and stand in no signature
 
     def __new__(cls, *values: Any, **words: Any) -> Self:
+        own = cls.__init__ is not object.__init__       # which takes anything beside a `__new__` like this one
+        require(own or not (values or words), f"{cls.__name__} takes no arguments.", TypeError)
         known = _keywords(cls.__init__) if words else None
         if known is not None:
             known_words(cls.__name__, words, {*known, *cls.other_words})

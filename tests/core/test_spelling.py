@@ -13,7 +13,8 @@ from jaxseq.utils import Sequence
 
 CLASSES = sorted({each for module in (callbacks, constraints, initializers, losses, metrics, optimizers, optimizers.schedules,
                                       regularizers) for each in vars(module).values()
-                  if inspect.isclass(each) and issubclass(each, Declared | callbacks.Callback)}, key=lambda each: each.__name__)
+                  if inspect.isclass(each) and issubclass(each, Declared | callbacks.Callback)
+                  and each.__init__ is not object.__init__}, key=lambda each: each.__name__)
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
@@ -40,7 +41,8 @@ def test_every_class_names_what_it_does_not_know(cls):
     (lambda: Sequential().train_on_batch(1, 2, sampel_weight=1), "train_on_batch takes no argument 'sampel_weight'. Did you "
      "mean 'sample_weight' or 'class_weight'?"),
     (lambda: Dense(3, activaton="relu"), "Dense takes no argument 'activaton'. Did you mean 'activation'?"),
-    (lambda: LSTM(3, return_sequence=True), "LSTM takes no argument 'return_sequence'. Did you mean 'return_sequences'?"),
+    (lambda: LSTM(3, return_sequence=True), "LSTM takes no argument 'return_sequence'. Did you mean 'return_sequences' or "
+     "'return_state'?"),
 ])
 def test_the_nearest_is_named(call, message):
     with pytest.raises(TypeError) as error:
@@ -66,6 +68,17 @@ def test_what_is_known_passes_and_so_does_a_class_that_takes_everything():
     assert optimizers.Adam(lr=0.5).learning_rate == 0.5
     with pytest.raises(TypeError, match="Own takes no argument 'oftn'. Did you mean 'often'?"):
         Own(oftn=3)
+
+
+@pytest.mark.parametrize("make", [lambda cls: cls(3), lambda cls: cls(value=3)])
+def test_a_class_without_a_constructor_takes_nothing(make):
+    class Own(regularizers.Regularizer):
+        def __call__(self, w):
+            return w.sum()
+
+    assert isinstance(Own(), regularizers.Regularizer)
+    with pytest.raises(TypeError, match="^Own takes no arguments.$"):
+        make(Own)
 
 
 def test_a_function_keeps_its_name_and_its_signature():
