@@ -174,6 +174,11 @@ class Body:
         self._train_state = value
 
     @property
+    def drawn(self) -> bool:
+        """Whether the model has its weights already; they are drawn when they are first asked for."""
+        return self._train_state is not None
+
+    @property
     def params(self) -> dict[str, Any]:
         """{layer: {weight: array}} of what is trained, in the layers' order. Assign a tree of that form to replace it."""
         return self._ordered("params")
@@ -290,6 +295,12 @@ class Body:
     def _declare(self, shape: Shape | None, batch_size: int | None) -> None:
         require(self._train_state is None, "The model has its weights already: declare the input before they are drawn.")
         self._architecture.declare(shape, batch_size=batch_size)
+
+    def _settle(self) -> None:
+        """Gives the layers of a copied or unpickled model their place in it."""
+        cache.switch_on()
+        for name, layer in self._architecture.layers:
+            layer.bind(self, name)
 
     def _changed(self) -> None:
         """After the layers changed: programs are stale; weights of layers that stayed are kept, new ones are drawn."""

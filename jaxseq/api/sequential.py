@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxseq.api import intake, loop, weights
+from jaxseq.api import intake, loop, pickling, weights
 from jaxseq.api.ahead import Ahead
 from jaxseq.api.body import Body
 from jaxseq.api.callbacks import Callback, CallbackList, Logs
@@ -34,12 +34,13 @@ class Programs(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """What compile() was told, interpreted."""
+    """What compile() was told, interpreted; and `given`, its optimizer, loss and metrics as they were written."""
 
     optimizer: Any
     transform: optax.GradientTransformation
     loss: losses.LossFn | None
     metrics: tuple[metrics.Metric, ...]
+    given: tuple[Any, Any, Any]
 
 
 class Sequential(Keras2Methods, Body):
@@ -187,6 +188,12 @@ class Sequential(Keras2Methods, Body):
         return None if self._compiled is None else self._compiled.optimizer
 
     @property
+    def compile_arguments(self) -> dict[str, Any]:
+        """What compile() was given, so that another model can be compiled alike: other.compile(**model.compile_arguments)."""
+        optimizer, loss, measured = self._need_compile("compile_arguments").given
+        return {"optimizer": optimizer, "loss": loss, "metrics": list(measured), "run_eagerly": self.run_eagerly}
+
+    @property
     def learning_rate(self) -> float:
         """The learning rate that stands in the optimizer's state. Assign a number to change it for the next step."""
         return float(self._rate())
@@ -199,6 +206,17 @@ class Sequential(Keras2Methods, Body):
         require(not scheduled, "The learning rate follows a schedule: compile with a number to set it.", TypeError)
         rate, ts = jnp.asarray(value, self._rate().dtype), self.train_state
         self._train_state = ts._replace(opt_state=optax.tree.set(ts.opt_state, learning_rate=rate))
+
+    # ---- copies and pickles
+
+    def __getstate__(self) -> dict[str, Any]:
+        given = None if self._compiled is None else self._compiled.given
+        return pickling.packed({**vars(self), "_compiled": given, "_programs": {}, "_predict": None})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        given = state["_compiled"]
+        vars(self).update(pickling.unpacked(state), _compiled=None if given is None else interpreted(*given))
+        self._settle()
 
     # ---- what the loops ask
 
@@ -273,10 +291,11 @@ class Sequential(Keras2Methods, Body):
 
 def interpreted(optimizer: Any, loss: Any, measured: Any) -> Compiled:
     """compile()'s arguments as the core takes them."""
-    optimizer = optimizers.get(optimizer)
-    loss = None if loss is None else losses.get(loss)
     require(measured is None or isinstance(measured, list | tuple), f"metrics={measured!r}: write a list, "
             f"metrics=[{measured!r}].", TypeError)
+    given = optimizer, loss, tuple(measured or ())
+    optimizer = optimizers.get(optimizer)
+    loss = None if loss is None else losses.get(loss)
     found: list[metrics.Metric] = []
     for each in measured or ():
         metric = metrics.get(each, loss)
@@ -285,7 +304,7 @@ def interpreted(optimizer: Any, loss: Any, measured: Any) -> Compiled:
         while name in taken:
             name, count = f"{metric.name}_{count}", count + 1
         found.append(metric._replace(name=name))
-    return Compiled(optimizer, optimizers.transformation(optimizer), loss, tuple(found))
+    return Compiled(optimizer, optimizers.transformation(optimizer), loss, tuple(found), given)
 
 
 def _listed(callbacks: Iterable[Callback] | Callback | None) -> list[Callback]:

@@ -51,6 +51,11 @@ class Handle:
         require(isinstance(value, bool), f"trainable={value!r}: write True or False.", TypeError)
         object.__setattr__(self, "trainable", value)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles take along: the declaration. A copy stands in no model."""
+        own = {field: value for field, value in vars(self).items() if field != "_home"}
+        return {**own, "name": self._own_name()}
+
     def bind(self, model: Owner, name: str) -> None:
         """Gives the layer its place in `model`, under `name`."""
         require(self.owner is None or self.owner is model, f"{self!r} already stands in another model. Write a new layer "
