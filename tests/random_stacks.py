@@ -45,6 +45,7 @@ small, length = st.integers(2, 4), st.integers(2, 5)
 activation = st.sampled_from(["relu", "tanh", "sigmoid", "linear", "elu", "selu", "softplus", "softsign", "swish", "gelu",
                               "hard_sigmoid", "softmax", "leaky_relu", "mish", "silu", "relu6"])
 regularizer = st.sampled_from([None, None, None, "l1", "l2"])
+padding = st.sampled_from(["valid", "same"])
 recurrence = st.sampled_from(["LSTM", "GRU", "SimpleRNN"])
 
 
@@ -111,23 +112,23 @@ def per_step(draw, shape):
 
 
 def conv1d(draw, shape):
-    padding = draw(st.sampled_from(["valid", "same", "causal"]))
+    border = draw(st.sampled_from(["valid", "same", "causal"]))
     size = draw(st.integers(1, min(3, shape[0])))
-    stretched = padding == "valid" and 2 * (size - 1) + 1 > shape[0]
+    stretched = border == "valid" and 2 * (size - 1) + 1 > shape[0]
     how = draw(st.sampled_from([{}, {"strides": 2}, {} if stretched else {"dilation_rate": 2}]))
-    return "Conv1D", weighted(draw, filters=draw(small), kernel_size=size, padding=padding, **how)
+    return "Conv1D", weighted(draw, filters=draw(small), kernel_size=size, padding=border, **how)
 
 
 def separable1d(draw, shape):
     size = draw(st.integers(1, min(3, shape[0])))
-    words = {"filters": draw(small), "kernel_size": size, "padding": draw(st.sampled_from(["valid", "same"])),
+    words = {"filters": draw(small), "kernel_size": size, "padding": draw(padding),
              "depth_multiplier": draw(st.integers(1, 2)), "activation": draw(activation)}
     return "SeparableConv1D", words
 
 
 def pool1d(draw, shape):
     name = draw(st.sampled_from(["MaxPooling1D", "AveragePooling1D"]))
-    words = {"pool_size": draw(st.integers(1, min(3, shape[0]))), "padding": draw(st.sampled_from(["valid", "same"]))}
+    words = {"pool_size": draw(st.integers(1, min(3, shape[0]))), "padding": draw(padding)}
     return name, {**words, "strides": draw(st.sampled_from([None, 1, 2]))}
 
 
@@ -147,13 +148,13 @@ def permuted(draw, shape):
 def conv2d(draw, shape):
     size = tuple(draw(st.integers(1, min(3, length))) for length in shape[:2])
     how = draw(st.sampled_from([{}, {"strides": (2, 1)}]))
-    return "Conv2D", weighted(draw, filters=draw(small), kernel_size=size, padding=draw(st.sampled_from(["valid", "same"])), **how)
+    return "Conv2D", weighted(draw, filters=draw(small), kernel_size=size, padding=draw(padding), **how)
 
 
 def other_conv2d(draw, shape):
     size = tuple(draw(st.integers(1, min(2, length))) for length in shape[:2])
     name = draw(st.sampled_from(["SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose"]))
-    words = {"kernel_size": size, "padding": draw(st.sampled_from(["valid", "same"])), "activation": draw(activation)}
+    words = {"kernel_size": size, "padding": draw(padding), "activation": draw(activation)}
     words |= {} if name == "DepthwiseConv2D" else {"filters": draw(small)}
     return name, words | ({"strides": 2} if name == "Conv2DTranspose" else {"depth_multiplier": draw(st.integers(1, 2))})
 
@@ -161,7 +162,7 @@ def other_conv2d(draw, shape):
 def pool2d(draw, shape):
     name = draw(st.sampled_from(["MaxPooling2D", "AveragePooling2D"]))
     size = tuple(draw(st.integers(1, min(2, length))) for length in shape[:2])
-    return name, {"pool_size": size, "strides": draw(st.sampled_from([None, 1])), "padding": draw(st.sampled_from(["valid", "same"]))}
+    return name, {"pool_size": size, "strides": draw(st.sampled_from([None, 1])), "padding": draw(padding)}
 
 
 def moved2d(draw, shape):

@@ -64,7 +64,8 @@ def built(function: Callable[..., Any], words: dict[str, Any], seed: int | None)
     """The compiled model that a function of the user's gives, its draws from `seed` where there is one."""
     model = function(**words)
     name = getattr(function, "__name__", repr(function))
-    require(isinstance(model, Sequential), f"{name} gave {type(model).__name__}: it must return a compiled Sequential.", TypeError)
+    require(isinstance(model, Sequential), f"{name} gave {type(model).__name__}: it must return a compiled Sequential.",
+            TypeError)
     if seed is None:
         return ready(model)
     require(not model.drawn, f"The model that {name} gave has its weights already, and they do not follow from "

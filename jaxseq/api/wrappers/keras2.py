@@ -136,7 +136,8 @@ class KerasClassifier(ClassifierMixin, Wrapper):
         if one_hot:
             self.classes_ = np.arange(y.shape[1])
         self.n_classes_ = len(self.classes_)
-        require(self.n_classes_ > 1, f"A classifier cannot train on one class alone; all of y is {self.classes_[0]!r}.")
+        require(self.n_classes_ > 1, "A classifier cannot train on one class alone; all of y is "
+                f"{self.classes_.tolist()[0]!r}.")
         model = self._built()
         wanted = losses.plain(losses.get(model.compile_arguments["loss"])) is losses.categorical_crossentropy
         target = y if one_hot else to_categorical(numbers, self.n_classes_) if wanted else numbers

@@ -88,7 +88,7 @@ class SKLearnClassifier(ClassifierMixin, Wrapper):
     def _prepared(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         X, y = fitting.checked(self, X, y, multi_output=True)
         classes, numbers = np.unique(fitting.labels(y), return_inverse=True)
-        require(len(classes) > 1, f"A classifier cannot train on one class alone; all of y is {classes[0]!r}.")
+        require(len(classes) > 1, f"A classifier cannot train on one class alone; all of y is {classes.tolist()[0]!r}.")
         kept = self.classes_ if self.warm_start and hasattr(self, "model_") else classes
         require(np.array_equal(classes, kept), f"y has the classes {classes.tolist()}, and the model that warm_start goes on "
                 f"with has {kept.tolist()}.")
@@ -114,8 +114,9 @@ class SKLearnClassifier(ClassifierMixin, Wrapper):
 
     def _by_class(self, X: Any) -> np.ndarray:
         outputs = self._outputs(X)
-        require(outputs.shape[1:] == self.classes_.shape, f"The model gives {outputs.shape} for {len(self.classes_)} classes: end "
-                f"it with Dense({len(self.classes_)}, activation='softmax').")
+        count = len(self.classes_)
+        require(outputs.shape[1:] == (count,), f"The model gives {outputs.shape} for {count} classes: end it with "
+                f"Dense({count}, activation='softmax').")
         return outputs
 
     def __sklearn_tags__(self) -> Any:

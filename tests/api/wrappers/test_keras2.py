@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 import jaxseq
 from jaxseq.layers import Dense
 from jaxseq.models import Sequential
+from jaxseq.optimizers import Adam
 from jaxseq.wrappers.scikit_learn import KerasClassifier, KerasRegressor
 
 SOME = {"epochs": 8, "batch_size": 10, "verbose": 0}
@@ -22,7 +23,7 @@ SOME = {"epochs": 8, "batch_size": 10, "verbose": 0}
 
 def network(neurons=4, loss="sparse_categorical_crossentropy", outputs=3, activation="softmax"):
     model = Sequential([Dense(neurons, activation="relu", input_dim=2), Dense(outputs, activation=activation)])
-    model.compile("adam", loss)
+    model.compile(Adam(0.02), loss)
     return model
 
 
@@ -54,8 +55,8 @@ def test_words_go_to_those_that_take_them(points):
 def test_labels_come_out_as_they_went_in(points, loss, outputs, activation, names):
     x, y = points
     x, y = (x, y) if names == 3 else (x[y != "west"], y[y != "west"])
-    estimator = KerasClassifier(network, loss=loss, outputs=outputs, activation=activation, neurons=8, random_state=0, epochs=40,
-                                batch_size=10, verbose=0).fit(x, y)
+    estimator = KerasClassifier(network, loss=loss, outputs=outputs, activation=activation, neurons=8, random_state=0,
+                                epochs=25, batch_size=10, verbose=0).fit(x, y)
     assert estimator.classes_.tolist() == ["east", "north", "west"][:names] and estimator.n_classes_ == names
     assert estimator.score(x, y) == accuracy_score(y, estimator.predict(x)) > 0.85
     p = estimator.predict_proba(x)
@@ -96,12 +97,19 @@ def test_weights_of_rows_reach_the_model(slope):
 def test_a_search_over_epochs_batch_size_and_neurons(points):
     x, y = points
     grid = {"epochs": [1, 12], "batch_size": [10, 20], "neurons": [1, 6]}
-    one, two = (GridSearchCV(KerasClassifier(build_fn=network, verbose=0, random_state=0), grid, cv=2, n_jobs=jobs).fit(x, y)
-                for jobs in (1, 2))
+    search = GridSearchCV(KerasClassifier(build_fn=network, verbose=0, random_state=0), grid, cv=2).fit(x, y)
+    best = search.best_estimator_.model
+    assert len(search.cv_results_["params"]) == 8 and search.best_params_["epochs"] == 12
+    assert best.layers[0].units == search.best_params_["neurons"] and best.seed == 0
+
+
+def test_a_search_in_several_processes_gives_the_same(points):
+    x, y = points
+    one, two = (GridSearchCV(KerasClassifier(network, neurons=6, random_state=0, **SOME), {"epochs": [1, 12]}, cv=2, n_jobs=jobs)
+                .fit(x, y) for jobs in (1, 2))
     assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
-    assert one.best_params_ == two.best_params_ and one.best_params_["epochs"] == 12
+    assert one.best_params_ == two.best_params_ == {"epochs": 12}
     assert one.best_estimator_.model.fingerprint() == two.best_estimator_.model.fingerprint()
-    assert one.best_estimator_.model.layers[0].units == one.best_params_["neurons"]
 
 
 def test_in_a_pipeline_with_words_for_its_step(points):

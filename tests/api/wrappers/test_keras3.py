@@ -44,7 +44,7 @@ def test_a_classifier_learns_names(points):
     estimator = SKLearnClassifier(hidden, model_kwargs={"units": 8}, fit_kwargs={**SOME, "epochs": 40}, random_state=1)
     assert estimator.fit(x, y) is estimator
     assert estimator.classes_.tolist() == ["east", "north", "west"] and estimator.n_features_in_ == 2
-    assert estimator.score(x, y) > 0.9 == (estimator.predict(x) == y).mean() > 0.9 or estimator.score(x, y) > 0.9
+    assert estimator.score(x, y) == (estimator.predict(x) == y).mean() > 0.9
     assert len(estimator.history_.history["accuracy"]) == 40
     p = estimator.predict_proba(x)
     assert_array_equal(estimator.classes_[p.argmax(1)], estimator.predict(x))
@@ -112,7 +112,8 @@ def test_warm_start_goes_on_with_the_weights(slope):
 def test_warm_start_wants_the_same_classes(points, refuses):
     x, y = points
     estimator = SKLearnClassifier(softmax, warm_start=True, fit_kwargs=SOME).fit(x, y)
-    with refuses("y has the classes ['east', 'west'], and the model that warm_start goes on with has ['east', 'north', 'west']."):
+    with refuses("y has the classes ['east', 'west'], and the model that warm_start goes on with has ['east', 'north', "
+                 "'west']."):
         estimator.fit(x[y != "north"], y[y != "north"])
 
 
@@ -127,7 +128,7 @@ def test_two_classes_have_one_number_that_decides(points):
 
 def test_a_regressor_of_one_target_and_of_several(slope):
     x, y = slope
-    estimator = SKLearnRegressor(line, fit_kwargs={**SOME, "epochs": 60}, random_state=0)
+    estimator = SKLearnRegressor(line, fit_kwargs={**SOME, "epochs": 20}, random_state=0)
     assert estimator.fit(x, y).predict(x).shape == (60,) and estimator.score(x, y) > 0.95
     assert estimator.fit(x, y[:, None]).predict(x).shape == (60, 1)
     assert estimator.fit(x, np.c_[y, -y]).predict(x).shape == (60, 2)
@@ -205,7 +206,8 @@ def test_what_is_no_use_is_refused_before_the_first_step(points, slope, refuses)
         SKLearnClassifier(Sequential([Dense(3)])).fit(x, y)
     with refuses("The model is not compiled: write model.compile(optimizer, loss) before it is wrapped.", RuntimeError):
         SKLearnClassifier(lambda X, y: Sequential([Dense(3)])).fit(x, y)
-    with refuses("model_kwargs={'units': 2} are for a function that makes the model, and model is a Sequential. Leave them out."):
+    with refuses("model_kwargs={'units': 2} are for a function that makes the model, and model is a Sequential. Leave them "
+                 "out."):
         SKLearnClassifier(classifier(), model_kwargs={"units": 2}).fit(x, y)
     with refuses("Unknown label type: continuous. A classifier takes one class for each row: pass y of shape (n,), or a "
                  "regressor for targets that are measured."):
@@ -243,7 +245,7 @@ def test_a_random_state_does_not_throw_weights_away(points, refuses):
         model.set_weights([np.ones((2, 3)), np.zeros(3)])
         return model
 
-    kept = SKLearnClassifier(pretrained, fit_kwargs={**SOME, "epochs": 0 + 1}).fit(x, y)
+    kept = SKLearnClassifier(pretrained, fit_kwargs={**SOME, "epochs": 1}).fit(x, y)
     assert np.abs(kept.model_.get_weights()[0] - 1).max() < 0.5
     with refuses("The model that pretrained gave has its weights already, and they do not follow from random_state=1: let the "
                  "function take seed and write Sequential(seed=seed)."):

@@ -2,11 +2,12 @@
 
 from jaxseq.layers import Dense
 from jaxseq.models import Sequential
+from jaxseq.optimizers import SGD
 
 
 def classifier(classes=3, seed=None, loss="categorical_crossentropy"):
     model = Sequential([Dense(classes, activation="softmax")], seed=seed)
-    model.compile("sgd", loss)
+    model.compile(SGD(0.1), loss)
     return model
 
 
@@ -16,5 +17,5 @@ def softmax(X, y, seed=None):
 
 def line(X, y, seed=None):
     model = Sequential([Dense(y.shape[1])], seed=seed)
-    model.compile("sgd", "mse")
+    model.compile(SGD(0.1), "mse")
     return model
