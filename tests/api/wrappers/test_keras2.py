@@ -105,8 +105,8 @@ def test_a_search_over_epochs_batch_size_and_neurons(points):
 
 def test_a_search_in_several_processes_gives_the_same(points):
     x, y = points
-    one, two = (GridSearchCV(KerasClassifier(network, neurons=6, random_state=0, **SOME), {"epochs": [1, 12]}, cv=2, n_jobs=jobs)
-                .fit(x, y) for jobs in (1, 2))
+    estimator = KerasClassifier(network, neurons=6, random_state=0, **SOME)
+    one, two = (GridSearchCV(estimator, {"epochs": [1, 12]}, cv=2, n_jobs=jobs).fit(x, y) for jobs in (1, 2))
     assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
     assert one.best_params_ == two.best_params_ == {"epochs": 12}
     assert one.best_estimator_.model.fingerprint() == two.best_estimator_.model.fingerprint()
