@@ -2,7 +2,8 @@
 
 A stack is the shape of its input, its dtype, and [(class, words)], a word being plain data or a further (class, words).
 What is left out, because docs/differences.md says that the two differ there: masks beside go_backwards, activity penalties
-within wrappers, rows that are masked throughout, dropout in training.
+within wrappers, rows that are masked throughout, dropout in training. And a Softmax beside
+a mask, which Keras lays on the features.
 """
 
 from __future__ import annotations
@@ -203,11 +204,14 @@ def stacks(draw, most: int = 5) -> Stack:
     """A stack of up to `most` further layers, each of which fits the output of those before it."""
     stack = draw(beginnings())
     shape, dtype = (None, *stack.shape), stack.dtype
+    masked = any(name == "Masking" or words.get("mask_zero") for name, words in stack.layers)
     for each in stack.layers:
         shape, dtype = chain.shapes("", made(jaxseq, each), shape, dtype)
-    for _ in range(draw(st.integers(1, most))):
+    for _ in range(draw(st.integers(0 if stack.layers else 1, most))):
         choices = [each for each in BY_RANK[len(shape) - 1] if each not in NEEDS_WIDTH or shape[-1] > 1]
         layer = draw(st.sampled_from(choices))(draw, shape[1:])
+        if masked and layer[0] == "Softmax":
+            continue
         shape, dtype = chain.shapes("", made(jaxseq, layer), shape, dtype)
         stack.layers.append(layer)
     return stack
