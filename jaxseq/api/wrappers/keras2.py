@@ -124,9 +124,8 @@ class KerasClassifier(ClassifierMixin, Wrapper):
     categorical_crossentropy; or one-hot rows (rows, classes). After fit there are classes_, the labels in order, and
     n_classes_. The model ends with an output for each class, or for two classes with one, the second's probability.
     score is the accuracy of predict; other than in Keras 2 no metric has to be compiled for it.
+    Its arguments: see `Wrapper`.
     """
-
-    __doc__ += Wrapper.__doc__ or ""
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **words: Any) -> Self:
         """Builds a model and trains it. words: of Sequential.fit; they win over sk_params."""
@@ -168,10 +167,8 @@ class KerasClassifier(ClassifierMixin, Wrapper):
 class KerasRegressor(RegressorMixin, Wrapper):
     """A model as a regressor of scikit-learn, for one target (rows,) or several (rows, targets).
 
-    score is minus the loss, as in Keras 2, and not R^2: larger is better.
+    score is minus the loss, as in Keras 2, and not R^2: larger is better. Its arguments: see `Wrapper`.
     """
-
-    __doc__ += Wrapper.__doc__ or ""
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **words: Any) -> Self:
         """Builds a model and trains it. words: of Sequential.fit; they win over sk_params."""

@@ -80,10 +80,9 @@ class SKLearnClassifier(ClassifierMixin, Wrapper):
     The model ends with an output for each class, such as Dense(y.shape[1], activation="softmax"), and is compiled with a
     loss for one-hot rows, such as "categorical_crossentropy". After fit there is classes_, the labels in order.
     Raises: ValueError for targets that are no classes, and for a single class.
+    Its arguments: see `Wrapper`.
     Differs from Keras 3 in decision_function for two classes, and in that predict gives (rows,) for a column y.
     """
-
-    __doc__ += Wrapper.__doc__ or ""
 
     def _prepared(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         X, y = fitting.checked(self, X, y, multi_output=True)
@@ -126,9 +125,7 @@ class SKLearnClassifier(ClassifierMixin, Wrapper):
 
 
 class SKLearnRegressor(RegressorMixin, Wrapper):
-    """A model as a regressor of scikit-learn, for one target (rows,) or several (rows, targets)."""
-
-    __doc__ += Wrapper.__doc__ or ""
+    """A model as a regressor of scikit-learn, for one target (rows,) or several (rows, targets). See `Wrapper`."""
 
     def predict(self, X: Any) -> np.ndarray:
         """The outputs: (rows,) where fit was given y (rows,)."""
@@ -143,9 +140,7 @@ class SKLearnRegressor(RegressorMixin, Wrapper):
 
 
 class SKLearnTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Wrapper):
-    """A model as a transformer of scikit-learn: trained on (X, y), it gives its outputs as features."""
-
-    __doc__ += Wrapper.__doc__ or ""
+    """A model as a transformer of scikit-learn: trained on (X, y), it gives its outputs as features. See `Wrapper`."""
 
     def transform(self, X: Any) -> np.ndarray:
         """The outputs for X."""
