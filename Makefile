@@ -10,12 +10,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constr
 TOO_OLD = "import sys; sys.exit(sys.version_info < (3, 11) and 'jaxseq needs Python 3.11 or newer; $(1) is ' + \
 	sys.version.split()[0] + '. Write the name of a newer one: make $(or $(MAKECMDGOALS),demo) PYTHON=python3.11')"
 
-.PHONY: help demo test lint types pytest clean
+.PHONY: help demo test test-full lint types pytest pytest-full clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    install into $(VENV) and train a perceptron, a convnet and an LSTM on handwritten digits"
-	@echo "make test    install the test tools too; run ruff, pyright and all tests"
+	@echo "make test    install the test tools too; run ruff, pyright and the tests, but for those marked full"
+	@echo "make test-full     the same with all tests: the slow cases of families whose quick ones always run, too"
 	@echo "make lint    ruff and pyright alone"
 	@echo "make bench-setup   install what jaxseq is compared with, into environments under benchmarks/"
 	@echo "make bench   compare with whatever of it is there: half an hour or more; nothing else should run meanwhile"
@@ -26,6 +27,8 @@ demo: $(VENV)/installed
 	@$(BIN)/python -m jaxseq demo
 
 test: lint pytest
+
+test-full: lint pytest-full
 
 lint: style types
 
@@ -38,6 +41,9 @@ types: $(VENV)/installed-test
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 pytest: $(VENV)/installed-test style types
+	$(BIN)/python -m pytest --color no -n 2 --dist loadfile -m "not full"
+
+pytest-full: $(VENV)/installed-test style types
 	$(BIN)/python -m pytest --color no -n 2 --dist loadfile
 
 .PHONY: bench bench-setup

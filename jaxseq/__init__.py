@@ -10,6 +10,8 @@
 `model.functional()` opens the same model as pure functions over named pytrees.
 """
 
+import importlib
+
 from jaxseq import (
     activations as activations,
     backend as backend,
@@ -30,3 +32,10 @@ from jaxseq.layers import Input as Input
 from jaxseq.models import Sequential as Sequential
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str):
+    """jaxseq.wrappers, which needs scikit-learn, is imported when it is asked for."""
+    if name == "wrappers":
+        return importlib.import_module("jaxseq.wrappers")
+    raise AttributeError(f"module 'jaxseq' has no attribute {name!r}")

@@ -29,7 +29,7 @@ def test_the_jax_that_computes_wrong_numbers_is_refused_everywhere():
 
 
 def test_the_extras_are_there():
-    assert set(PROJECT["optional-dependencies"]) >= {"cuda", "cuda12", "tpu", "notebook", "test"}
+    assert set(PROJECT["optional-dependencies"]) >= {"cuda", "cuda12", "tpu", "notebook", "sklearn", "test"}
     assert not names(PROJECT["dependencies"]) & {"keras", "tensorflow", "torch", "scikit-learn"}
 
 
@@ -68,11 +68,20 @@ def test_the_licence_is_whole():
 
 def test_the_makefile_has_the_commands_that_are_written_about():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
-    assert {"demo", "help", "lint", "test"} <= targets
+    assert {"demo", "help", "lint", "test", "test-full"} <= targets
     for page in "README.md", "CONTRIBUTING.md":
         if (ROOT / page).is_file():
             written = set(re.findall(r"\bmake ([a-z-]+)\b", code((ROOT / page).read_text())))
             assert written <= targets, page
+
+
+def test_what_must_pass_runs_all_tests():
+    """`make test` leaves out what is marked full; what a clean checkout must pass leaves out nothing."""
+    recipes = dict(re.findall(r"^(pytest\S*):.*\n\t(.*)$", (ROOT / "Makefile").read_text(), re.M))
+    assert '-m "not full"' in recipes["pytest"] and "-m pytest" in recipes["pytest-full"]
+    assert "not full" not in recipes["pytest-full"]
+    assert "make test-full" in (ROOT / ".ci" / "run").read_text().splitlines()
+    assert [each.split(":")[0] for each in SETTINGS["tool"]["pytest"]["ini_options"]["markers"]] == ["full"]
 
 
 def test_the_contributors_example_layer_works(tmp_path, monkeypatch):

@@ -61,6 +61,11 @@ class Body(Stack):
         self._train_state = sharing.handed_out(value, self._places) if self._places else value
 
     @property
+    def drawn(self) -> bool:
+        """Whether the model has its weights already; they are drawn when they are first asked for."""
+        return self._train_state is not None
+
+    @property
     def params(self) -> dict[str, Any]:
         """{layer: {weight: array}} of what is trained, in the layers' order. Assign a tree of that form to replace it."""
         return self._ordered("params")

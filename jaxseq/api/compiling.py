@@ -13,25 +13,31 @@ from jaxseq.core.require import require
 
 
 class Compiled(NamedTuple):
-    """What compile() was told, interpreted. metrics: those of `metrics`, then those of `weighted_metrics`."""
+    """What compile() was told, interpreted. metrics: those of `metrics`, then those of `weighted_metrics`.
+
+    given: the arguments as they were written. trainable: what the model said of itself as a whole.
+    """
 
     optimizer: Any
     transform: optax.GradientTransformation
     loss: losses.LossFn | None
     metrics: tuple[metrics.Metric, ...]
     loss_weight: float = 1.0
-    trainable: bool = True      # what the model said of itself as a whole
+    given: Mapping[str, Any] = {}
+    trainable: bool = True
 
 
 def interpreted(optimizer: Any, loss: Any, measured: Any, loss_weights: Any = None, weighted: Any = None,
                 output: str | None = None) -> Compiled:
     """compile()'s arguments as the core takes them. output: the name of the last layer, which a dict may name."""
+    given = {"optimizer": optimizer, "loss": loss, "metrics": measured, "loss_weights": loss_weights,
+             "weighted_metrics": weighted}
     optimizer = optimizers.get(optimizer)
     loss = None if loss is None else losses.get(loss)
     require(getattr(loss, "reduction", "sum") not in (None, "none"), f"loss={loss!r} leaves its values as they are, so there "
             "is no one number to train on: write reduction='sum_over_batch_size'.")
     return Compiled(optimizer, optimizers.transformation(optimizer), loss, _metrics(measured, weighted, loss, output),
-                    _loss_weight(loss_weights, output))
+                    _loss_weight(loss_weights, output), given)
 
 
 def _metrics(measured: Any, weighted: Any, loss: Any, output: str | None) -> tuple[metrics.Metric, ...]:

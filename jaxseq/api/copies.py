@@ -10,6 +10,7 @@ from jaxseq.api import config
 from jaxseq.api.sequential import Sequential
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers import InputLayer
+from jaxseq.core.types import Array
 
 
 def model_from_json(text: str, custom_objects: dict[str, Any] | None = None) -> Sequential:
@@ -20,13 +21,14 @@ def model_from_json(text: str, custom_objects: dict[str, Any] | None = None) -> 
     return Sequential.from_config(config.from_json(text), custom_objects)
 
 
-def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | None = None) -> Sequential:
+def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | None = None, *,
+                seed: int | Array | None = None) -> Sequential:
     """A model of the same layers with first weights of its own, not compiled. Models within it are cloned, too.
 
-    clone_function: (layer) -> the layer that takes its place; a copy when absent.
+    clone_function: (layer) -> the layer that takes its place; a copy when absent. seed: as in Sequential.
     """
     copied = clone_function or dataclasses.replace
-    clone = type(model)(name=model.name)
+    clone = type(model)(name=model.name, seed=seed)
     if model.input_shape is not None:
         clone.add(InputLayer(batch_input_shape=model.input_shape, dtype=model.input_dtype))
     for name, layer in model.named_layers:

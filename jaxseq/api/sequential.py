@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxseq.api import intake, loop, weights
+from jaxseq.api import intake, loop, pickling, weights
 from jaxseq.api.ahead import Ahead
 from jaxseq.api.body import Body
 from jaxseq.api.callback_list import CallbackList
@@ -72,8 +72,7 @@ class Sequential(Keras2Methods, Body):
         steps_per_execution, jit_compile, auto_scale_loss, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
-        names = self._architecture.names
-        compiled = interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, names[-1] if names else None)
+        compiled = self._interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics)
         compiled = compiled._replace(trainable=self.trainable)
         require(target_tensors is None, "target_tensors: there is no graph to feed. Pass the targets to fit, fit(x, y).")
         positive_int("steps_per_execution", steps_per_execution)
@@ -198,6 +197,11 @@ class Sequential(Keras2Methods, Body):
         return given.bound_to(self) if isinstance(given, optimizers.Optimizer) else given
 
     @property
+    def compile_arguments(self) -> dict[str, Any]:
+        """What compile() was given, so that another model can be compiled alike: other.compile(**model.compile_arguments)."""
+        return {**self._need_compile("compile_arguments").given, "run_eagerly": self.run_eagerly}
+
+    @property
     def learning_rate(self) -> float:
         """The learning rate of the next step. Assign a number to change it."""
         return float(self._rate())
@@ -210,6 +214,19 @@ class Sequential(Keras2Methods, Body):
         require(not callable(follows), "The learning rate follows a schedule: compile with a number to set it.", TypeError)
         rate, ts = jnp.asarray(value, self._rate().dtype), self.train_state
         self.train_state = ts._replace(opt_state=optax.tree.set(ts.opt_state, learning_rate=rate))
+
+    # ---- copies and pickles
+
+    def __getstate__(self) -> dict[str, Any]:
+        compiled = self._compiled and (self._compiled.given, self._compiled.trainable)
+        return pickling.packed({**vars(self), "_compiled": compiled, "_programs": {}, "_predict": None, "_users": None})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(pickling.unpacked(state))
+        self._move_in()
+        if self._compiled is not None:
+            given, trainable = state["_compiled"]
+            self._compiled = self._interpreted(**given)._replace(trainable=trainable)
 
     # ---- what the loops ask
 
@@ -253,6 +270,10 @@ class Sequential(Keras2Methods, Body):
         layers = self._architecture.layers if compiled.trainable else chain.stilled(self._architecture.layers)
         return run.Task(layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
                         compiled.transform, self._frozen(), compiled.loss_weight)
+
+    def _interpreted(self, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any) -> Compiled:
+        names = self._architecture.names
+        return interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, names[-1] if names else None)
 
     def _rate(self) -> Array:
         optimizer = self._compiled and self._compiled.optimizer

@@ -225,6 +225,17 @@ class Stack(Spelled, ABC):
             layer.bind(self, name)
         self._changed()
 
+    def _move_in(self) -> None:
+        """Gives the layers of a copied or unpickled model their place in it."""
+        cache.switch_on()
+        self._users = weakref.WeakSet()
+        for name, layer in self._architecture.layers:
+            place = self._places.get(name)
+            if isinstance(place, Stack):
+                place._users.add(self)
+            else:
+                layer.bind(self, name)
+
     def _let_go(self, layer: Layer | Stack) -> None:
         """Tells a layer or a model that it stands here no longer."""
         if isinstance(layer, Stack):

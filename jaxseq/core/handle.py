@@ -53,6 +53,11 @@ class Handle:
         require(isinstance(value, bool), f"trainable={value!r}: write True or False.", TypeError)
         object.__setattr__(self, "trainable", value)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles take along: the declaration. A copy stands in no model."""
+        own = {field: value for field, value in vars(self).items() if field not in ("_homes", "_named")}
+        return {**own, "name": self.own_name}
+
     def bind(self, model: Owner, name: str) -> None:
         """Gives the layer a place in `model`, under `name`. Of several models the first that lives answers for it."""
         self._settle((*self._homes_but(model), Home(weakref.ref(model), name)))

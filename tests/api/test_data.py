@@ -350,10 +350,15 @@ def test_a_layer_with_a_function_of_the_user_is_not_filled_up():
 
 # ---- prediction
 
+@pytest.fixture(scope="module")
+def predictor() -> Sequential:
+    """One model for all numbers of rows: nothing that predicts changes it."""
+    return regressor()
+
+
 @pytest.mark.parametrize("rows", [*COUNTS, 64, 65])
-def test_predictions_are_those_of_each_row(rows):
-    model = regressor()
-    x = drawn(rows, 4)
+def test_predictions_are_those_of_each_row(rows, predictor):
+    model, x = predictor, drawn(rows, 4)
     found = model.predict(x)
     assert found.shape == (rows, 2)
     assert_allclose(found, model.predict_on_batch(x), rtol=1e-6, atol=1e-7)
@@ -379,8 +384,8 @@ def test_a_layer_of_the_user_predicts_exactly_its_rows():
 
 
 @pytest.mark.parametrize("rows", COUNTS)
-def test_predictions_belong_to_the_user(rows):
-    model, x = regressor(), drawn(rows, 4)
+def test_predictions_belong_to_the_user(rows, predictor):
+    model, x = predictor, drawn(rows, 4)
     for predict in model.predict, model.predict_on_batch:
         found = predict(x)
         kept = found.copy()

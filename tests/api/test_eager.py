@@ -25,7 +25,7 @@ def stacks():
             [Conv1D(2, 3, input_shape=(6, 3)), Flatten(), Dense(1, activation="sigmoid")]]
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("place", [pytest.param(0, marks=pytest.mark.full), 1])
 def test_the_numbers_are_those_of_the_compiled_run(place):
     compiled, eager = make(stacks()[place]), make(stacks()[place], run_eagerly=True)
     histories = [each.fit(X, Y, batch_size=4, epochs=2, validation_split=0.3, verbose=0).history for each in (compiled, eager)]

@@ -56,7 +56,8 @@ def mean_of(x, kernel, mask=None):
 @pytest.mark.parametrize(("made", "options", "masked"), [
     (lambda k: k.SimpleRNNCell(5), {"return_sequences": True}, False),
     (lambda k: k.LSTMCell(5, unit_forget_bias=False), {"go_backwards": True}, True),
-    (lambda k: [k.LSTMCell(5), k.GRUCell(3), k.SimpleRNNCell(2)], {"return_sequences": True}, False),
+    pytest.param(lambda k: [k.LSTMCell(5), k.GRUCell(3), k.SimpleRNNCell(2)], {"return_sequences": True}, False,
+                 marks=pytest.mark.full),
     (lambda k: [k.GRUCell(3, reset_after=False), k.LSTMCell(5)], {"return_sequences": True}, True),
 ], ids=["simple", "lstm masked", "three", "two masked"])
 def test_rnn_of_cells_is_that_of_keras(made, options, masked):

@@ -53,7 +53,7 @@ def measured(metric, batches):
     return metric.finish(*functools.reduce(add, batches, zero))
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.full), True])
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 def test_over_unequal_batches_it_is_that_of_keras(name, options, weighted, draw):
     batches = [batch(draw, rows, "from_logits" in options) for rows in ROWS]

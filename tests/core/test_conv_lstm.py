@@ -24,7 +24,7 @@ MASK = np.array([[1, 1, 0], [0, 1, 1]], bool)
     (lambda k: k.ConvLSTM2D(3, (2, 3)), (2, 3, 5, 6, 2)),
     (lambda k: k.ConvLSTM2D(2, 2, dilation_rate=2, return_sequences=True, go_backwards=True, use_bias=False,
                             recurrent_activation="hard_sigmoid"), (2, 3, 5, 4, 2)),
-    (lambda k: k.ConvLSTM3D(2, 2, padding="same"), (2, 2, 3, 2, 3, 2)),
+    pytest.param(lambda k: k.ConvLSTM3D(2, 2, padding="same"), (2, 2, 3, 2, 3, 2), marks=pytest.mark.full),
     (lambda k: k.ConvLSTM2D(2, 2, data_format="channels_first", return_sequences=True), (2, 3, 2, 4, 5)),
 ], ids=["1D", "2D", "2D dilated", "3D", "channels first"])
 def test_values_and_gradients_are_those_of_keras(layer, shape):

@@ -93,7 +93,7 @@ def test_pieces_with_a_carry_equal_one_unbroken_pass():
     assert not piecewise.reset(state)["h"].any()
 
 
-@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize("long", [pytest.param(False, marks=pytest.mark.full), True])
 def test_remat_changes_no_number(long):
     x = jnp.asarray(numbers(BATCH, 7, FEATURES))
     mask = jnp.asarray(numbers(BATCH, 7, seed=7) > -0.5) if long else None
