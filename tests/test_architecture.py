@@ -19,13 +19,13 @@ LAYERS = sorted(path.stem for path in (PACKAGE / "core" / "layers").glob("*.py")
 # The core from the ground up: a module imports from lower floors alone. `layers` and `kernels` are whole folders.
 FLOORS = [
     {"require", "types"},
-    {"rng", "precision", "declared"},
+    {"rng", "precision", "declared", "given", "variable"},
     {"activations", "initializers", "regularizers", "constraints", "handle", "kernels", "pairs", "schedules", "totals",
      "transforms", "muon"},
     {"layer", "regression", "crossentropy", "unpaired", "optimizers", "confusion", "scores"},
     {"spatial", "nested", "measures", "loss_classes"},
-    {"layers", "chain", "losses", "mean_metrics"},
-    {"metrics"},
+    {"layers", "chain", "losses", "mean_metrics", "keras_metric"},
+    {"metrics", "keras_style"},
     {"run"},
 ]
 # What stands under several layers: the only files in core/layers that other files there may import.

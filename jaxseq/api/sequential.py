@@ -39,7 +39,7 @@ class Compiled(NamedTuple):
     optimizer: Any
     transform: optax.GradientTransformation
     loss: losses.LossFn | None
-    metrics: tuple[metrics.Metric, ...]
+    metrics: tuple[metrics.Monoid, ...]
 
 
 class Sequential(Keras2Methods, Body):
@@ -277,7 +277,7 @@ def interpreted(optimizer: Any, loss: Any, measured: Any) -> Compiled:
     loss = None if loss is None else losses.get(loss)
     require(measured is None or isinstance(measured, list | tuple), f"metrics={measured!r}: write a list, "
             f"metrics=[{measured!r}].", TypeError)
-    found: list[metrics.Metric] = []
+    found: list[metrics.Monoid] = []
     for each in measured or ():
         metric = metrics.get(each, loss)
         taken = {"loss", *(other.name for other in found)}
