@@ -9,7 +9,6 @@ import jaxseq
 from jaxseq import backend as K
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
-SEQUENCES = np.ones((4, 5, 3), "float32")
 
 
 def told(what):
@@ -46,7 +45,7 @@ def test_calling_a_layer_outside_of_a_model():
         doubled(jaxseq)()(X)
 
 
-def test_what_build_draws():
+def test_several_outputs():
     told("an own layer with several outputs")
 
     def two(k):
@@ -99,6 +98,91 @@ def test_a_metric_object_after_fit():
         history = compiled(k, measured=[metric]).fit(X, Y, batch_size=20, verbose=0).history
         assert history["count"] == [2.0]
         assert float(metric.result()) == after
+
+
+def test_what_call_stores_and_what_it_assigns_to_a_trainable_weight():
+    told("what `build` and `call` store on `self`")
+    told("`assign` to a trainable weight in `call`")
+
+    def storing(k, assigns):
+        class Storing(k.layers.Layer):
+            def build(self, input_shape):
+                self.w = self.add_weight(shape=(), initializer="ones", name="w")
+
+            def call(self, x):
+                self.seen = x.shape
+                if assigns:
+                    self.w.assign(self.w * 2.0)
+                return x * self.w
+        return Storing()
+
+    layer = storing(keras, True)
+    model = compiled(keras, layer, optimizer=keras.optimizers.SGD(0.0))
+    model.fit(X, X, verbose=0)
+    assert layer.seen is not None and layer.get_weights()[0] == 1
+    layer = storing(jaxseq, False)
+    stacked(jaxseq, layer).predict(X)
+    assert not hasattr(layer, "seen")
+    with pytest.raises(AttributeError, match="assign"):
+        stacked(jaxseq, storing(jaxseq, True))
+
+
+def test_dtypes():
+    told("`dtype` of an own layer or metric")
+    assert doubled(keras)(dtype="float16")(X).dtype == "float16"
+    with pytest.raises(ValueError, match="layers work in float32"):
+        doubled(jaxseq)(dtype="float16")
+
+
+def test_a_mask_and_a_metric_without_weights():
+    told("a mask and a metric whose `update_state` takes no `sample_weight`")
+
+    def counting(k):
+        class Counting(k.metrics.Metric):
+            def __init__(self):
+                super().__init__(name="counting")
+                self.n = self.add_variable(shape=(), initializer="zeros", name="n")
+
+            def update_state(self, y_true, y_pred):
+                self.n.assign(self.n + float(y_pred.shape[0] * y_pred.shape[1]))
+
+            def result(self):
+                return self.n
+        return Counting()
+
+    x = np.ones((4, 5, 3), "float32") * (np.arange(5) < 3)[:, None]
+    for k in keras, jaxseq:
+        rows = k.layers.Masking(), k.layers.LSTM(2, return_sequences=True)
+        model = compiled(k, *rows, shape=(5, 3), measured=[counting(k)])
+        if k is keras:
+            assert model.evaluate(x, np.ones((4, 5, 2)), verbose=0)[1] == 20
+            continue
+        with pytest.raises(ValueError, match="takes no sample_weight"):
+            model.evaluate(x, np.ones((4, 5, 2)), verbose=0)
+
+
+def test_results_of_no_rows_and_metrics_within_metrics():
+    told("a metric object's result of no rows")
+    told("a built-in metric as a part of an own one")
+    assert float(keras.metrics.Accuracy().result()) == 0 and np.isnan(jaxseq.metrics.Accuracy().result())
+    assert float(jaxseq.metrics.Mean().result()) == 0
+
+    def holding(k):
+        class Holding(k.metrics.Metric):
+            def __init__(self):
+                super().__init__(name="holding")
+                self.inner = k.metrics.Accuracy()
+
+            def update_state(self, y_true, y_pred, sample_weight=None):
+                self.inner.update_state(y_true, y_pred)
+
+            def result(self):
+                return self.inner.result()
+        return Holding()
+
+    assert compiled(keras, measured=[holding(keras)]).evaluate(X, Y, verbose=0)[1] >= 0
+    with pytest.raises(TypeError, match="within a metric"):
+        compiled(jaxseq, measured=[holding(jaxseq)])
 
 
 def test_weights_of_a_layer():

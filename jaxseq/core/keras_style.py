@@ -27,8 +27,8 @@ from jaxseq.core.types import Array, Ctx, Key, Shape, Spec
 from jaxseq.core.variable import Variable, asked, plain, swapped, whole_shape
 
 BASE = tuple(each.name for each in fields(Layer))       # name, trainable, batch_input_shape
-OURS = frozenset({"apply", "init", "first", "draw", "out_mask", "reset", "penalty", "activity_penalty", "constrain", "bind",
-                  "unbind", "without_activation", "replaced"})      # words with a meaning that Keras does not know
+OURS = frozenset({"apply", "init", "first_weights", "draw", "out_mask", "reset", "penalty", "activity_penalty", "constrain",
+                  "bind", "unbind", "without_activation", "replaced"})      # words with a meaning that Keras does not know
 
 
 class KerasStyle(Layer, adapter=True):
@@ -75,6 +75,7 @@ class KerasStyle(Layer, adapter=True):
     _weights: dict[str, Weight]
     _parts: dict[str, Layer]
     _builds: dict[Any, Self]
+    _aside: dict[str, Any]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super(Layer, cls).__init_subclass__(**options)
@@ -84,7 +85,8 @@ class KerasStyle(Layer, adapter=True):
 
     def __new__(cls, *values: Any, **words: Any) -> Self:
         self = super().__new__(cls)
-        for name, value in (("_written", (values, words)), ("_weights", {}), ("_parts", {}), ("_builds", {})):
+        for name, value in (("_written", (values, words)), ("_weights", {}), ("_parts", {}), ("_builds", {}),
+                            ("_aside", {})):
             object.__setattr__(self, name, value)
         return self
 
@@ -100,13 +102,14 @@ class KerasStyle(Layer, adapter=True):
         if self._run is not None or self._building:
             object.__setattr__(self, field, swapped(value, field, self._as_part))
             return
-        require(field not in OURS, f"{type(self).__name__}.{field} is a method of every layer here: call the attribute "
-                "otherwise.", AttributeError)
         if field in BASE:
             super().__setattr__(field, value)
             return
         require(self.owner is None, f"{type(self).__name__}.{field} cannot be changed any more: the layer stands in a model. "
                 "Set it before, or write a new layer.", AttributeError)
+        if field in OURS:
+            self._aside[field] = value          # here the name is a method's; build and call find the attribute
+            return
         object.__setattr__(self, field, value)
 
     # ---- what the user's class defines and uses
@@ -233,8 +236,9 @@ class KerasStyle(Layer, adapter=True):
         for place, part in built._parts.items():
             if place in met:
                 require(part.trainable or not self.trainable, f"{part!r} in {self!r} has trainable=False: what stands in a "
-                        "layer is trained or frozen with it. Write trainable=False in the whole, or give the part a place of its own.")
-                inner = part.first(rng.fold_in(key, place), met[place])
+                        "layer is trained or frozen with it. Write trainable=False in the whole, or give the part a place of "
+                        "its own.")
+                inner = part.first_weights(rng.fold_in(key, place), met[place])
                 params, state = params | named(f"{place}/", inner[0]), state | named(f"{place}/", inner[1])
         return params, {**state, PENALTY: jnp.zeros((), jnp.float32)} if penalised else state
 
@@ -316,8 +320,8 @@ class KerasStyle(Layer, adapter=True):
     def _copy(self, swap: Callable[[Any, str], Any], **changes: Any) -> Self:
         """A copy with another object in the place of each leaf of what the user set."""
         twin = copy.copy(self)
-        kept = {*BASE, "_home", "_written", "_builds", "_weights", "_parts", "_run", "_first_weights"}
-        for place, value in vars(self).items():
+        kept = {*BASE, "_home", "_written", "_builds", "_aside", "_weights", "_parts", "_run", "_given"}
+        for place, value in {**vars(self), **self._aside}.items():
             object.__setattr__(twin, place, value if place in kept else swapped(value, place, swap))
         for place, value in changes.items():
             object.__setattr__(twin, place, value)
@@ -435,7 +439,7 @@ class _Run:
         if self.met is not None and place not in self.met:
             self.met[place] = Spec(x.shape, x.dtype)
         if self.met is not None and self.calls[place] == 1:
-            params, state = layer.first(jax.random.key(0, impl="threefry2x32"), self.met[place])
+            params, state = layer.first_weights(jax.random.key(0, impl="threefry2x32"), self.met[place])
             self.params, self.state = self.params | named(f"{place}/", params), self.state | named(f"{place}/", state)
         going_on = layer.out_mask(x, ctx.mask)
         y, after = layer.apply(own(f"{place}/", self.params), own(f"{place}/", self.state), x, ctx)

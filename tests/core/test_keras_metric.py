@@ -176,9 +176,10 @@ IDS = (np.array([1, 0, 2]), np.eye(3, dtype="float32") * 0.5 + 0.2)
 
 
 @pytest.mark.parametrize(("name", "batch"), [
-    ("Accuracy", (np.array([1.0, 2, 3]), np.array([1.0, 0, 3]))), ("BinaryAccuracy", HITS), ("Precision", HITS), ("Recall", HITS),
-    ("AUC", HITS), ("SparseCategoricalAccuracy", IDS), ("MeanSquaredError", HITS), ("RootMeanSquaredError", HITS),
-    ("BinaryCrossentropy", HITS), ("R2Score", tuple(each[:, None] for each in HITS)), ("FalsePositives", HITS),
+    ("Accuracy", (np.array([1.0, 2, 3]), np.array([1.0, 0, 3]))), ("BinaryAccuracy", HITS), ("Precision", HITS),
+    ("Recall", HITS), ("AUC", HITS), ("SparseCategoricalAccuracy", IDS), ("MeanSquaredError", HITS),
+    ("RootMeanSquaredError", HITS), ("BinaryCrossentropy", HITS),
+    ("R2Score", tuple(each[:, None] for each in HITS)), ("FalsePositives", HITS),
 ])
 def test_metric_objects_by_themselves(name, batch):
     first, second = batch, tuple(each[::-1] for each in batch)
@@ -271,6 +272,7 @@ def test_a_mask_that_cannot_reach_a_metric_is_refused():
     model = jaxseq.Sequential([Input((4, 3)), Masking(), TimeDistributed(Dense(2))])
     model.compile("sgd", "mse", metrics=[Bad()])
     x = np.ones((5, 4, 3), "float32")
-    with pytest.raises(ValueError, match=re.escape("Bad.update_state takes no sample_weight, so the mask of the time steps "
-                                                   "cannot reach it. Write update_state(self, y_true, y_pred, sample_weight=None).")):
+    message = ("Bad.update_state takes no sample_weight, so the mask of the time steps cannot reach it. Write "
+               "update_state(self, y_true, y_pred, sample_weight=None).")
+    with pytest.raises(ValueError, match=re.escape(message)):
         model.fit(x, np.ones((5, 4, 2)), verbose=0)

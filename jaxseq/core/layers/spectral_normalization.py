@@ -50,7 +50,7 @@ class SpectralNormalization(Nested):
         return *super().statistics, "vector_u"
 
     def init(self, key, x):
-        params, state = self.layer.first(key, x)
+        params, state = self.layer.first_weights(key, x)
         kernel = params[self._kernel(params)]
         drawn = initializers.TruncatedNormal(stddev=0.02)(rng.fold_in(key, "vector_u"), (1, kernel.shape[-1]), kernel.dtype)
         return params, {**state, "vector_u": drawn}
