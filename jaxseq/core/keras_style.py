@@ -215,10 +215,13 @@ class KerasStyle(Layer, adapter=True):
         values, words = self._written
         told: dict[str, Any] = {}
         signature = inspect.signature(type(self).__init__)
-        for name, value in signature.bind(self, *values, **words).arguments.items():
-            told |= value if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD else {name: value}
-        skipped = {next(iter(signature.parameters)), "weights", *BASE, *INPUT_WORDS}
-        return {name: value for name, value in told.items() if name not in skipped}
+        bound = signature.bind(self, *values, **words).arguments
+        for name, value in list(bound.items())[1:]:
+            if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+                told |= {word: each for word, each in value.items() if word not in {"weights", *INPUT_WORDS}}
+            else:
+                told[name] = value
+        return {name: value for name, value in told.items() if name not in BASE}
 
     def _base(self) -> dict[str, Any]:
         """The fields of every layer that were written."""
@@ -320,7 +323,7 @@ class KerasStyle(Layer, adapter=True):
     def _copy(self, swap: Callable[[Any, str], Any], **changes: Any) -> Self:
         """A copy with another object in the place of each leaf of what the user set."""
         twin = copy.copy(self)
-        kept = {*BASE, "_home", "_written", "_builds", "_aside", "_weights", "_parts", "_run", "_given"}
+        kept = {*BASE, "_home", "_written", "_builds", "_aside", "_weights", "_parts", "_run", "_brought"}
         for place, value in {**vars(self), **self._aside}.items():
             object.__setattr__(twin, place, value if place in kept else swapped(value, place, swap))
         for place, value in changes.items():
@@ -404,6 +407,8 @@ class Part:
         return chain.shapes(self.place, self.layer, tuple(input_shape), self.layer.input_dtype)[0]
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         if self.run is not None:
             inner = own(f"{self.place}/", {**self.run.state, **self.run.params})
             if name in inner:

@@ -43,7 +43,7 @@ def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
             words["batch_input_shape"] = declared_shape(type(self), words.pop("batch_input_shape", None), **about_input)
         init(self, *values, **words)
         if first is not None:
-            object.__setattr__(self, "_given", first)
+            object.__setattr__(self, "_brought", first)
         require(isinstance(self.trainable, bool), f"trainable={self.trainable!r}: write True or False.", TypeError)
         for each in fields(self):
             interpret = _INTERPRETERS.get(each.name.rsplit("_", 1)[-1])
@@ -150,7 +150,7 @@ class Layer(Handle, metaclass=Style):
     unused_words: ClassVar[tuple[str, ...]] = ()    # Keras's keywords that are understood and mean nothing here
     statistics: ClassVar[tuple[str, ...]] = ()  # the entries of the state that Keras counts among the weights
 
-    _given: ClassVar[given.Arrays | None] = None    # of an instance: what weights=[...] said
+    _brought: ClassVar[given.Arrays | None] = None    # of an instance: what weights=[...] said
 
     def __init_subclass__(cls, adapter: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -192,7 +192,7 @@ class Layer(Handle, metaclass=Style):
     def first_weights(self, key: Key, x: Spec) -> tuple[Params, State]:
         """`init`, with the arrays of weights=[...] in the place of those it drew."""
         params, state = self.init(key, x)
-        first = self._given
+        first = self._brought
         return (params, state) if first is None else given.placed(self, first, params, state)
 
     def draw(self, key: Key, weights: dict[str, tuple[int, ...]]) -> dict[str, Array]:

@@ -58,7 +58,7 @@ def largest(k, ops):
             self.value.assign(ops.maximum(self.value, ops.max(y_pred)))
 
         def result(self):
-            return self.value
+            return self.value.value
 
         def reset_state(self):
             self.value.assign(-1e9)

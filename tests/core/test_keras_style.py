@@ -509,3 +509,31 @@ def test_the_two_ways_are_told_apart_where_the_class_is_made():
     assert Mixed.__mro__[1:3] == (Mixin, KerasStyle)
     with pytest.raises(TypeError, match="abstract method '?call'?"):
         Abstract()
+
+
+def test_weights_of_a_cell_belong_to_the_layer_that_holds_it():
+    cell = layers.GRUCell(2, weights=[np.ones(2)])
+    message = ("GRUCell(units=2) was given weights=[...], and in a layer they are the layer's: RNN(GRUCell(units=2), "
+               "weights=[...]).")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        layers.RNN(cell)
+
+
+def test_arguments_may_be_called_as_the_words_for_the_input_are():
+    class Table(Layer):
+        def __init__(self, input_dim, output_dim, weights=None, **kwargs):
+            super().__init__(**kwargs)
+            self.sizes, self.scale = (input_dim, output_dim), weights
+
+        def build(self, input_shape):
+            self.rows = self.add_weight(shape=self.sizes, initializer="uniform", name="rows")
+
+        def call(self, x):
+            return self.scale * self.rows[x.astype(jnp.int32)]
+
+    table = Table(7, 2, weights=3.0, input_shape=(4,))
+    assert repr(table) == "Table(input_dim=7, output_dim=2, weights=3.0, batch_input_shape=(None, 4))"
+    assert Table.from_config(table.get_config()) == table
+    model = models.Sequential([table])
+    ids = GENERATOR.integers(7, size=(3, 4))
+    assert_allclose(model.predict(ids), 3 * model.get_weights()[0][ids], rtol=1e-6)

@@ -33,6 +33,7 @@ class EinsumDense(Layer):
     bias_axes: the labels of y that the bias has; without them there is no bias.
     Shapes: x and y as the equation says. State: none.
     Params: kernel, a length for each of its labels, drawn as the matrix from the axes it shares with x to the others; bias.
+    Mask: goes on where its axes are the first of y, as they are of x; else it ends here.
     Raises: ValueError for an equation of another form, and for a length that neither x nor output_shape tells.
     Source: as keras.layers.EinsumDense. `layer.output_shape` is what was written.
     """
@@ -80,6 +81,15 @@ class EinsumDense(Layer):
         if self.bias_axes:
             y = y + params["bias"]
         return activations.get(self.activation)(y), state
+
+    def out_mask(self, x, mask):
+        """The mask, where its axes are the first of y as they are of x; else it ends here."""
+        if mask is None:
+            return None
+        parts = _parsed(self.equation)
+        dots = x.ndim - len(parts.x)
+        kept = dots >= mask.ndim if parts.left else parts.x[:mask.ndim] == parts.y[:mask.ndim]
+        return mask if kept else None
 
     def _lengths(self, parts: Equation, shape: Shape) -> dict[str, Any]:
         """The length of each label: of x, of output_shape, or of both where they agree."""

@@ -30,7 +30,7 @@ CASES: list[tuple[str, Layer, tuple[int, ...], str]] = [
     ("einsum_dense", EinsumDense("abc,cd->abd", (None, 2), "tanh", "d"), SEQUENCE, "float32"),
     ("einsum_dense_dots", EinsumDense("...x,xy->...y", 2, kernel_regularizer="l2"), SEQUENCE, "float32"),
     ("einsum_dense_heads", EinsumDense("ab...,bcd->acd...", (2, 3), bias_axes="cd"), SEQUENCE, "float32"),
-    ("spectral_normalization", SpectralNormalization(Dense(3, activation="tanh"), 2), ROWS, "float32"),
+    ("spectral_normalization", SpectralNormalization(Dense(2, activation="tanh"), 60), ROWS, "float32"),
     ("activation", Activation("sigmoid"), SEQUENCE, "float32"),
     ("activation_softmax", Activation("softmax"), ROWS, "float32"),
     ("identity", Identity(), SEQUENCE, "float32"),
