@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -83,7 +84,8 @@ class Metric(ABC):
         name, initializer = str(told.get("name") or "variable"), told.get("initializer")
         dtype = jax.dtypes.canonicalize_dtype(told.get("dtype") or jnp.float32)
         shape = whole_shape(owner, name, told.get("shape"))
-        first = initializers.get("zeros" if initializer is None else initializer)(jax.random.key(0), shape, dtype)
+        with jax.ensure_compile_time_eval():            # numbers, also where a program that is traced makes the metric
+            first = initializers.get("zeros" if initializer is None else initializer)(jax.random.key(0), shape, dtype)
         self._variables.append(Variable(name, np.asarray(first)))
         return self._variables[-1]
 
@@ -173,7 +175,10 @@ class Sum(Metric):
 
 
 class Mean(Sum):
-    """The weighted mean of all values: update_state(values, sample_weight=None). It is 0 of none. As keras.metrics.Mean."""
+    """The weighted mean of all values: update_state(values, sample_weight=None). It is 0 of none. As keras.metrics.Mean.
+
+    A row counts once, however many values it has.
+    """
 
     def __init__(self, name: str = "mean", dtype: Any = None):
         super().__init__(name, dtype)
@@ -181,8 +186,9 @@ class Mean(Sum):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         total, count = _weighed(values, sample_weight)
-        self.total.assign_add(total)
-        self.count.assign_add(count)
+        in_a_row = math.prod(jnp.shape(plain(values))[1:])
+        self.total.assign_add(total / in_a_row)
+        self.count.assign_add(count / in_a_row)
 
     def result(self) -> Any:
         return ratio(self.total.value, self.count.value)[()]

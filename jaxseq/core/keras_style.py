@@ -326,7 +326,7 @@ class KerasStyle(Layer, adapter=True):
         kept = {*BASE, "_home", "_written", "_builds", "_aside", "_weights", "_parts", "_run", "_brought"}
         for place, value in {**vars(self), **self._aside}.items():
             object.__setattr__(twin, place, value if place in kept else swapped(value, place, swap))
-        for place, value in changes.items():
+        for place, value in {"_aside": {}, **changes}.items():
             object.__setattr__(twin, place, value)
         return twin
 
