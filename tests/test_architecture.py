@@ -19,15 +19,15 @@ LAYERS = sorted(path.stem for path in (PACKAGE / "core" / "layers").glob("*.py")
 # The core from the ground up: a module imports from lower floors alone. `layers` and `kernels` are whole folders.
 FLOORS = [
     {"require", "types"},
-    {"rng", "precision", "declared"},
+    {"rng", "precision", "declared", "given", "variable"},
     {"activations", "initializers", "regularizers", "constraints", "handle", "kernels", "pairs", "schedules", "totals",
      "transforms", "muon"},
     {"live"},
     {"layer", "regression", "crossentropy", "unpaired", "optimizers", "confusion", "scores"},
     {"spatial", "nested", "measures", "loss_classes"},
-    {"layers", "chain", "losses", "mean_metrics"},
-    {"metrics", "row"},
-    {"run"},
+    {"layers", "chain", "losses", "mean_metrics", "keras_metric"},
+    {"metrics", "row", "keras_call"},
+    {"run", "keras_style"},
     {"probe"},
 ]
 # What stands under several layers: the only files in core/layers that other files there may import.

@@ -30,7 +30,7 @@ def test_the_first_two_commands_are_demo_and_test():
 
 
 def test_every_block_runs(names, capsys):
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     x, y = names["x_test"], names["y_test"]
     assert names["first"].evaluate(x, y, verbose=0)[1] > 0.9
     assert len(names["history"].history["val_accuracy"]) == 20
@@ -54,6 +54,14 @@ def test_a_layer_of_ones_own_gets_what_is_promised(names):
     assert again.layers == model.layers
     scale.trainable = False
     assert model.count_trainable_params() == 64 * 10 + 10
+
+
+def test_a_layer_in_keras_s_way_carries_its_state(names):
+    linear = names["linear"]
+    linear.compile("sgd", "sparse_categorical_crossentropy")
+    linear.fit(names["x_test"], names["y_test"], batch_size=72, verbose=0)
+    assert [each.shape for each in linear.layers[0].get_weights()] == [(64, 32), ()]
+    assert linear.layers[0].get_weights()[1] == 5
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)", README))

@@ -21,7 +21,7 @@ class Compiled(NamedTuple):
     optimizer: Any
     transform: optax.GradientTransformation
     loss: losses.LossFn | None
-    metrics: tuple[metrics.Metric, ...]
+    metrics: tuple[metrics.Monoid, ...]
     loss_weight: float = 1.0
     given: Mapping[str, Any] = {}
     trainable: bool = True
@@ -40,9 +40,9 @@ def interpreted(optimizer: Any, loss: Any, measured: Any, loss_weights: Any = No
                     _loss_weight(loss_weights, output), given)
 
 
-def _metrics(measured: Any, weighted: Any, loss: Any, output: str | None) -> tuple[metrics.Metric, ...]:
+def _metrics(measured: Any, weighted: Any, loss: Any, output: str | None) -> tuple[metrics.Monoid, ...]:
     """The metrics in order, each under a name of its own: the second 'mse' is mse_1, or where it is weighted weighted_mse."""
-    found: list[metrics.Metric] = []
+    found: list[metrics.Monoid] = []
     asked = [(False, each) for each in _listed("metrics", measured, output)]
     asked += [(True, each) for each in _listed("weighted_metrics", weighted, output)]
     for is_weighted, each in asked:
@@ -97,7 +97,7 @@ def _of_output(argument: str, given: Mapping[str, Any], output: str | None) -> A
     return value
 
 
-def _check_scale(metric: metrics.Metric, loss: Any) -> None:
+def _check_scale(metric: metrics.Monoid, loss: Any) -> None:
     """ValueError for a metric that cuts between 0 and 1, beside a loss that reads the same predictions as logits."""
     require(not (metric.of_shares and loss is not None and losses.takes_logits(loss)), f"The loss reads the predictions as "
             f"logits, the metric {metric.name!r} as shares from 0 to 1. Give the last layer activation='sigmoid' and leave "

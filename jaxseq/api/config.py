@@ -41,7 +41,8 @@ def _layer(data: dict[str, Any], custom_objects: dict[str, Any]) -> Layer:
     name, known = data["class_name"], CATALOGUE | custom_objects
     require(name in known, f"Unknown layer {name!r}." + nearest(name, known) + " For a layer of your own pass "
             f"custom_objects={{{name!r}: {name}}}.")
-    return known[name](**{field: _meant(value, custom_objects) for field, value in data["config"].items()})
+    settings = {field: _meant(value, custom_objects) for field, value in data["config"].items()}
+    return known[name].from_config(settings)
 
 
 def to_json(data: dict[str, Any], **options: Any) -> str:

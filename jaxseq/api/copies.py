@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +26,7 @@ def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | No
 
     clone_function: (layer) -> the layer that takes its place; a copy when absent. seed: as in Sequential.
     """
-    copied = clone_function or dataclasses.replace
+    copied = clone_function or (lambda layer: layer.replaced())
     clone = type(model)(name=model.name, seed=seed)
     if model.input_shape is not None:
         clone.add(InputLayer(batch_input_shape=model.input_shape, dtype=model.input_dtype))

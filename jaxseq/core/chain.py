@@ -40,7 +40,7 @@ def init(layers: Layers, key: Key, x: Spec) -> tuple[dict[str, Params], dict[str
 def init_layer(name: str, layer: Layer, key: Key, x: Spec) -> tuple[Params, State, Spec]:
     """One layer's first params and state, and the spec of its output."""
     try:
-        params, state = layer.init(rng.fold_in(key, name), x)
+        params, state = layer.first_weights(rng.fold_in(key, name), x)
         y, _ = jax.eval_shape(lambda p, s, v: layer.apply(p, s, v, Ctx()), params, state, x)
         if jax.eval_shape(layer.activity_penalty, y) is not None:
             state = {**state, PENALTY: jnp.zeros((), jnp.float32)}
@@ -167,7 +167,7 @@ def _trials(name: str, layer: Layer, shape: Shape, dtype: Any) -> list[tuple[Any
 def _trial(layer: Layer, x: Spec) -> tuple[Any, Any, Spec]:
     """The specs of (params, state, y) for an input like `x`; nothing is computed."""
     def run(key, x):
-        params, state = layer.init(key, Spec(x.shape, x.dtype))
+        params, state = layer.first_weights(key, Spec(x.shape, x.dtype))
         return params, state, layer.apply(params, state, x, Ctx())[0]
 
     return jax.eval_shape(run, jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")), x)

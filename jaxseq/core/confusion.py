@@ -20,7 +20,7 @@ import numpy as np
 from jaxseq.core.declared import number
 from jaxseq.core.pairs import EPSILON, alike
 from jaxseq.core.require import one_of, positive_int, require
-from jaxseq.core.totals import DeclaredMetric, Metric, Sums, ratio, spread_weight
+from jaxseq.core.totals import DeclaredMetric, Monoid, Sums, ratio, spread_weight
 from jaxseq.core.types import Array
 
 __all__ = [
@@ -43,8 +43,8 @@ class Counts(NamedTuple):
 
 
 def counting(name: str, thresholds: Sequence[float], finish: Callable[[Counts], Any], labels: int | None = 1,
-             prepare: Callable[[Triple], Triple] = lambda triple: triple, of_shares: bool = True) -> Metric:
-    """The Metric that finish(Counts) makes of the counts at `thresholds`.
+             prepare: Callable[[Triple], Triple] = lambda triple: triple, of_shares: bool = True) -> Monoid:
+    """The Monoid that finish(Counts) makes of the counts at `thresholds`.
 
     labels: 1 to count all labels together, else how many there are on the last axis; None where the predictions tell.
     prepare: what is done to (y, y_hat, weight) before they are counted.
@@ -68,7 +68,7 @@ def counting(name: str, thresholds: Sequence[float], finish: Callable[[Counts], 
 
     zero = None if labels is None else tuple(jnp.zeros(shape, jnp.float32) for shape in (
         (len(cuts), labels), (len(cuts), labels), (labels,), (labels,)))
-    return Metric(name, zero, sums, finished, by_row=True, of_shares=of_shares)
+    return Monoid(name, zero, sums, finished, by_row=True, of_shares=of_shares)
 
 
 def _above(triple: Triple, cuts: Array, labels: int) -> Sums:
@@ -115,7 +115,7 @@ class _AtThresholds(DeclaredMetric):
     def of_counts(self, counts: Counts) -> Any:
         """The number at each threshold, (thresholds, 1)."""
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         return counting(self.name, self._thresholds(), lambda counts: _one(self.of_counts(counts)))
 
 
@@ -174,7 +174,7 @@ class _Ratio(_AtThresholds):
     def _thresholds(self) -> tuple[float, ...]:
         return super()._thresholds() if self.thresholds is not None or self.top_k is None else ()
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         cuts = self._thresholds() or (-np.inf,)                 # the top k count whatever they are
         prepare = functools.partial(_selected, top_k=self.top_k, class_id=self.class_id)
         return counting(self.name, cuts, lambda counts: _one(self.of_counts(counts)), prepare=prepare,
@@ -230,7 +230,7 @@ class _Constrained(DeclaredMetric):
     def ratios(self, counts: Counts) -> tuple[float, Any, Any]:
         """(the least wanted, the ratio that has to reach it, the ratio of which the largest is reported)."""
 
-    def _metric(self, num_thresholds: int, class_id: int | None) -> Metric:
+    def _metric(self, num_thresholds: int, class_id: int | None) -> Monoid:
         positive_int("num_thresholds", num_thresholds)
         cuts = (0.5,) if num_thresholds == 1 else np.linspace(0, 1, num_thresholds).tolist()
 
@@ -273,7 +273,7 @@ class SensitivityAtSpecificity(_Constrained):
     def ratios(self, counts: Counts) -> tuple[float, Any, Any]:
         return self.specificity, _specificity(counts), _sensitivity(counts)
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         return self._metric(self.num_thresholds, self.class_id)
 
 
@@ -293,7 +293,7 @@ class SpecificityAtSensitivity(_Constrained):
     def ratios(self, counts: Counts) -> tuple[float, Any, Any]:
         return self.sensitivity, _sensitivity(counts), _specificity(counts)
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         return self._metric(self.num_thresholds, self.class_id)
 
 
@@ -313,7 +313,7 @@ class PrecisionAtRecall(_Constrained):
     def ratios(self, counts: Counts) -> tuple[float, Any, Any]:
         return self.recall, _sensitivity(counts), _precision(counts)
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         return self._metric(self.num_thresholds, self.class_id)
 
 
@@ -333,7 +333,7 @@ class RecallAtPrecision(_Constrained):
     def ratios(self, counts: Counts) -> tuple[float, Any, Any]:
         return self.precision, _precision(counts), _sensitivity(counts)
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         return self._metric(self.num_thresholds, self.class_id)
 
 
@@ -379,7 +379,7 @@ class AUC(DeclaredMetric):
         require(self.multi_label or self.num_labels is None, f"AUC(num_labels={self.num_labels!r}): write multi_label=True, "
                 "too, for an area per label.")
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         inner = np.linspace(0, 1, self.num_thresholds)[1:-1] if self.thresholds is None else np.sort(self.thresholds)
         cuts = [-EPSILON, *inner, 1 + EPSILON]
         labels = self.num_labels if self.multi_label else 1

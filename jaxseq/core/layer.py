@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, replace
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import jax.numpy as jnp
 
-from jaxseq.core import activations, constraints, initializers, regularizers, rng
+from jaxseq.core import activations, constraints, given, initializers, regularizers, rng
 from jaxseq.core.declared import as_data
 from jaxseq.core.handle import Handle
 from jaxseq.core.require import known_words, require
@@ -34,13 +34,16 @@ def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def constructor(self: Layer, *values: Any, **words: Any) -> None:
         own = {each.name for each in fields(self) if each.init}
-        known_words(type(self).__name__, words, own | set(INPUT_WORDS) | set(self.unused_words))
+        known_words(type(self).__name__, words, own | {"weights", *INPUT_WORDS, *self.unused_words})
+        first = None if "weights" in own else given.arrays(type(self).__name__, words.pop("weights", None))
         for word in self.unused_words:
             words.pop(word, None)
         about_input = {word: words.pop(word) for word in INPUT_WORDS if word in words and word not in own}
         if about_input:
             words["batch_input_shape"] = declared_shape(type(self), words.pop("batch_input_shape", None), **about_input)
         init(self, *values, **words)
+        if first is not None:
+            object.__setattr__(self, "_brought", first)
         require(isinstance(self.trainable, bool), f"trainable={self.trainable!r}: write True or False.", TypeError)
         for each in fields(self):
             interpret = _INTERPRETERS.get(each.name.rsplit("_", 1)[-1])
@@ -80,10 +83,42 @@ def checked_shape(argument: str, shape: Any) -> Shape:
     return tuple(None if each is None else int(each) for each in shape)
 
 
-class Layer(Handle, ABC):
+class Style(ABCMeta):
+    """Tells the two ways to write a layer apart, once, where the class is made.
+
+    What defines `apply` is a declaration. What defines `call`, or `build` or a constructor and no `apply`, is written in
+    Keras's way, and gets the adapter (core/keras_style.py) between itself and Layer.
+    """
+
+    adapter: type | None = None
+
+    def __new__(cls, name: str, bases: tuple[type, ...], members: dict[str, Any], **options: Any) -> Any:
+        if cls.adapter is not None and not any(issubclass(base, cls.adapter) for base in bases) and "apply" not in members:
+            place = next(place for place, base in enumerate(bases) if isinstance(base, cls))
+            written = {word for word in ("call", "build", "__init__") if word in members or _has(bases[:place], word)}
+            inner = next((base.__name__ for base in bases if isinstance(base, cls) and _is_concrete(base)), None)
+            require(inner is None or "call" not in written, f"{name} defines call, and {inner} works by apply, so call would "
+                    "never be asked. Define apply(self, params, state, x, ctx), or write a layer that holds the other: "
+                    f"self.inner = {inner}(...).", TypeError)
+            if written and inner is None:
+                bases = *bases[:place], cls.adapter, *bases[place:]
+        return super().__new__(cls, name, bases, members, **options)
+
+
+def _has(bases: tuple[type, ...], word: str) -> bool:
+    """Whether one of the classes, or of those under it but object, defines `word`."""
+    return any(word in vars(each) for base in bases for each in base.__mro__[:-1])
+
+
+def _is_concrete(layer: Any) -> bool:
+    return not getattr(layer.apply, "__isabstractmethod__", False)
+
+
+class Layer(Handle, metaclass=Style):
     """A step of a model: its fields are its configuration, and it holds no arrays.
 
-    A subclass is a frozen dataclass without being told so; its fields are what the user writes, in order:
+    A class that defines `call` is written in Keras's way: see `jaxseq.core.keras_style.KerasStyle`. Any other subclass is a
+    frozen dataclass without being told so; its fields are what the user writes, in order:
 
         class Scale(Layer):
             factor: float = 1.0
@@ -96,6 +131,8 @@ class Layer(Handle, ABC):
         trainable: the one field that may be changed later; read when programs are built.
         batch_input_shape: the input when the layer stands first. Keras's other words for it (input_shape, input_dim,
             input_length, batch_size, batch_shape) are understood and end up here.
+    weights=[...] gives the first weights, in the order of get_weights, as in Keras 2. They are no field: the declaration
+    that is compared, shown and written as JSON does without them.
     """
 
     name: str | None = field(default=None, kw_only=True, compare=False)
@@ -114,9 +151,15 @@ class Layer(Handle, ABC):
     statistics: ClassVar[tuple[str, ...]] = ()  # the entries of the state that Keras counts among the weights
     inner: ClassVar[tuple[tuple[str, Layer], ...]] = ()     # the named layers that it is a row of: see core/row.py
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    _brought: ClassVar[given.Arrays | None] = None    # of an instance: what weights=[...] said
+
+    def __init_subclass__(cls, adapter: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
-        _declare(cls)
+        if adapter:
+            require(Style.adapter is None, f"There is an adapter already, {Style.adapter}.", TypeError)
+            Style.adapter = cls
+        else:
+            _declare(cls)
 
     def __repr__(self) -> str:
         in_order = sorted(fields(self), key=lambda each: bool(each.kw_only))       # what is written by position first
@@ -135,6 +178,15 @@ class Layer(Handle, ABC):
         written = [each for each in fields(self) if each.default is MISSING or getattr(self, each.name) != each.default]
         return {each.name: as_data(getattr(self, each.name), f"{type(self).__name__}({each.name})") for each in written}
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The layer that `get_config` described."""
+        return cls(**config)
+
+    def replaced(self, **changes: Any) -> Self:
+        """A new layer like this one, with other settings where `changes` names some."""
+        return replace(self, **changes)
+
     @staticmethod
     def shape_in_words(length: int | None, dim: int | None) -> Shape | None:
         """The input without its batch axis that `input_length` and `input_dim` describe: one row, (dim,)."""
@@ -144,6 +196,12 @@ class Layer(Handle, ABC):
     def init(self, key: Key, x: Spec) -> tuple[Params, State]:
         """The first params and state for an input like `x` (batch axis included)."""
         return {}, {}
+
+    def first_weights(self, key: Key, x: Spec) -> tuple[Params, State]:
+        """`init`, with the arrays of weights=[...] in the place of those it drew."""
+        params, state = self.init(key, x)
+        first = self._brought
+        return (params, state) if first is None else given.placed(self, first, params, state)
 
     def draw(self, key: Key, weights: dict[str, tuple[int, ...]]) -> dict[str, Array]:
         """Each weight w of the given shape, drawn by the field <w>_initializer. For use in `init`."""

@@ -11,7 +11,7 @@ import numpy as np
 from jaxseq.core import crossentropy, measures, regression
 from jaxseq.core.pairs import class_ids
 from jaxseq.core.require import positive_int
-from jaxseq.core.totals import DeclaredMetric, Metric, mean
+from jaxseq.core.totals import DeclaredMetric, Monoid, mean
 from jaxseq.core.types import Array
 
 __all__ = [
@@ -32,7 +32,7 @@ class MeanMetric(DeclaredMetric):
         """The settings that the function takes."""
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "name"}  # type: ignore[arg-type]
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         function, options = type(self).function, self.options()
         by_row = options.get("axis", -1) == -1
         of_shares = options.get("from_logits") is False or 0 < options.get("threshold", 0) < 1
@@ -214,7 +214,7 @@ class RootMeanSquaredError(MeanMetric):
 
     function = regression.mean_squared_error
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         squares = super().metric()
         return squares._replace(finish=lambda *sums: np.sqrt(squares.finish(*sums)))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
-from jaxseq.core import confusion, crossentropy, losses, mean_metrics, measures, regression, scores
+from jaxseq.core import confusion, crossentropy, keras_metric, losses, mean_metrics, measures, regression, scores
 from jaxseq.core.confusion import *  # noqa: F403
 from jaxseq.core.crossentropy import *  # noqa: F403
 from jaxseq.core.declared import from_config, to_config as serialize
+from jaxseq.core.keras_metric import *  # noqa: F403
+from jaxseq.core.keras_metric import Mean, Metric, Sum
 from jaxseq.core.mean_metrics import *  # noqa: F403
 from jaxseq.core.measures import *  # noqa: F403
 from jaxseq.core.measures import binary_accuracy, categorical_accuracy, sparse_categorical_accuracy
@@ -19,17 +19,20 @@ from jaxseq.core.require import nearest, require
 from jaxseq.core.scores import *  # noqa: F403
 from jaxseq.core.totals import (
     DeclaredMetric as DeclaredMetric,
-    Metric as Metric,
+    Monoid as Monoid,
     Sums as Sums,
+    added as added,
     fits as fits,
     mean as mean,
     measured as measured,
+    snake_case,
     spread_weight as spread_weight,
     zeros as zeros,
 )
 from jaxseq.core.types import Array
 
-__all__ = ["Metric", "MeanMetricWrapper", "mean", "get", "deserialize", "serialize"]
+__all__ = ["Monoid", "mean", "get", "deserialize", "serialize"]
+__all__ += keras_metric.__all__
 __all__ += regression.__all__
 __all__ += crossentropy.__all__
 __all__ += measures.__all__
@@ -46,8 +49,7 @@ TABLE: dict[str, Callable[[Array, Array], Array]] = losses.TABLE | {
 CLASSES: dict[str, type[DeclaredMetric]] = mean_metrics.CLASSES | confusion.CLASSES | scores.CLASSES
 
 # Every class under its own name and under that of its objects: "AUC" and "auc", "MeanIoU" and "mean_io_u".
-_OF_CLASSES = CLASSES | {re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower(): each
-                         for name, each in CLASSES.items()}
+_OF_CLASSES = CLASSES | {snake_case(name): each for name, each in CLASSES.items()}
 
 BY_LOSS = {
     losses.binary_crossentropy: (binary_accuracy, losses.binary_crossentropy),
@@ -57,21 +59,21 @@ BY_LOSS = {
 _BY_LOSS_NAMES = {"accuracy": 0, "acc": 0, "Accuracy": 0, "crossentropy": 1, "ce": 1}
 
 
-def get(identifier: Any, loss: Any = None, custom_objects: Mapping[str, Any] | None = None) -> Metric:
-    """The metric for a name, a class, an instance, a config, a function (y_true, y_pred) or a Metric.
+def get(identifier: Any, loss: Any = None, custom_objects: Mapping[str, Any] | None = None) -> Monoid:
+    """The metric for a name, a class, an instance, a config, a function (y_true, y_pred) or a Monoid.
 
     'accuracy' and 'crossentropy' ('acc', 'ce') mean what fits the loss (as `losses.get` gives it); where it does not say,
     the shapes do.
     """
-    if isinstance(identifier, Metric):
+    if isinstance(identifier, Monoid):
         return identifier
     if isinstance(identifier, str):
         return _by_name(identifier, loss, custom_objects or {})
     if isinstance(identifier, Mapping) and not callable(identifier):
-        identifier = from_config("metric", identifier, CLASSES, custom_objects)
-    if isinstance(identifier, type) and issubclass(identifier, DeclaredMetric):
+        identifier = from_config("metric", identifier, CLASSES | {"Mean": Mean, "Sum": Sum}, custom_objects)
+    if isinstance(identifier, type) and issubclass(identifier, Metric):
         identifier = identifier()
-    if isinstance(identifier, DeclaredMetric):
+    if isinstance(identifier, DeclaredMetric | Metric):
         return identifier.metric()
     require(callable(identifier), f"metric {identifier!r}: write a name such as 'accuracy', or a function (y_true, y_pred).",
             TypeError)
@@ -82,12 +84,7 @@ def get(identifier: Any, loss: Any = None, custom_objects: Mapping[str, Any] | N
 deserialize = get
 
 
-def MeanMetricWrapper(fn: Callable[..., Array], name: str | None = None, **options: Any) -> Metric:  # noqa: N802
-    """The weighted mean of fn(y_true, y_pred, **options), under a name."""
-    return mean(name or fn.__name__, partial(fn, **options))
-
-
-def _by_name(name: str, loss: Any, custom: Mapping[str, Any]) -> Metric:
+def _by_name(name: str, loss: Any, custom: Mapping[str, Any]) -> Monoid:
     if name in custom:
         return get(custom[name])._replace(name=name)
     if name in _BY_LOSS_NAMES:

@@ -32,8 +32,11 @@ class Nested(Layer):
                 "trainable=... in each.")
         if trained == {False}:
             object.__setattr__(self, "trainable", False)
-        listed = [prefix + entry for prefix, part in inner.items() for entry in part.statistics]
-        object.__setattr__(self, "statistics", tuple(listed))
+
+    @property
+    def statistics(self) -> tuple[str, ...]:        # pyright: ignore[reportIncompatibleVariableOverride]
+        """Those of the parts. Asked for each time, for a part in Keras's way knows its own only once it is built."""
+        return tuple(prefix + entry for prefix, part in self.parts().items() for entry in part.statistics)
 
     def by_row(self, train):
         penalised = any(getattr(part, "activity_regularizer", None) is not None for part in self.parts().values())

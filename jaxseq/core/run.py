@@ -43,7 +43,7 @@ class Task(NamedTuple):
     layers: chain.Layers
     input_dtype: str
     loss: losses.LossFn
-    metrics: tuple[metrics.Metric, ...]
+    metrics: tuple[metrics.Monoid, ...]
     optimizer: optax.GradientTransformation
     frozen: frozenset[str] = frozenset()
     loss_weight: float = 1.0
@@ -131,7 +131,7 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
         def body(i, carry):
             ts, sums = carry
             ts, new = step(ts, data, rows[i], steps_key)
-            return ts, jax.tree.map(jnp.add, sums, new)
+            return ts, _merged(task, sums, new)
 
         return lax.fori_loop(start, stop, body, (ts, sums))
 
@@ -157,7 +157,7 @@ def make_evaluate(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:
             state, sums = carry
             batch, real = gather(data, rows[i], padded)
             _, (state, new) = objective(task, params, state, batch, real, train=False, key=None)
-            return state, jax.tree.map(jnp.add, sums, new)
+            return state, _merged(task, sums, new)
 
         return lax.fori_loop(start, stop, body, (state, sums))
 
@@ -208,6 +208,12 @@ def objective(task: Task, params: Any, state: Any, batch: Batch, real: Array | N
     rows = jnp.float32(out.y.shape[0]) if real is None else jnp.sum(real, dtype=jnp.float32)
     sums = {metric.name: metric.sums(y, y_hat, weights[metric.weighted]) for metric in task.metrics}
     return total, (state, {"loss": (total * rows, rows), **sums})
+
+
+def _merged(task: Task, sums: Sums, new: Sums) -> Sums:
+    """The totals after one more batch."""
+    return {"loss": metrics.added(sums["loss"], new["loss"]),
+            **{each.name: each.merge(sums[each.name], new[each.name]) for each in task.metrics}}
 
 
 def _before_last_activation(task: Task) -> tuple[chain.Layers, Callable[[Array], Array], losses.LossFn]:

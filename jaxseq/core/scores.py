@@ -16,7 +16,7 @@ from jaxseq.core.declared import number
 from jaxseq.core.pairs import EPSILON, alike
 from jaxseq.core.precision import widened
 from jaxseq.core.require import one_of, positive_int, require
-from jaxseq.core.totals import DeclaredMetric, Metric, Sums, spread_weight
+from jaxseq.core.totals import DeclaredMetric, Monoid, Sums, spread_weight
 from jaxseq.core.types import Array
 
 __all__ = [
@@ -46,7 +46,7 @@ class FBetaScore(DeclaredMetric):
         super().__post_init__()
         _check_f_score(self, self.average, self.beta, self.threshold)
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         return _f_score(self.name, self.average, self.beta, self.threshold)
 
 
@@ -62,7 +62,7 @@ class F1Score(DeclaredMetric):
         super().__post_init__()
         _check_f_score(self, self.average, 1.0, self.threshold)
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         return _f_score(self.name, self.average, 1.0, self.threshold)
 
 
@@ -74,7 +74,7 @@ def _check_f_score(metric: DeclaredMetric, average: str | None, beta: float, thr
     require(threshold is None or 0 < threshold <= 1, f"{who}(threshold={threshold!r}): write a number above 0, up to 1.")
 
 
-def _f_score(name: str, average: str | None, beta: float, threshold: float | None) -> Metric:
+def _f_score(name: str, average: str | None, beta: float, threshold: float | None) -> Monoid:
     axis = None if average == "micro" else 0
 
     def sums(y: Array, y_hat: Array, weight: Array | None) -> Sums:
@@ -94,7 +94,7 @@ def _f_score(name: str, average: str | None, beta: float, threshold: float | Non
         return score if average is None else np.mean(score)
 
     zero = tuple(jnp.zeros((), jnp.float32) for _ in range(3)) if average == "micro" else None
-    return Metric(name, zero, sums, finish, by_row=True, of_shares=threshold is not None)
+    return Monoid(name, zero, sums, finish, by_row=True, of_shares=threshold is not None)
 
 
 def _claimed(y_hat: Array, threshold: float | None) -> Array:
@@ -126,8 +126,8 @@ class R2Score(DeclaredMetric):
         one_of("R2Score class_aggregation", self.class_aggregation, (None, "uniform_average", "variance_weighted_average"))
         number("R2Score", "num_regressors", self.num_regressors, least=0)
 
-    def metric(self) -> Metric:
-        return Metric(self.name, None, self._sums, self._finish, by_row=True)
+    def metric(self) -> Monoid:
+        return Monoid(self.name, None, self._sums, self._finish, by_row=True)
 
     def _sums(self, y: Array, y_hat: Array, weight: Array | None) -> Sums:
         y, y_hat = alike(y, y_hat, f"metric {self.name!r}")
@@ -177,7 +177,7 @@ class IoU(DeclaredMetric):
         super().__post_init__()
         _check_classes(self, self.num_classes, self.target_class_ids)
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         classes = lambda values, sparse: values if sparse else jnp.argmax(values, axis=self.axis)
 
         def ids(y: Array, y_hat: Array) -> tuple[Array, Array]:
@@ -197,7 +197,7 @@ class MeanIoU(DeclaredMetric):
     sparse_y_pred: bool = True
     axis: int = -1
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         every = range(positive_int("num_classes", self.num_classes))
         return IoU(self.num_classes, tuple(every), self.name, self.ignore_class, self.sparse_y_true, self.sparse_y_pred,
                    self.axis).metric()
@@ -218,7 +218,7 @@ class OneHotIoU(DeclaredMetric):
         super().__post_init__()
         _check_classes(self, self.num_classes, self.target_class_ids)
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         return IoU(self.num_classes, self.target_class_ids, self.name, self.ignore_class, False, self.sparse_y_pred,
                    self.axis).metric()
 
@@ -233,7 +233,7 @@ class OneHotMeanIoU(DeclaredMetric):
     sparse_y_pred: bool = False
     axis: int = -1
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         every = range(positive_int("num_classes", self.num_classes))
         return OneHotIoU(self.num_classes, tuple(every), self.name, self.ignore_class, self.sparse_y_pred, self.axis).metric()
 
@@ -250,7 +250,7 @@ class BinaryIoU(DeclaredMetric):
         super().__post_init__()
         _check_classes(self, 2, self.target_class_ids)
 
-    def metric(self) -> Metric:
+    def metric(self) -> Monoid:
         overlap = _overlap(self.name, 2, self.target_class_ids, lambda y, y_hat: (y, y_hat >= self.threshold))
         return overlap._replace(of_shares=0 < self.threshold < 1)
 
@@ -261,7 +261,7 @@ def _check_classes(metric: DeclaredMetric, num_classes: int, targets: Sequence[i
             f"{list(targets)!r}): write whole numbers from 0 to {num_classes - 1}.")
 
 
-def _overlap(name: str, classes: int, targets: Sequence[int], ids: Any, ignore_class: int | None = None) -> Metric:
+def _overlap(name: str, classes: int, targets: Sequence[int], ids: Any, ignore_class: int | None = None) -> Monoid:
     """ids: (y, y_hat) -> their class numbers, (batch, ...) both. The totals: a matrix (classes of y, classes of y_hat)."""
 
     def sums(y: Array, y_hat: Array, weight: Array | None) -> Sums:
@@ -283,7 +283,7 @@ def _overlap(name: str, classes: int, targets: Sequence[int], ids: Any, ignore_c
         shares = np.where(either > 1e-9, both / (either + EPSILON), 0)
         return np.sum(shares) / (np.sum(either > 1e-9) + EPSILON)
 
-    return Metric(name, (jnp.zeros((classes, classes), jnp.float32),), sums, finish, by_row=True)
+    return Monoid(name, (jnp.zeros((classes, classes), jnp.float32),), sums, finish, by_row=True)
 
 
 def _whole(ids: Array) -> Array:

@@ -1,10 +1,14 @@
-"""What a metric is: sums that may be added, finished once. So metrics scan, shard and average exactly over ragged batches."""
+"""What a metric is: sums that may be added, finished once. So metrics scan, shard and average exactly over ragged batches.
+
+A metric of another kind says by its `merge` how the totals go on from batch to batch.
+"""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +21,12 @@ from jaxseq.core.types import Array, Spec
 Sums = tuple[Array, ...]
 
 
-class Metric(NamedTuple):
+def added(totals: Sums, new: Sums) -> Sums:
+    """The totals of all examples so far."""
+    return jax.tree.map(jnp.add, totals, new)
+
+
+class Monoid(NamedTuple):
     """A monoid over examples, and the number at its end.
 
     name: as it stands in the History.
@@ -27,6 +36,7 @@ class Metric(NamedTuple):
     by_row: whether each row counts for itself, so that rows of weight 0 change nothing.
     of_shares: whether predictions are read as shares from 0 to 1, so that logits would be measured wrongly.
     weighted: whether sample_weight and class_weight count.
+    merge: (the totals so far, what `sums` gave) -> the totals. They are added, unless this says otherwise.
     """
 
     name: str
@@ -36,12 +46,18 @@ class Metric(NamedTuple):
     by_row: bool = False
     of_shares: bool = False
     weighted: bool = False
+    merge: Callable[[Sums, Sums], Sums] = added
 
 
 class DeclaredMetric(Declared, ABC):
-    """A metric with settings: a frozen declaration, of which `metric()` makes the Metric."""
+    """A metric with settings: a frozen declaration, of which `metric()` makes the Monoid.
+
+    By itself it measures batch after batch: update_state(y, y_hat), result(), reset_state(). What a model measures, the
+    model keeps, and not this object.
+    """
 
     name: str
+    _kept: ClassVar[Sums | None] = None         # of an instance: the totals since reset_state
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,11 +65,56 @@ class DeclaredMetric(Declared, ABC):
             object.__setattr__(self, "name", type(self).name)
 
     @abstractmethod
-    def metric(self) -> Metric:
-        """The Metric."""
+    def metric(self) -> Monoid:
+        """The Monoid."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Takes these rows into the measure."""
+        untraced(type(self).__name__, y_true, y_pred, sample_weight)
+        metric = self.metric()
+        new = metric.sums(*as_rows(y_true, y_pred, sample_weight))
+        object.__setattr__(self, "_kept", new if self._kept is None else metric.merge(self._kept, new))
+
+    def result(self) -> Any:
+        """The measure of all rows since reset_state: a NumPy number, or an array. Of no rows it is NaN where 0 / 0 is."""
+        metric = self.metric()
+        totals = metric.zero if self._kept is None else self._kept
+        require(totals is not None, f"{type(self).__name__}.result(): call update_state(y_true, y_pred) first.", RuntimeError)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(metric.finish(*jax.device_get(totals)))[()]
+
+    def reset_state(self) -> None:
+        """Forgets all rows."""
+        object.__setattr__(self, "_kept", None)
+
+    reset_states = reset_state
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """update_state, then result."""
+        self.update_state(y_true, y_pred, sample_weight)
+        return self.result()
 
 
-def zeros(metric: Metric, y: Spec, y_hat: Spec) -> Sums:
+def untraced(who: str, *values: Any) -> None:
+    """RuntimeError while a program is traced: an object that is used by itself would keep what has no value yet."""
+    require(not any(isinstance(each, jax.core.Tracer) for each in values), f"{who} keeps what it is given, so it cannot be "
+            f"used within a program. Give it to compile(metrics=[{who}()]).", RuntimeError)
+
+
+def as_rows(y: Any, y_hat: Any, weight: Any = None) -> tuple[Array, Array, Array | None]:
+    """What update_state is given as a model hands it on: float32, a vector as a column where the predictions are one."""
+    y, y_hat = jnp.asarray(y).astype(jnp.float32), jnp.asarray(y_hat).astype(jnp.float32)
+    y_hat = y_hat[:, None] if y_hat.ndim == 1 else y_hat
+    y = y[..., None] if y_hat.shape[-1] == 1 and y.ndim == y_hat.ndim - 1 else y
+    return y, y_hat, None if weight is None else jnp.asarray(weight).astype(jnp.float32)
+
+
+def snake_case(name: str) -> str:
+    """MeanIoU -> mean_io_u, AUC -> auc: the words of a class name."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def zeros(metric: Monoid, y: Spec, y_hat: Spec) -> Sums:
     """The totals of no examples, for targets and predictions like these."""
     if metric.zero is not None:
         return metric.zero
@@ -62,7 +123,7 @@ def zeros(metric: Metric, y: Spec, y_hat: Spec) -> Sums:
 
 
 def mean(name: str, function: Callable[[Array, Array], Array],
-         counted: Callable[[Array, Array], Array | None] | None = None) -> Metric:
+         counted: Callable[[Array, Array], Array | None] | None = None) -> Monoid:
     """The weighted mean of function(y, y_hat) over the examples, or time steps. Where the weight is 0, NaN counts nothing.
 
     A function that gives one number for the whole batch is weighted by the batch's rows, so that a ragged last batch
@@ -83,7 +144,7 @@ def mean(name: str, function: Callable[[Array, Array], Array],
         spread = spread if real is None else jnp.where(real, spread, 0)
         return jnp.sum(jnp.where(spread == 0, 0, values * spread)), jnp.sum(spread)
 
-    return Metric(name, (jnp.float32(0), jnp.float32(0)), sums, lambda total, weight: total / weight)
+    return Monoid(name, (jnp.float32(0), jnp.float32(0)), sums, lambda total, weight: total / weight)
 
 
 def measured(who: str, values: Any, y_hat: Array) -> Array:

@@ -10,13 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import own
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.core import activations, chain, constraints, initializers, layers, regularizers
 from jaxseq.core.layer import Layer
+from jaxseq.core.nested import PENALTY
 from jaxseq.core.types import Ctx, Spec
 
-SETTINGS = vars(activations) | vars(initializers) | vars(regularizers) | vars(constraints) | vars(layers)
+SETTINGS = (vars(own) | vars(activations) | vars(initializers) | vars(regularizers) | vars(constraints)
+            | vars(layers))
 EVALUATION = Ctx()
 QUICK = {"xla_backend_optimization_level": 0}       # these programs run a few times: their compilation is what costs
 
@@ -93,7 +96,7 @@ each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 def test_every_layer_has_a_case():
     exported = {each for each in vars(layers).values() if isinstance(each, type) and issubclass(each, Layer)}
-    assert exported == {type(case.layer) for case in CASES}
+    assert exported == {type(case.layer) for case in CASES} - {own.Gated, own.Stack}
 
 
 def test_every_case_has_its_own_name():
@@ -205,8 +208,9 @@ def test_no_gradient_flows_through_the_state(case):
     params, state = case.start
     if not state:
         return
-    through = jax.jit(jax.grad(lambda p: sum(jnp.sum(leaf) for leaf in jax.tree.leaves(
-        case.layer.apply(p, state, case.x, training())[1]))), compiler_options=QUICK)(params)
+    carried = lambda p: [leaf for name, leaf in case.layer.apply(p, state, case.x, training())[1].items() if name != PENALTY]
+    through = jax.jit(jax.grad(lambda p: sum(jnp.sum(leaf) for leaf in jax.tree.leaves(carried(p)))),
+                      compiler_options=QUICK)(params)
     for leaf in jax.tree.leaves(through):
         assert not np.any(leaf)
 
@@ -254,14 +258,14 @@ def test_repr_is_the_line_that_makes_an_equal_layer(case):
 
 @each_case
 def test_replace_makes_a_copy(case):
-    copy = dataclasses.replace(case.layer, name="another")
+    copy = case.layer.replaced(name="another")
     assert copy == case.layer and copy is not case.layer and copy.name == "another"
-    assert dataclasses.asdict(dataclasses.replace(copy, name=case.layer.name)) == dataclasses.asdict(case.layer)
+    assert dataclasses.asdict(copy.replaced(name=case.layer.name)) == dataclasses.asdict(case.layer)
 
 
 @each_case
 def test_a_layer_is_frozen_but_for_trainable(case):
-    layer = dataclasses.replace(case.layer)
+    layer = case.layer.replaced()
     for each in dataclasses.fields(layer):
         if each.name != "trainable":
             with pytest.raises(AttributeError, match="cannot be changed: a layer is a frozen declaration"):

@@ -13,7 +13,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.core import losses, metrics
-from jaxseq.core.metrics import Metric
+from jaxseq.core.metrics import Monoid
 
 ROWS = 5, 5, 2                                                  # the last batch is smaller
 
@@ -195,7 +195,7 @@ def test_a_users_own_metric_adds_what_it_likes(draw):
         claimed = y_hat > 0.5
         return jnp.sum(claimed & (y > 0.5)).astype(jnp.float32), jnp.sum(claimed).astype(jnp.float32)
 
-    precision = Metric("precision", (jnp.float32(0), jnp.float32(0)), found, lambda hit, claimed: hit / claimed)
+    precision = Monoid("precision", (jnp.float32(0), jnp.float32(0)), found, lambda hit, claimed: hit / claimed)
     assert metrics.get(precision) is precision
     theirs = keras.metrics.Precision()
     batches = [(hits(draw, rows, 1), shares(draw, rows, 1), None) for rows in ROWS]

@@ -485,7 +485,7 @@ def test_a_model_frozen_throughout_may_be_trained_and_stays_as_it_is(draw):
 
 
 def test_nothing_divided_by_nothing_is_nan_without_a_warning():
-    hits = metrics.Metric("hits", (0.0, 0), lambda y, y_hat, weight: (jnp.sum(y), jnp.int32(0)), lambda hit, of: hit / of)
+    hits = metrics.Monoid("hits", (0.0, 0), lambda y, y_hat, weight: (jnp.sum(y), jnp.int32(0)), lambda hit, of: hit / of)
     task = task_of(Dense(1), measured=["mae", hits])
     given = run.finish(task, run.zero_sums(task))
     assert list(given) == ["loss", "mae", "hits"]
@@ -499,7 +499,7 @@ def test_a_metric_may_begin_at_pythons_zero(draw):
         traces.append(y.shape)
         return jnp.sum(y), jnp.int32(y.shape[0])
 
-    task = task_of(Dense(3), measured=[metrics.Metric("mean_y", (0.0, 0), sums, lambda total, rows: total / rows)])
+    task = task_of(Dense(3), measured=[metrics.Monoid("mean_y", (0.0, 0), sums, lambda total, rows: total / rows)])
     batch = regression(draw, 8)
     ts, totals = task.train(begun(task, batch), run.zero_sums(task), batch, rows_of(2, 4), 0, 1)
     _, totals = task.train(ts, totals, batch, rows_of(2, 4), 1, 2)

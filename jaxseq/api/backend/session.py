@@ -15,6 +15,7 @@ from jax.core import Tracer
 from jaxseq.api.backend.inputs import array
 from jaxseq.core.live import Live
 from jaxseq.core.require import require
+from jaxseq.core.variable import Variable
 
 __all__ = [
     "backend", "batch_get_value", "batch_set_value", "clear_session", "count_params", "eval", "function", "get_value",
@@ -76,9 +77,14 @@ def batch_set_value(tuples: Any) -> None:
         set_value(x, value)
 
 
-def update(x: Any, new_x: Any) -> NoReturn:
-    """Raises RuntimeError: arrays do not change."""
-    _refuse("update(x, new_x)", "arrays do not change", "a Layer whose apply returns (y, new state)")
+def update(x: Any, new_x: Any) -> Any:
+    """x.assign(new_x), where x is a weight with trainable=False in the `call` of a layer.
+
+    Raises: RuntimeError for arrays: they do not change.
+    """
+    if isinstance(x, Variable):
+        return x.assign(new_x)
+    return _refuse("update(x, new_x)", "arrays do not change", "a Layer whose apply returns (y, new state)")
 
 
 def learning_phase() -> NoReturn:
@@ -92,16 +98,28 @@ def set_learning_phase(value: Any) -> NoReturn:
             "nothing in its place; to freeze a layer write layer.trainable = False")
 
 
-def in_train_phase(x: Any, alt: Any, training: Any = None) -> NoReturn:
-    """Raises RuntimeError: a layer is told whether it trains."""
-    _refuse("in_train_phase(x, alt)", "every layer is told whether it trains",
-            "`x if ctx.train else alt` in the apply of a Layer")
+def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
+    """x if training else alt, called where it can be called.
+
+    Raises: RuntimeError without `training`: a layer is told whether it trains.
+    """
+    if training is not None:
+        chosen = x if training else alt
+        return chosen() if callable(chosen) else chosen
+    return _refuse("in_train_phase(x, alt)", "every layer is told whether it trains",
+                   "`x if ctx.train else alt` in the apply of a Layer")
 
 
-def in_test_phase(x: Any, alt: Any, training: Any = None) -> NoReturn:
-    """Raises RuntimeError: a layer is told whether it trains."""
-    _refuse("in_test_phase(x, alt)", "every layer is told whether it trains",
-            "`alt if ctx.train else x` in the apply of a Layer")
+def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
+    """alt if training else x, called where it can be called.
+
+    Raises: RuntimeError without `training`: a layer is told whether it trains.
+    """
+    if training is not None:
+        chosen = alt if training else x
+        return chosen() if callable(chosen) else chosen
+    return _refuse("in_test_phase(x, alt)", "every layer is told whether it trains",
+                   "`alt if ctx.train else x` in the apply of a Layer")
 
 
 def function(inputs: Any, outputs: Any, updates: Any = None, **options: Any) -> NoReturn:

@@ -1,6 +1,14 @@
 """Every layer, one line each. A new layer is one file and one line here."""
 
 from jaxseq.core.layers.activation import Activation as Activation
+from jaxseq.core.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D as AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D as AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D as AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D as AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D as AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D as AdaptiveMaxPooling3D,
+)
 from jaxseq.core.layers.advanced_activations import (
     ELU as ELU,
     LeakyReLU as LeakyReLU,
@@ -39,6 +47,7 @@ from jaxseq.core.layers.dropout import (
     SpatialDropout2D as SpatialDropout2D,
     SpatialDropout3D as SpatialDropout3D,
 )
+from jaxseq.core.layers.einsum_dense import EinsumDense as EinsumDense
 from jaxseq.core.layers.embedding import Embedding as Embedding
 from jaxseq.core.layers.functions import ActivityRegularization as ActivityRegularization, Lambda as Lambda
 from jaxseq.core.layers.identity import Identity as Identity
@@ -110,6 +119,7 @@ from jaxseq.core.layers.separable import (
     SeparableConvolution1D as SeparableConvolution1D,
     SeparableConvolution2D as SeparableConvolution2D,
 )
+from jaxseq.core.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from jaxseq.core.layers.transposed import (
     Conv1DTranspose as Conv1DTranspose,
     Conv2DTranspose as Conv2DTranspose,

@@ -375,6 +375,8 @@ def checked_cell(cell: Any) -> Cell:
     """`cell` if it is one; else a TypeError."""
     require(isinstance(cell, Cell) and not hasattr(cell, "return_sequences"), f"{cell!r} is no cell. Write LSTMCell(32), "
             "GRUCell(32), SimpleRNNCell(32), a list of them, or a cell of your own: class MyCell(Cell).", TypeError)
+    require(cell._brought is None, f"{cell!r} was given weights=[...], and in a layer they are the layer's: RNN({cell!r}, "
+            "weights=[...]).")
     return cell
 
 

@@ -74,7 +74,7 @@ class Bidirectional(Nested):
     def init(self, key, x):
         params, state = [], []
         for prefix, part in self.parts().items():
-            weights, carried = part.init(rng.fold_in(key, prefix), x)
+            weights, carried = part.first_weights(rng.fold_in(key, prefix), x)
             params.append(named(prefix, weights))
             state.append(named(prefix, carried))
         penalised = any(part.activity_regularizer is not None for part in self.parts().values())
@@ -128,7 +128,7 @@ class TimeDistributed(Nested):
     def init(self, key, x):
         require(len(x.shape) >= 2 and x.shape[1] > 0, f"TimeDistributed needs x (batch, time, ...), got {x.shape}. Give it a "
                 "time axis: x[:, None].")
-        return self.layer.init(key, Spec((x.shape[0], *x.shape[2:]), x.dtype))
+        return self.layer.first_weights(key, Spec((x.shape[0], *x.shape[2:]), x.dtype))
 
     def apply(self, params, state, x, ctx):
         mask = self._inner_mask(x, ctx.mask)
@@ -177,7 +177,7 @@ class TimeDistributed(Nested):
     @property
     def _here(self) -> Layer:
         """The layer as it stands here: frozen when the whole is."""
-        return self.layer if self.trainable else replace(self.layer, trainable=False)
+        return self.layer if self.trainable else self.layer.replaced(trainable=False)
 
 
 def _rows(x: Array) -> Array:

@@ -6,6 +6,7 @@ from jaxseq.core.layers.activation import Activation
 from jaxseq.core.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from jaxseq.core.layers.einsum_dense import EinsumDense
 from jaxseq.core.layers.embedding import Embedding
 from jaxseq.core.layers.functions import ActivityRegularization, Lambda
 from jaxseq.core.layers.identity import Identity
@@ -16,6 +17,7 @@ from jaxseq.core.layers.noise import AlphaDropout, GaussianDropout, GaussianNois
 from jaxseq.core.layers.normalization import BatchNormalization
 from jaxseq.core.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from jaxseq.core.layers.scaling import Normalization, Rescaling
+from jaxseq.core.layers.spectral_normalization import SpectralNormalization
 
 ROWS, SEQUENCE, IMAGE, VOLUME = (4, 3), (2, 4, 3), (2, 3, 4, 5), (2, 2, 3, 2, 4)
 
@@ -25,6 +27,10 @@ CASES: list[tuple[str, Layer, tuple[int, ...], str]] = [
     ("dense_no_bias", Dense(2, activation="tanh", use_bias=False), ROWS, "float32"),
     ("dense_regularized", Dense(2, kernel_regularizer="l2", bias_regularizer="l1", activity_regularizer="l2",
                                 kernel_constraint="max_norm", bias_constraint="non_neg"), ROWS, "float32"),
+    ("einsum_dense", EinsumDense("abc,cd->abd", (None, 2), "tanh", "d"), SEQUENCE, "float32"),
+    ("einsum_dense_dots", EinsumDense("...x,xy->...y", 2, kernel_regularizer="l2"), SEQUENCE, "float32"),
+    ("einsum_dense_heads", EinsumDense("ab...,bcd->acd...", (2, 3), bias_axes="cd"), SEQUENCE, "float32"),
+    ("spectral_normalization", SpectralNormalization(Dense(2, activation="tanh"), 60), ROWS, "float32"),
     ("activation", Activation("sigmoid"), SEQUENCE, "float32"),
     ("activation_softmax", Activation("softmax"), ROWS, "float32"),
     ("identity", Identity(), SEQUENCE, "float32"),

@@ -1,6 +1,14 @@
 """Layers over spatial axes for the contract: (id, layer, batch input shape, dtype)."""
 
 from jaxseq.core.layer import Layer
+from jaxseq.core.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from jaxseq.core.layers.borders import Cropping1D, Cropping2D, Cropping3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 from jaxseq.core.layers.convolution import Conv1D, Conv2D, Conv3D
 from jaxseq.core.layers.locally_connected import LocallyConnected1D, LocallyConnected2D
@@ -36,6 +44,10 @@ CASES: list[tuple[str, Layer, tuple[int, ...], str]] = [
     ("conv2d_dilation", Conv2D(3, 2, dilation_rate=(3, 2)), IMAGE, "float32"),
     ("conv2d_groups", Conv2D(6, 2, groups=2, activation="softmax"), IMAGE, "float32"),
     ("conv2d_channels_first", Conv2D(3, 2, data_format="channels_first"), (2, 4, 6, 5), "float32"),
+    *((f"adaptive_{kind.__name__}", kind(size), shape, "float32") for kind, size, shape in (
+        (AdaptiveMaxPooling1D, 3, SEQUENCE), (AdaptiveMaxPooling2D, (2, 3), IMAGE), (AdaptiveMaxPooling3D, (2, 2, 1), VOLUME),
+        (AdaptiveAveragePooling1D, 3, SEQUENCE), (AdaptiveAveragePooling2D, 2, IMAGE),
+        (AdaptiveAveragePooling3D, (1, 2, 2), VOLUME))),
     ("max_pooling1d", MaxPooling1D(), SEQUENCE, "float32"),
     ("max_pooling1d_overlapping", MaxPooling1D(3, 2, padding="same"), SEQUENCE, "float32"),
     ("max_pooling1d_channels_first", MaxPooling1D(2, data_format="channels_first"), (3, 4, 7), "float32"),

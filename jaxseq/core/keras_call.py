@@ -1,0 +1,132 @@
+"""One call of a layer in Keras's way: the weights it finds, the layers within, what it assigns, adds to the loss and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxseq.core import chain, rng
+from jaxseq.core.layer import Layer
+from jaxseq.core.nested import PENALTY, named, own
+from jaxseq.core.require import require
+from jaxseq.core.types import Array, Ctx, Key, Shape, Spec
+from jaxseq.core.variable import Variable, plain
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """What add_weight was asked for. It stands in the place of the weight until `call` runs."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+    initializer: Callable[..., Array]
+    trainable: bool
+    regularizer: Callable[[Array], Array] | None
+    constraint: Callable[[Array], Array] | None
+
+
+class Part:
+    """A layer within a layer: `self.dense`. In `call` it is called; in `build` it tells its shapes."""
+
+    def __init__(self, place: str, layer: Layer, run: Run | None = None):
+        self.place, self.layer, self.run = place, layer, run
+
+    def __call__(self, x: Any, *, training: bool | None = None, mask: Any = None) -> Array:
+        require(self.run is not None, f"{self.layer!r} is called outside of call: it has no weights there.", RuntimeError)
+        assert self.run is not None
+        return self.run.through(self.place, self.layer, jnp.asarray(plain(x)), training, mask)
+
+    def build(self, input_shape: Shape) -> None:
+        """Nothing is left to do: its weights are drawn for what `call` gives it."""
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape that comes out of it."""
+        return chain.shapes(self.place, self.layer, tuple(input_shape), self.layer.input_dtype)[0]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if self.run is not None:
+            inner = own(f"{self.place}/", {**self.run.state, **self.run.params})
+            if name in inner:
+                return inner[name]
+        return getattr(self.layer, name)
+
+
+class Run:
+    """One call: its weights by name, what was assigned, added to the loss and drawn so far.
+
+    met: the input of each part, noted where weights are still to be drawn; None where there are weights.
+    """
+
+    def __init__(self, ctx: Ctx, params: Any, state: dict[str, Any], trainable: bool, met: dict[str, Spec] | None = None):
+        self.ctx, self.params, self.state, self.trainable, self.met = ctx, params, state, trainable, met
+        self.variables: dict[str, Variable] = {}
+        self.losses: list[Array] = []
+        self.masks: dict[int, tuple[Array, Array | None]] = {}         # of arrays on the way, which stay alive in here
+        self.draws = 0
+        self.calls: dict[str, int] = {}
+
+    def weight(self, weight: Weight) -> Any:
+        """The array of a trainable weight, the Variable of another."""
+        if weight.trainable:
+            return self.params[weight.name]
+        return self.variables.setdefault(weight.name, Variable(weight.name, self.state[weight.name]))
+
+    def through(self, place: str, layer: Layer, x: Array, training: bool | None, mask: Array | None) -> Array:
+        """The part's output. Its mask is that of x, unless another is given; its state goes on from call to call."""
+        layer = layer if self.trainable else layer.replaced(trainable=False)
+        ctx = Ctx(self.ctx.train if training is None else bool(training), self._key(place),
+                  self.masks.get(id(x), (x, None))[1] if mask is None else mask)
+        if self.met is not None and place not in self.met:
+            self.met[place] = Spec(x.shape, x.dtype)
+        if self.met is not None and self.calls[place] == 1:
+            params, state = layer.first_weights(jax.random.key(0, impl="threefry2x32"), self.met[place])
+            self.params, self.state = self.params | named(f"{place}/", params), self.state | named(f"{place}/", state)
+        going_on = layer.out_mask(x, ctx.mask)
+        y, after = layer.apply(own(f"{place}/", self.params), own(f"{place}/", self.state), x, ctx)
+        shares = [layer.activity_penalty(y), after.get(PENALTY)]
+        self.losses += [share for share in shares if share is not None]
+        if PENALTY in after:
+            after = {**after, PENALTY: jnp.zeros((), jnp.float32)}
+        self.state = self.state | named(f"{place}/", after)
+        self.masks[id(y)] = y, going_on
+        return y
+
+    def after(self) -> dict[str, Any]:
+        """The state after the call. No gradient flows through what was assigned."""
+        return self.state | {name: lax.stop_gradient(each.value) for name, each in self.variables.items()}
+
+    def _key(self, place: str) -> Key | None:
+        count = self.calls[place] = self.calls.get(place, 0) + 1
+        if self.ctx.key is None:
+            return None
+        key = rng.fold_in(self.ctx.key, place)
+        return key if count == 1 else rng.fold_in(key, count)
+
+
+class InputSpec(NamedTuple):
+    """What a layer wants of its input, as Keras's `self.input_spec` says it: ndim, or the least and the most of it, axes."""
+
+    dtype: Any = None
+    shape: Any = None
+    ndim: int | None = None
+    max_ndim: int | None = None
+    min_ndim: int | None = None
+    axes: Any = None
+
+    def check(self, owner: str, x: Array) -> None:
+        """ValueError unless x is as wanted."""
+        wanted = self.ndim if self.shape is None else len(self.shape)
+        least, most = (wanted, wanted) if wanted is not None else (self.min_ndim or 0, self.max_ndim or x.ndim)
+        require(least <= x.ndim <= most, f"{owner} wants an input of {least} axes" + ("" if least == most else " or more")
+                + f", batch axis included, got {x.shape}.")
+        lengths = dict(enumerate(self.shape or ())) | {int(axis): size for axis, size in (self.axes or {}).items()}
+        for axis, size in lengths.items():
+            require(size is None or x.shape[axis] == size, f"{owner} wants an input with {size} at axis {axis}, got {x.shape}.")

@@ -1,0 +1,118 @@
+"""Adaptive pooling: as many windows along each axis as the output is to have steps."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxseq.core.precision import widened
+from jaxseq.core.spatial import Spatial
+from jaxseq.core.types import Array
+
+
+class _AdaptivePooling(Spatial):
+    """Window i of n along an axis of length L goes from floor(i L / n) up to ceil((i + 1) L / n), so windows may overlap."""
+
+    output_size: Any
+    data_format: str | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.per_axis("output_size")
+
+    def apply(self, params, state, x, ctx):
+        lengths = self.lengths(x)
+        for place, length, windows in zip(self.places, lengths, self.per_axis("output_size"), strict=True):
+            x = self.pooled(x, place, *_edges(length, windows))
+        return x, state
+
+    @abstractmethod
+    def pooled(self, x: Array, place: int, first: np.ndarray, end: np.ndarray) -> Array:
+        """x with its axis `place` pooled over the windows [first, end)."""
+
+
+class _AdaptiveMaxPooling(_AdaptivePooling):
+    """The largest element of each window."""
+
+    def pooled(self, x, place, first, end):
+        steps = np.arange(max(end - first)) + first[:, None]                       # (windows, steps of the longest)
+        steps = np.minimum(steps, end[:, None] - 1)                                # a shorter one sees its last step again
+        return jnp.take(x, jnp.asarray(steps), axis=place).max(place + 1)
+
+
+class _AdaptiveAveragePooling(_AdaptivePooling):
+    """The mean of each window."""
+
+    def pooled(self, x, place, first, end):
+        inside = (np.arange(x.shape[place]) >= first[:, None]) & (np.arange(x.shape[place]) < end[:, None])
+        share = jnp.asarray(inside / (end - first)[:, None], widened(x).dtype)      # (windows, steps), rows sum to 1
+        return jnp.moveaxis(jnp.tensordot(widened(x), share, ((place,), (1,))), -1, place).astype(x.dtype)
+
+
+class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
+    """The largest element of each of `output_size` windows, whatever the length of x.
+
+    Shapes: x (batch, steps, channels) -> y (batch, output_size, channels); data_format="channels_first": channels second.
+    Params: none. State: none.
+    Raises: ValueError for an output_size below 1, and when x has another number of axes.
+    Source: as keras.layers.AdaptiveMaxPooling1D.
+    """
+
+    axes = ("steps",)
+
+
+class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
+    """The largest element of each of output_size[0] x output_size[1] windows. As AdaptiveMaxPooling1D, with two axes.
+
+    Shapes: x (batch, height, width, channels) -> y (batch, *output_size, channels).
+    """
+
+    axes = ("height", "width")
+
+
+class AdaptiveMaxPooling3D(_AdaptiveMaxPooling):
+    """The largest element of each window along three axes. As AdaptiveMaxPooling1D.
+
+    Shapes: x (batch, depth, height, width, channels) -> y (batch, *output_size, channels).
+    """
+
+    axes = ("depth", "height", "width")
+
+
+class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
+    """The mean of each of `output_size` windows, whatever the length of x.
+
+    Shapes: x (batch, steps, channels) -> y (batch, output_size, channels); data_format="channels_first": channels second.
+    Params: none. State: none.
+    Raises: ValueError for an output_size below 1, and when x has another number of axes.
+    Source: as keras.layers.AdaptiveAveragePooling1D.
+    """
+
+    axes = ("steps",)
+
+
+class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
+    """The mean of each of output_size[0] x output_size[1] windows. As AdaptiveAveragePooling1D, with two axes.
+
+    Shapes: x (batch, height, width, channels) -> y (batch, *output_size, channels).
+    """
+
+    axes = ("height", "width")
+
+
+class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
+    """The mean of each window along three axes. As AdaptiveAveragePooling1D.
+
+    Shapes: x (batch, depth, height, width, channels) -> y (batch, *output_size, channels).
+    """
+
+    axes = ("depth", "height", "width")
+
+
+def _edges(length: int, windows: int) -> tuple[np.ndarray, np.ndarray]:
+    """(where each window begins, where it has ended)."""
+    places = np.arange(windows)
+    return places * length // windows, -(-(places + 1) * length // windows)
