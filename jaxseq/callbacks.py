@@ -1,6 +1,7 @@
 """Callbacks: `from jaxseq.callbacks import EarlyStopping`."""
 
 from jaxseq.api.callbacks import Callback as Callback, LambdaCallback as LambdaCallback
+from jaxseq.api.checkpoints import ModelCheckpoint as ModelCheckpoint
 from jaxseq.api.history import History as History
 from jaxseq.api.monitoring import (
     EarlyStopping as EarlyStopping,

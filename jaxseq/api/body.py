@@ -321,6 +321,13 @@ class Body:
         """The TrainState with the optimizer's state for it, entries of `old` kept. Nothing optimizes a mere body."""
         return ts._replace(opt_state=())
 
+    def specs(self) -> dict[weights.Slot, Spec]:
+        """Where every weight and every entry of the state stands, and its shape and dtype. Nothing is drawn."""
+        params, state = run.specs(self._architecture.layers, self._key, self._need_input_spec())
+        self._order = {"params": _order(params), "state": _order(state)}
+        return {(part, layer, name): spec for part, tree in (("params", params), ("state", state))
+                for layer, entry in tree.items() for name, spec in entry.items()}
+
     def _need_input_spec(self) -> Spec:
         shape = self.input_shape
         require(shape is not None, "The model has not seen its input yet, so it has no weights. Declare it, "
@@ -331,7 +338,8 @@ class Body:
 
     def _slots(self, name: str | None = None) -> list[weights.Slot]:
         """Where the weights stand that Keras lists, in its order; of one layer, or of all."""
-        self._need_state()
+        if self._train_state is None:
+            self.specs()
         slots = []
         for layer in self.layers if name is None else [self.get_layer(name)]:
             own = str(layer.name)

@@ -13,6 +13,7 @@ from jaxseq.api import intake, loop, weights
 from jaxseq.api.ahead import Ahead
 from jaxseq.api.body import Body
 from jaxseq.api.callbacks import Callback, CallbackList, Logs
+from jaxseq.api.files.methods import FileMethods
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.keras2 import Keras2Methods
@@ -34,15 +35,16 @@ class Programs(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """What compile() was told, interpreted."""
+    """What compile() was told, interpreted. told: {"loss", "metrics"} as they were written."""
 
     optimizer: Any
     transform: optax.GradientTransformation
     loss: losses.LossFn | None
     metrics: tuple[metrics.Metric, ...]
+    told: dict[str, Any] = {}
 
 
-class Sequential(Keras2Methods, Body):
+class Sequential(Keras2Methods, FileMethods, Body):
     """Layers in a row, with Keras's words to train them: add, compile, fit, evaluate, predict.
 
     layers: an iterable of layers; more may be added.
@@ -74,7 +76,7 @@ class Sequential(Keras2Methods, Body):
         steps_per_execution, jit_compile, auto_scale_loss, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
-        compiled = interpreted(optimizer, loss, metrics)
+        compiled = interpreted(optimizer, loss, metrics)._replace(told={"loss": loss, "metrics": metrics})
         require(getattr(compiled.loss, "reduction", "sum") not in (None, "none"), f"loss={loss!r} leaves its values as they "
                 "are, so there is no one number to train on: write reduction='sum_over_batch_size'.")
         positive_int("steps_per_execution", steps_per_execution)
@@ -209,9 +211,19 @@ class Sequential(Keras2Methods, Body):
         if frozen not in self._programs:
             task = self._task()
             self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self._zero(task), Ahead())
-        if frozen != self._optimized_without:
-            self._train_state = self._fitted_optimizer(self.train_state, self.train_state.opt_state)
+        self.settled_state()
         return self._programs[frozen]
+
+    def settled_state(self) -> TrainState:
+        """The TrainState, with the optimizer's state for what is trained at present."""
+        ts = self.train_state
+        if self._compiled is not None and self._frozen() != self._optimized_without:
+            self._train_state = ts = self._fitted_optimizer(ts, ts.opt_state)
+        return ts
+
+    def trained_slots(self) -> list[weights.Slot]:
+        """Where the weights stand that the optimizer moves, in Keras's order."""
+        return [slot for slot in self._slots() if self._is_trained(slot)]
 
     @property
     def predict_program(self) -> Callable[..., Any]:

@@ -63,11 +63,21 @@ def init_optimizer(optimizer: optax.GradientTransformation, trained: Any) -> Any
 
 def draw(layers: chain.Layers, key: Key, x: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     """The first (params, state) for an input like `x`, all drawn in one compiled program. Names keep the layers' order."""
+    params, state = compiled(_drawing(layers, x))(key)
+    return _plain(params), _plain(state)
+
+
+def specs(layers: chain.Layers, key: Key, x: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The specs of what `draw` gives, in the same order. Nothing is drawn."""
+    params, state = jax.eval_shape(_drawing(layers, x), key)
+    return _plain(params), _plain(state)
+
+
+def _drawing(layers: chain.Layers, x: Spec) -> Callable[[Key], Any]:
     def init(key):
         return tuple(map(_in_order, chain.init(layers, rng.fold_in(key, rng.Purpose.INIT), x)))
 
-    params, state = compiled(init)(key)
-    return _plain(params), _plain(state)
+    return init
 
 
 def _in_order(tree: Any) -> Any:
