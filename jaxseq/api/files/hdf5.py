@@ -34,17 +34,29 @@ class Group(NamedTuple):
 
 
 def write(file: BinaryIO, groups: Mapping[str, Group]) -> None:
-    """Writes groups by their paths ("" is the root). Data and structure carry checksums, which every HDF5 from 1.8 on reads."""
+    """Writes groups by their paths ("" is the root). Data and structure carry checksums, which every HDF5 from 1.10 on reads."""
     import h5py
 
-    with h5py.File(file, "w", libver=("v108", "v110")) as root:
+    with h5py.File(file, "w", libver=("v110", "v110")) as root:
         for path, group in groups.items():
             node = root.require_group(path) if path else root
             node.attrs.update(group.attributes)
             for name, array in group.arrays.items():
-                summed = array.size > 0 and array.ndim > 0
-                chunks = array.shape if array.nbytes < WHOLE_CHUNK else True
-                node.create_dataset(name, data=array, **({"fletcher32": True, "chunks": chunks} if summed else {}))
+                if array.ndim == 0:
+                    _write_number(node, name, array)
+                else:
+                    chunks = {} if array.size == 0 else {"chunks": array.shape if array.nbytes < WHOLE_CHUNK else True}
+                    node.create_dataset(name, data=array, fletcher32=array.size > 0, **chunks)
+
+
+def _write_number(node: Any, name: str, number: np.ndarray) -> None:
+    """Writes a single number into its header, whose checksum covers it: HDF5 has none for the number alone."""
+    import h5py
+
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_layout(h5py.h5d.COMPACT)
+    kind, space = h5py.h5t.py_create(number.dtype), h5py.h5s.create(h5py.h5s.SCALAR)
+    h5py.Dataset(h5py.h5d.create(node.id, name.encode(), kind, space, plan))[()] = number
 
 
 @contextmanager
