@@ -34,7 +34,7 @@ class Group(NamedTuple):
 
 
 def write(file: BinaryIO, groups: Mapping[str, Group]) -> None:
-    """Writes groups by their paths ("" is the root). Data and structure carry checksums, which every HDF5 from 1.10 on reads."""
+    """Writes groups by their paths ("" is the root). Data and structure carry checksums; every HDF5 from 1.10 on reads them."""
     import h5py
 
     with h5py.File(file, "w", libver=("v110", "v110")) as root:

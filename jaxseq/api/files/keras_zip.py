@@ -88,7 +88,7 @@ def _check(source: Source, archive: zipfile.ZipFile, size: int) -> None:
     source.require(not archive.comment, "a comment behind the archive.")
     ends = [*sorted(info.header_offset for info in listed), archive.start_dir]
     for info in listed:
-        end = next(end for end in ends if end > info.header_offset)
+        end = next((end for end in ends if end > info.header_offset), 0)
         reach = info.header_offset + zipfile.sizeFileHeader + info.compress_size
         source.require(ends.count(info.header_offset) == 1 and reach <= end <= size, "members that lie in each other.",
                        info.filename)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxseq.api import weights
 from jaxseq.api.files import hdf5, weights_h5
 from jaxseq.api.files.hdf5 import Group
+from jaxseq.api.files.places import by_layer
 from jaxseq.api.files.refusal import Source
 from jaxseq.core.types import TrainState
 
@@ -25,12 +26,9 @@ def write(file: BinaryIO, model: Any) -> None:
     ts = model.train_state
     groups = {"": Group({}, _names("layer_names", [str(layer.name) for layer in model.layers])
                         | {"backend": b"jax", "keras_version": VERSION.encode()})}
-    for layer in model.layers:
-        slots = model._slots(layer.name)
-        own = [f"{layer.name}/{weight}:0" for _, _, weight in slots]
-        groups[str(layer.name)] = Group({}, _names("weight_names", own))
-        groups[f"{layer.name}/{layer.name}"] = Group(
-            {f"{slot[2]}:0": np.asarray(weights.at(ts, slot)) for slot in slots})
+    for layer, slots in by_layer(model).items():
+        groups[layer] = Group({}, _names("weight_names", [f"{layer}/{weight}:0" for _, _, weight in slots]))
+        groups[f"{layer}/{layer}"] = Group({f"{slot[2]}:0": np.asarray(weights.at(ts, slot)) for slot in slots})
     hdf5.write(file, groups)
 
 
@@ -46,8 +44,7 @@ def read(source: Source, file: BinaryIO, model: Any, *, by_name: bool = False, s
                        "turned round. Load them in Keras 2 on TensorFlow and save them there.")
         stored = _stored(source, group, base, found)
         ts = model.settled_state()
-        own = {str(layer.name): model._slots(layer.name) for layer in model.layers}
-        pairs = _pairs(source, {name: slots for name, slots in own.items() if slots}, stored, by_name)
+        pairs = _pairs(source, {name: slots for name, slots in by_layer(model).items() if slots}, stored, by_name)
         wanted = _fitting(source, pairs, ts, found, skip_mismatch)
         values = {slot: weights_h5.numbers(source, path, found[path], weights.at(ts, slot).dtype)
                   for path, slot in wanted.items()}

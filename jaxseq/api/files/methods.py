@@ -19,7 +19,7 @@ class FileMethods:
     """What a Sequential does with files. Every file is written as a whole or not at all, and read before the model changes."""
 
     if TYPE_CHECKING:
-        train_state: Any
+        build: Any
         _train_state: Any
 
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
@@ -51,7 +51,7 @@ class FileMethods:
         path = os.fspath(filepath)
         source = Source(path)
         with at_step_boundary(), open(path, "rb") as file:
-            require(self.train_state is not None, "")
+            self.build()
             if path.endswith((WEIGHTS, KERAS)):
                 require(not by_name, f"load_weights({path!r}, by_name=True): names count in Keras 2's files (.h5, .hdf5); in "
                         "Keras 3's layers stand by their classes and order. Leave by_name out.")
@@ -64,7 +64,7 @@ class FileMethods:
 
     def _written(self, path: str, overwrite: bool, write: Callable[..., None]) -> None:
         with at_step_boundary():
-            require(self.train_state is not None, "")
+            self.build()
             with replacing(path, overwrite) as file:
                 write(file)
 

@@ -29,9 +29,18 @@ class Place(NamedTuple):
 
 def places(model: Any) -> Iterator[Place]:
     """Every group of a model's weights. A model that stands as a layer in another would be one more part here."""
+    own = by_layer(model)
     for store, layer in zip(numbered(model.layers), model.layers, strict=True):
-        slots = [(slot[2], slot) for slot in model._slots(layer.name)]
+        slots = [(slot[2], slot) for slot in own[str(layer.name)]]
         yield from _of_layer(f"layers/{store}", str(layer.name), layer, slots)
+
+
+def by_layer(model: Any) -> dict[str, list[Slot]]:
+    """{layer: where its weights stand, in Keras's order}, in the order of the layers."""
+    slots: dict[str, list[Slot]] = {str(layer.name): [] for layer in model.layers}
+    for slot in model._slots():
+        slots[slot[1]].append(slot)
+    return slots
 
 
 def numbered(parts: Iterable[Any]) -> list[str]:

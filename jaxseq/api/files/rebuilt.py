@@ -145,8 +145,8 @@ class Rebuilder:
         """An activation, initializer, regularizer or constraint."""
         table, get = _KINDS[kind]
         if isinstance(value, str):
-            return self.custom[value] if value in self.custom and value not in table else (
-                value if kind == "activation" and value in table else get(value, self.custom))
+            known = get(value, self.custom)
+            return value if value in table else known
         if isinstance(value, dict) and value.get("class_name") == "function":
             return self._function(value, kind, table)
         module, name, config = self._node(value, kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any, BinaryIO
@@ -53,7 +52,12 @@ def read(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = Fa
             warnings.warn(f"{source.path}: left as they are: " + "; ".join(faults), stacklevel=4)
         fitting = {path: slot for path, slot in wanted.items() if path in found and found[path].shape == shapes[path]}
         values = {slot: numbers(source, path, found[path], weights.at(ts, slot).dtype) for path, slot in fitting.items()}
-        return _with_optimizer(source, found, model, with_values(ts, values))
+        remembered = _remembered(source, found, model, ts)
+    ts = with_values(ts, values)
+    if remembered is None:
+        return ts
+    leaves, batches = remembered
+    return ts._replace(opt_state=optimizer_state.closed(ts.opt_state, leaves), step=jnp.array(batches, ts.step.dtype))
 
 
 def check(source: Source, found: dict[str, Any], shapes: dict[str, tuple[int, ...]], strict: bool = True) -> list[str]:
@@ -99,31 +103,27 @@ def _listed(model: Any, ts: TrainState) -> tuple[list[optimizer_state.Variable],
     return None if known is None else (known, leaves)
 
 
-def _with_optimizer(source: Source, found: dict[str, Any], model: Any, ts: TrainState) -> TrainState:
-    """The TrainState with the optimizer's state of the file, and its number of updates. A warning where it does not fit."""
+def _remembered(source: Source, found: dict[str, Any], model: Any,
+                ts: TrainState) -> tuple[optimizer_state.Leaves, int] | None:
+    """(the optimizer's state of the file, how many batches it has seen); None where there is none, or with a warning where
+    it does not fit."""
     stored = {path.removeprefix(OPTIMIZER + "/"): node for path, node in found.items() if path.startswith(OPTIMIZER + "/")}
     listed = _listed(model, ts)
     if not stored or listed is None:
-        return ts
+        return None
     known, leaves = listed
     if not _fit(known, stored):
         warnings.warn(f"{source.path}: the optimizer's state in the file is not one of {model.optimizer!r} for the weights "
                       "that are trained here; the model's own is left as it is.", stacklevel=5)
-        return ts
+        return None
     for number, each in enumerate(known):
         value = numbers(source, f"{OPTIMIZER}/{number}", stored[str(number)], np.int32 if each.whole else np.float32)
         source.require(not each.whole or value >= 0, f"{value} updates.", f"{OPTIMIZER}/{number}")
         each.write(leaves, value)
-    step = jnp.array(known[0].read(leaves), ts.step.dtype)
-    return ts._replace(opt_state=optimizer_state.closed(ts.opt_state, leaves), step=step)
+    return leaves, int(known[0].read(leaves))
 
 
 def _fit(known: Sequence[optimizer_state.Variable], stored: dict[str, Any]) -> bool:
     """Whether the list of the file is Keras's list, by number and shapes."""
     same = len(known) == len(stored) and all(str(number) in stored for number in range(len(known)))
     return same and all(stored[str(number)].shape == each.shape for number, each in enumerate(known))
-
-
-def size_of(shapes: Sequence[tuple[int, ...]]) -> int:
-    """How many numbers arrays of these shapes hold."""
-    return sum(map(math.prod, shapes))

@@ -105,6 +105,7 @@ def of_value(value: Any, where: str) -> Any:
         value = value()
     if isinstance(value, Declared):
         return _declared(value, {key: of_value(each, where) for key, each in value.get_config().items()})
+    value = activations.get(value) if callable(value) else value           # JAX's own become ours, which have names
     require(isinstance(value, FunctionType), f"{where}={value!r} cannot be written to a file: it has no settings and no name.")
     return _function(value, where)
 

@@ -195,7 +195,7 @@ def test_ones_own_classes_and_functions_come_from_custom_objects_alone(tmp_path,
     again = load_model(path, own)
     assert again.layers == model.layers and again.metrics_names == ["loss", "far"]
     assert_array_equal(again.predict(X), model.predict(X))
-    with refuses(f"{path}: the layer 'Scale' is not one of this library. Did you mean 'Lambda'? If it is your own, pass "
+    with refuses(f"{path}: the layer 'Scale' is not one of this library. If it is your own, pass "
                  "custom_objects={'Scale': Scale}.", FileRejected):
         load_model(path)
     with refuses(f"{path}: the function 'doubled' is not one of this library. If it is your own, pass "
