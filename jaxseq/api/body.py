@@ -328,6 +328,13 @@ class Body:
         return {(part, layer, name): spec for part, tree in (("params", params), ("state", state))
                 for layer, entry in tree.items() for name, spec in entry.items()}
 
+    def fill_with_zeros(self) -> None:
+        """Makes all weights and states zeros, for a model whose weights come from elsewhere: nothing is compiled or drawn."""
+        ts = TrainState({}, {}, (), jax.device_put(np.int32(0)), self._key)
+        for (part, layer, name), spec in self.specs().items():
+            getattr(ts, part).setdefault(layer, {})[name] = jax.device_put(np.zeros(spec.shape, spec.dtype))
+        self._train_state = self._fitted_optimizer(ts)
+
     def _need_input_spec(self) -> Spec:
         shape = self.input_shape
         require(shape is not None, "The model has not seen its input yet, so it has no weights. Declare it, "

@@ -156,7 +156,7 @@ def test_training_goes_on_from_a_file_as_if_it_had_not_stopped(rewind, data, tmp
 
 @pytest.mark.parametrize(("options", "told"), [
     ({"monitor": "val_los", "save_best_only": True, "mode": "min"}, "ModelCheckpoint monitors 'val_los', which this run does "
-     "not measure. Did you mean 'val_loss' or 'loss'? Pass validation_data or validation_split to fit."),
+     "not measure. Did you mean 'val_loss'? Pass validation_data or validation_split to fit."),
     ({"filepath": "{val_acc:.2f}.keras"}, "ModelCheckpoint('{val_acc:.2f}.keras') asks for 'val_acc', which this run does not "
      "measure. Did you mean"),
 ])

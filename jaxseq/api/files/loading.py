@@ -35,7 +35,7 @@ def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, comp
         held = keras_zip.weights_of(archive)
     rebuilder = Rebuilder(source, custom_objects)
     model = rebuilder.model(data)
-    _check_shapes(source, model, held)
+    _begin(source, model, held)
     if compile:
         rebuilder.compile(model, data)
     with at_step_boundary():
@@ -43,14 +43,18 @@ def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, comp
     return model
 
 
-def _check_shapes(source: Source, model: Sequential, held: Any) -> None:
-    """FileRejected unless the file has every weight of the model in its shape. Nothing is drawn: shapes are inferred."""
+def _begin(source: Source, model: Sequential, held: Any) -> None:
+    """Gives the model weights to be replaced. FileRejected before, unless the file has every one of them in its shape."""
     with source.readable("its layers do not fit together", *NONSENSE):
         specs = model.specs()
-    shapes = {f"{place.path}/{number}": tuple(specs[slot].shape) for place in places(model)
-              for number, slot in enumerate(place.slots)}
-    beside = sum(spec.size * spec.dtype.itemsize for slot, spec in specs.items() if slot[0] == "state")
-    source.require(beside <= STATE, f"a state of {beside:,} bytes beside the weights; {STATE:,} are made for a file.")
+        wanted = {f"{place.path}/{number}": slot for place in places(model) for number, slot in enumerate(place.slots)}
     with hdf5.opened(source, held) as root:
-        weights_h5.check(source, hdf5.survey(source, root), shapes)
+        weights_h5.check(source, hdf5.survey(source, root), {path: tuple(specs[slot].shape) for path, slot in wanted.items()})
     held.seek(0)
+    beside = {slot: spec for slot, spec in specs.items() if slot not in wanted.values()}
+    size = sum(spec.size * spec.dtype.itemsize for spec in beside.values())
+    source.require(size <= STATE, f"a state of {size:,} bytes beside the weights; {STATE:,} are made for a file.")
+    if beside:
+        model.build()               # a memory begins as its layer says
+    else:
+        model.fill_with_zeros()

@@ -59,7 +59,7 @@ class Rebuilder:
     def compile(self, model: Sequential, data: dict[str, Any]) -> None:
         """Compiles the model as compile_config says. Raises: FileRejected."""
         config = data.get("compile_config")
-        if not isinstance(config, dict):
+        if not isinstance(config, dict) or config.get("optimizer") is None:     # Keras writes an empty one if not compiled
             return
         hint = "compile_config: pass compile=False to load the model without it"
         for word in "loss_weights", "weighted_metrics":

@@ -51,8 +51,9 @@ def of_layer(layer: Layer) -> dict[str, Any]:
                 and (each.name not in UNKNOWN or getattr(layer, each.name) != each.default)}
     if name == "Lambda" and isinstance(settings["arguments"], tuple):
         settings["arguments"] = dict(settings["arguments"])
-    about = {} if layer.name is None else {"name": layer.name}
-    about |= {"trainable": layer.trainable, "dtype": "float32"}
+    about = {"dtype": "float32"} if layer.name is None else {"name": layer.name, "dtype": "float32"}
+    if not layer.trainable:
+        about["trainable"] = False              # not every layer of Keras takes the word
     config = about | {key: of_value(value, f"{name}({key})") for key, value in settings.items()}
     if not own:
         return _object(type(layer).__module__, name, config, name)
@@ -74,8 +75,9 @@ def of_optimizer(optimizer: Optimizer, rate: float) -> dict[str, Any]:
     """The optimizer at its present rate. Keras 2's `decay` is a schedule in Keras 3: see `DECAY`."""
     config = {each.name: getattr(optimizer, each.name) for each in fields(optimizer)
               if each.name not in UNKNOWN or each.name != "decay" and getattr(optimizer, each.name) != each.default}
-    if not callable(optimizer.learning_rate):
-        config["learning_rate"] = rate
+    if callable(optimizer.learning_rate) or np.float32(optimizer.learning_rate) == np.float32(rate):
+        rate = optimizer.learning_rate          # as it was written, and not as float32 has it
+    config["learning_rate"] = rate
     if optimizer.decay:
         every = optimizer.gradient_accumulation_steps or 1      # Keras counts batches, decay counts updates
         config["learning_rate"] = schedules.InverseTimeDecay(rate, every, optimizer.decay, staircase=every > 1, name=DECAY)
