@@ -3,6 +3,7 @@
 from jaxseq.api.averages import BaseLogger as BaseLogger, SwapEMAWeights as SwapEMAWeights
 from jaxseq.api.callback_list import CallbackList as CallbackList
 from jaxseq.api.callbacks import Callback as Callback, LambdaCallback as LambdaCallback
+from jaxseq.api.checkpoints import ModelCheckpoint as ModelCheckpoint
 from jaxseq.api.history import History as History
 from jaxseq.api.monitoring import (
     EarlyStopping as EarlyStopping,

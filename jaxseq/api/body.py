@@ -230,6 +230,25 @@ class Body(Stack):
         """The TrainState with the optimizer's state for it, entries of `old` kept. Nothing optimizes a mere body."""
         return ts._replace(opt_state=())
 
+    def specs(self) -> dict[weights.Slot, Spec]:
+        """Where every weight and every entry of the state stands, and its shape and dtype. Nothing is drawn."""
+        names = self._architecture.names
+        params, state = run.specs(self._architecture.layers, self._key, self._need_input_spec(), names)
+        self._order = {"params": _order(params), "state": _order(state)}
+        leaves = jax.tree_util.tree_leaves_with_path({"params": params, "state": state})
+        return {tuple(key.key for key in path): spec for path, spec in leaves}
+
+    def fill_with_zeros(self) -> None:
+        """Makes all weights and states zeros, for a model whose weights come from elsewhere: nothing is compiled or drawn."""
+        for model in self._within().values():
+            model.fill_with_zeros()
+        names = [name for name in self._architecture.names if name not in self._places]
+        specs = run.specs(self._architecture.layers, self._key, self._need_input_spec(), names)
+        self._order = {"params": _order(specs[0]), "state": _order(specs[1])}
+        params, state = jax.tree.map(lambda spec: jax.device_put(np.zeros(spec.shape, spec.dtype)), specs)
+        ts = TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
+        self.train_state = self._fitted_optimizer(sharing.whole(ts, self._places))
+
     def _need_input_spec(self) -> Spec:
         shape = self.input_shape
         require(shape is not None, "The model has not seen its input yet, so it has no weights. Declare it, "
@@ -238,7 +257,8 @@ class Body(Stack):
 
     def _slots(self, name: str | None = None) -> list[weights.Slot]:
         """Where the weights stand that Keras lists, in its order; of one layer, or of all."""
-        self._need_state()
+        if self._train_state is None:
+            self.specs()
         slots = []
         for own, layer in self._architecture.layers if name is None else [(name, dict(self._architecture.layers)[name])]:
             place = self._places.get(own)

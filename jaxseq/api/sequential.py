@@ -15,6 +15,7 @@ from jaxseq.api.body import Body
 from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.compiling import Compiled, interpreted
+from jaxseq.api.files.methods import FileMethods
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.keras2 import Keras2Methods
@@ -35,7 +36,7 @@ class Programs(NamedTuple):
     ahead: Ahead
 
 
-class Sequential(Keras2Methods, Body):
+class Sequential(Keras2Methods, FileMethods, Body):
     """Layers in a row, with Keras's words to train them: add, compile, fit, evaluate, predict.
 
     layers: an iterable of layers, and of models that stand there as layers; more may be added.
@@ -237,10 +238,20 @@ class Sequential(Keras2Methods, Body):
         if frozen not in self._programs:
             task = self._task()
             self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self._zero(task), Ahead())
-        if frozen != self._optimized_without:
-            ts = self.train_state
-            self.train_state = self._fitted_optimizer(ts, ts.opt_state)
+        self.settled_state()
         return self._programs[frozen]
+
+    def settled_state(self) -> TrainState:
+        """The TrainState, with the optimizer's state for what is trained at present."""
+        ts = self.train_state
+        if self._compiled is not None and self._frozen() != self._optimized_without:
+            self.train_state = ts = self._fitted_optimizer(ts, ts.opt_state)
+        return ts
+
+    def trained_slots(self) -> list[weights.Slot]:
+        """Where the weights stand that the optimizer moves, in Keras's order."""
+        trained = self._trained_slots()
+        return [slot for slot in self._slots() if slot in trained]
 
     @property
     def predict_program(self) -> Callable[..., Any]:

@@ -68,12 +68,22 @@ def draw(layers: chain.Layers, key: Key, x: Spec, names: Container[str]) -> tupl
 
     All are drawn in one compiled program. Names keep the layers' order.
     """
+    params, state = compiled(_drawing(layers, x, names))(key)
+    return _plain(params), _plain(state)
+
+
+def specs(layers: chain.Layers, key: Key, x: Spec, names: Container[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The specs of what `draw` gives, in the same order. Nothing is drawn."""
+    params, state = jax.eval_shape(_drawing(layers, x, names), key)
+    return _plain(params), _plain(state)
+
+
+def _drawing(layers: chain.Layers, x: Spec, names: Container[str]) -> Callable[[Key], Any]:
     def init(key):
         entries = chain.init(layers, rng.fold_in(key, rng.Purpose.INIT), x)
         return tuple(_in_order({name: each for name, each in part.items() if name in names}) for part in entries)
 
-    params, state = compiled(init)(key)
-    return _plain(params), _plain(state)
+    return init
 
 
 def _in_order(tree: Any) -> Any:

@@ -1,0 +1,73 @@
+"""JSON out of a file that is not trusted: its size, depth, keys and numbers are bounded before anything is made of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jaxseq.api.files.refusal import Source
+
+LARGEST, DEEPEST = 16 * 2**20, 64
+# How Keras writes what is no plain data. Code is refused with the way out; the others have no use in a Sequential.
+CODE = "__lambda__"
+SPECIAL = {"__typespec__", "__bytes__", "__slice__", "__ellipsis__"}
+NUMBERS = {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"}
+
+
+def parsed(source: Source, member: str, content: bytes) -> dict[str, Any]:
+    """The JSON object in `content`. FileRejected for any other, and for what could do harm later."""
+    source.require(len(content) <= LARGEST, f"{len(content):,} bytes of JSON; {LARGEST:,} are read.", member)
+    source.require(depth(content) <= DEEPEST, f"JSON more than {DEEPEST} levels deep.", member)
+    with source.readable(f"{member} is no JSON that can be read", ValueError):
+        data = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refused)
+    source.require(isinstance(data, dict), "JSON that is no object.", member)
+    _vet(source, member, data)
+    return data
+
+
+def depth(content: bytes) -> int:
+    """How deep brackets are nested, outside of strings."""
+    deepest = level = 0
+    within = escaped = False
+    for byte in content:
+        if within:
+            within, escaped = escaped or byte != 0x22, not escaped and byte == 0x5C
+        elif byte == 0x22:
+            within = True
+        elif byte in b"[{":
+            level += 1
+            deepest = max(deepest, level)
+        elif byte in b"]}":
+            level -= 1
+    return deepest
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dict of the pairs; ValueError for a key that comes twice, of which readers choose one or the other."""
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError("a key that is written twice")
+    return data
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} in the place of a number")
+
+
+def _vet(source: Source, member: str, data: Any) -> None:
+    """Refuses code, and arrays of anything but numbers, wherever they stand."""
+    waiting = [data]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            kind = each.get("class_name")
+            source.require(kind != CODE, "holds the code of a lambda, which is never run. Save the model with a named function "
+                           "in its place (def, not lambda), and pass custom_objects={'its_name': its_name}.", member)
+            source.require(not isinstance(kind, str) or kind not in SPECIAL, f"{kind} has no place in a Sequential.", member)
+            if kind in ("__numpy__", "__tensor__"):
+                config = each.get("config")
+                source.require(isinstance(config, dict) and config.get("dtype") in NUMBERS, "an array of something else than "
+                               "numbers.", member)
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)

@@ -1,0 +1,260 @@
+"""A model out of Keras 3's config.json, through closed tables of names: nothing that a file names is imported or looked up.
+
+A name means one of our classes, or one of the `custom_objects` of this call. The module that Keras writes beside a name only
+says whether the name is Keras's; another's module leads to custom_objects and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from jaxseq.api.config import CATALOGUE
+from jaxseq.api.files.refusal import Source
+from jaxseq.api.files.words import DECAY
+from jaxseq.api.sequential import Sequential
+from jaxseq.core import activations, constraints, initializers, losses, metrics, optimizers, regularizers
+from jaxseq.core.layer import Layer
+from jaxseq.core.layers import InputLayer, Lambda
+from jaxseq.core.require import nearest
+
+LAYERS = 10_000         # of one model
+
+# Settings of Keras that this library has not, with the values at which they change nothing.
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "quantization_config": (None,), "synchronized": (False,), "renorm": (False,), "rms_scaling": (False,),
+    "renorm_clipping": (None,), "renorm_momentum": (0.99,), "lora_rank": (None,), "lora_alpha": (None,),
+    "loss_scale_factor": (None,), "muon_a": (3.4445,), "muon_b": (-4.775,), "muon_c": (2.0315,), "autocast": (True,)}
+INPUT = {"sparse": (False, None), "ragged": (False, None), "optional": (False,)}
+
+# Nonsense in a file fails in a class in that class's way; all of these are the file's fault.
+NONSENSE = ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError, NotImplementedError
+
+
+class Rebuilder:
+    """Makes a model of parsed JSON. custom: the user's own {name: class or function}."""
+
+    def __init__(self, source: Source, custom: Mapping[str, Any] | None):
+        self.source, self.custom = source, dict(custom or {})
+
+    def model(self, data: dict[str, Any]) -> Sequential:
+        """The untrained model, whose weights are not drawn. Raises: FileRejected."""
+        _, name, config = self._node(data, "model")
+        rows = self._rows(name, config)
+        self.source.require(len(rows) <= LAYERS, f"{len(rows):,} layers.")
+        model = Sequential(name=str(config.get("name", "sequential")))
+        for row in rows:
+            within = self._node(row, "layer")[1] in ("Sequential", "Functional")
+            layer = self.model(row) if within else self.layer(row)
+            with self.source.readable(f"its layer {layer!r} cannot stand where it does", *NONSENSE):
+                model.add(layer)
+        shape = config.get("build_input_shape")
+        if model.input_shape is None and isinstance(shape, list) and rows:
+            with self.source.readable("its build_input_shape", *NONSENSE):
+                model._declare(tuple(shape), None)
+        self.source.require(model.layers and model.input_shape is not None, "a model without layers, or that was saved before "
+                            "its input was known.")
+        return model
+
+    def compile(self, model: Sequential, data: dict[str, Any]) -> None:
+        """Compiles the model as compile_config says. Raises: FileRejected."""
+        config = data.get("compile_config")
+        if not isinstance(config, dict) or config.get("optimizer") is None:     # Keras writes an empty one if not compiled
+            return
+        hint = "compile_config: pass compile=False to load the model without it"
+        with self.source.readable(hint, *NONSENSE):
+            model.compile(self._optimizer(config.get("optimizer")), self._loss(config.get("loss")),
+                          [self._metric(each) for each in _listed(config.get("metrics"))], config.get("loss_weights"),
+                          weighted_metrics=[self._metric(each) for each in _listed(config.get("weighted_metrics"))],
+                          run_eagerly=config.get("run_eagerly") is True)
+
+    def layer(self, data: Any) -> Layer:
+        """The layer, or the cell, that a node describes."""
+        module, name, config = self._node(data, "layer")
+        cls = self._known(module, name, "layer", CATALOGUE, data.get("registered_name"))
+        self.source.require(isinstance(cls, type) and issubclass(cls, Layer), f"custom_objects[{name!r}] is {cls!r}: pass the "
+                            "class of the layer.")
+        if cls is InputLayer:
+            return self._input(config)
+        if cls is Lambda:
+            config["function"] = self._function(config.get("function"), "function", {})
+        config = self._stripped(name, config, NEUTRAL)
+        if "dtype" in config and "dtype" not in {each.name for each in fields(cls)}:
+            self._only_float32(name, config.pop("dtype"))
+        with self.source.readable(f"its {name} cannot be made", *NONSENSE):
+            return cls(**{key: self._setting(cls, key, value) for key, value in config.items()})
+
+    # ---- rows
+
+    def _rows(self, name: str, config: dict[str, Any]) -> list[Any]:
+        """The nodes of the layers in their order."""
+        rows = config.get("layers")
+        self.source.require(isinstance(rows, list), f"a {name} without a list of layers.")
+        assert isinstance(rows, list)
+        if "input_layers" not in config and "output_layers" not in config:
+            self.source.require(name == "Sequential" or name in self.custom, f"a model of the class {name!r}; this is a "
+                                "library of Sequential models.")
+            return rows
+        last = None
+        for row in rows:
+            _, own, inner = self._node(row, "layer")
+            came = _sources(row.get("inbound_nodes")) if own != "InputLayer" else ([] if last is None else None)
+            self.source.require(came == ([] if last is None else [last]), f"its layer {inner.get('name')!r} does not take the "
+                                "output of the one before it alone: a Sequential is a plain row of layers. Branches, several "
+                                "inputs and shared layers are not in this library.")
+            last = inner.get("name")
+        self.source.require(config.get("output_layers") in ([last, 0, 0], [[last, 0, 0]]), "a model whose output is not that "
+                            "of its last layer alone.")
+        return rows
+
+    # ---- nodes
+
+    def _node(self, data: Any, kind: str) -> tuple[Any, str, dict[str, Any]]:
+        """(module, class name, config) of an object."""
+        usual = isinstance(data, dict) and isinstance(data.get("class_name"), str) and isinstance(data.get("config"), dict)
+        self.source.require(usual, f'a {kind} that is no {{"class_name": ..., "config": {{...}}}}.')
+        return data.get("module"), data["class_name"], dict(data["config"])
+
+    def _known(self, module: Any, name: str, kind: str, table: Mapping[str, Any], registered: Any = None) -> Any:
+        """What a name stands for, in custom_objects or, where it is Keras's or ours, in the table."""
+        for own in registered, name:
+            if isinstance(own, str) and own in self.custom:
+                return self.custom[own]
+        ours = module is None or str(module).split(".")[0] in ("keras", "jaxseq", "tf_keras")
+        told = nearest(name, table) if ours and len(table) > 20 else ""
+        self.source.require(ours and name in table, f"the {kind} {name!r} is not one of this library." + told + " If it is "
+                            f"your own, pass custom_objects={{{name!r}: {name}}}.")
+        return table[name]
+
+    def _setting(self, cls: type[Layer], key: str, value: Any) -> Any:
+        """A field of a layer: what its name promises, or plain data, with tuples for lists."""
+        kind = key.rsplit("_", 1)[-1]
+        if kind in _KINDS and value is not None:
+            made = self._object(kind, value)
+            default = next((each.default for each in fields(cls) if each.name == key), None)
+            usual = None if default in (None, MISSING) or callable(default) else _KINDS[kind][1](default)
+            return default if made == usual else made
+        if isinstance(value, dict) and "class_name" in value:
+            return self.layer(value)
+        if isinstance(value, list):
+            return tuple(self._setting(cls, "", each) for each in value)
+        return value
+
+    def _object(self, kind: str, value: Any) -> Any:
+        """An activation, initializer, regularizer or constraint."""
+        table, get = _KINDS[kind]
+        if isinstance(value, str):
+            known = get(value, self.custom)
+            return value if value in table else known
+        if isinstance(value, dict) and value.get("class_name") == "function":
+            return self._function(value, kind, table)
+        module, name, config = self._node(value, kind)
+        known = self._known(module, name, kind, table, value.get("registered_name"))
+        if kind == "activation" or not hasattr(known, "from_config"):
+            self.source.require(name in self.custom, f"the {kind} {name!r} is an object that is not read. Use a function.")
+            return known(**config)
+        return known.from_config(config)
+
+    def _function(self, node: Any, kind: str, table: Mapping[str, Any]) -> Any:
+        """A function by its name: the user's, or one of ours."""
+        named = isinstance(node, dict) and node.get("class_name") == "function" and isinstance(node.get("config"), str)
+        self.source.require(named, f"a {kind} that is no named function.")
+        return self._known(node.get("module"), node["config"], kind, table, node.get("registered_name"))
+
+    def _input(self, config: dict[str, Any]) -> InputLayer:
+        """What the data are like. float32 is left open: an Embedding in front then takes its ids as whole numbers."""
+        config = self._stripped("InputLayer", config, INPUT)
+        dtype = _dtype_name(config.get("dtype"))
+        shape = config.get("batch_shape", config.get("batch_input_shape"))
+        self.source.require(isinstance(shape, list), "an InputLayer without a shape.")
+        with self.source.readable("its InputLayer cannot be made", *NONSENSE):
+            return InputLayer(None if dtype == "float32" else dtype, batch_input_shape=tuple(shape or ()))
+
+    def _stripped(self, name: str, config: dict[str, Any], neutral: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+        """The config without settings that this library has not, which must say nothing."""
+        for key, harmless in neutral.items():
+            if key in config:
+                value = config.pop(key)
+                self.source.require(value in harmless, f"{name}({key}={value!r}) is not in this library.")
+        return config
+
+    def _only_float32(self, name: str, dtype: Any) -> None:
+        self.source.require(_dtype_name(dtype) in (None, "float32"), f"{name} works in {_dtype_name(dtype)!r}: layers of this "
+                            "version work in float32. Save it with dtype='float32'.")
+
+    # ---- compile_config
+
+    def _optimizer(self, data: Any) -> Any:
+        module, name, config = self._node(data, "optimizer")
+        known = self._known(module, name, "optimizer", optimizers.CLASSES, data.get("registered_name"))
+        config = self._stripped(name, config, NEUTRAL)
+        rate = config.get("learning_rate")
+        inner = rate.get("config") if isinstance(rate, dict) else None
+        if isinstance(inner, dict) and inner.get("name") == DECAY:          # how `words` writes Keras 2's decay
+            config |= {"learning_rate": inner["initial_learning_rate"], "decay": inner["decay_rate"]}
+        return known.from_config(config)
+
+    def _loss(self, data: Any) -> Any:
+        if data is None or isinstance(data, str) and data not in self.custom:
+            return data
+        if isinstance(data, str):
+            return self.custom[data]
+        if isinstance(data, dict) and data.get("class_name") == "function":
+            return self._function(data, "loss", losses.TABLE | losses.UNPAIRED)
+        module, name, config = self._node(data, "loss")
+        known = self._known(module, name, "loss", losses.CLASSES, data.get("registered_name"))
+        config.pop("dtype", None)
+        return known.from_config(config)
+
+    def _metric(self, data: Any) -> Any:
+        if isinstance(data, str):
+            return self.custom.get(data, data)
+        if isinstance(data, dict) and data.get("class_name") == "function":
+            return self._function(data, "metric", metrics.TABLE)
+        module, name, config = self._node(data, "metric")
+        known = self._known(module, name, "metric", metrics.CLASSES, data.get("registered_name"))
+        config.pop("dtype", None)
+        return known.from_config(config)
+
+
+_KINDS: dict[str, tuple[Mapping[str, Any], Any]] = {
+    "activation": (activations.TABLE, activations.get), "initializer": (initializers.TABLE, initializers.get),
+    "regularizer": (regularizers.TABLE, regularizers.get), "constraint": (constraints.TABLE, constraints.get)}
+
+
+def _dtype_name(dtype: Any) -> str | None:
+    """The name in a dtype policy."""
+    if isinstance(dtype, dict):
+        config = dtype.get("config")
+        dtype = config.get("name") if isinstance(config, dict) else "unknown"
+    return dtype if dtype is None else str(dtype)
+
+
+def _listed(told: Any) -> list[Any]:
+    """compile's metrics, one list also where Keras writes a list for each output."""
+    if told is None:
+        return []
+    if isinstance(told, list) and len(told) == 1 and isinstance(told[0], list):
+        return told[0]
+    if not isinstance(told, list):
+        raise ValueError(f"metrics={told!r}: a list is read")
+    return told
+
+
+def _sources(nodes: Any) -> list[Any] | None:
+    """The layers whose outputs a layer takes, in a file of a functional model; None for what is no plain call."""
+    if not isinstance(nodes, list) or len(nodes) != 1 or not isinstance(nodes[0], dict):
+        return None
+    found, waiting = [], [nodes[0].get("args"), nodes[0].get("kwargs")]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict) and each.get("class_name") == "__keras_tensor__":
+            config = each.get("config")
+            history = config.get("keras_history") if isinstance(config, dict) else None
+            found.append(history[0] if isinstance(history, list) and history[1:] == [0, 0] else None)
+        elif isinstance(each, dict):
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
+    return found

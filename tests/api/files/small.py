@@ -1,0 +1,83 @@
+"""What the tests of files share: small models, and Keras's twins of them out of a file."""
+
+import io
+import json
+import warnings
+import zipfile
+from functools import cache
+
+import h5py
+import keras
+import numpy as np
+
+from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout, Embedding
+from jaxseq.models import Sequential
+
+DRAW = np.random.Generator(np.random.Philox(11))
+X = DRAW.normal(size=(12, 4)).astype("float32")
+Y = DRAW.integers(0, 3, 12)
+IDS = DRAW.integers(0, 7, (12, 5))
+
+
+def perceptron(seed=0, optimizer="adam", units=6) -> Sequential:
+    """A compiled classifier of X with moving statistics, on its first day. The same words give the same object."""
+    model, start = _made(seed, optimizer, units)
+    model.trainable, model.train_state = True, start
+    return model
+
+
+@cache
+def _made(seed, optimizer, units):
+    rows = [Dense(units, activation="relu", input_shape=(4,)), BatchNormalization(), Dense(3, activation="softmax")]
+    model = Sequential(rows, seed=seed)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model, model.train_state
+
+
+def reader(seed=0) -> Sequential:
+    """A built, not compiled reader of IDS."""
+    model = Sequential([Embedding(7, 3, mask_zero=True, input_length=5), LSTM(4, return_sequences=True), Dropout(0.5), LSTM(2)],
+                       seed=seed)
+    model.build()
+    return model
+
+
+def in_keras(path, **how):
+    """The model as Keras opens it, without its remarks on what it does not find."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return keras.models.load_model(path, **how)
+
+
+def parts(path) -> dict[str, bytes]:
+    """The members of a .keras file."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(members, method=zipfile.ZIP_STORED) -> bytes:
+    """An archive of (name or ZipInfo, content) pairs."""
+    held = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(held, "w", method) as archive:
+        warnings.simplefilter("ignore")                 # of a name that comes twice
+        for name, content in members:
+            archive.writestr(name, content)
+    return held.getvalue()
+
+
+def with_config(path, change) -> bytes:
+    """The file with its config.json changed: change(config) alters it in place, or returns another."""
+    members = parts(path)
+    config = json.loads(members["config.json"])
+    members["config.json"] = json.dumps(change(config) or config).encode()
+    return zipped(members.items())
+
+
+def with_weights(path, change) -> bytes:
+    """The .keras file with its HDF5 changed: change(root) alters it in place."""
+    members = parts(path)
+    held = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(held, "r+") as root:
+        change(root)
+    members["model.weights.h5"] = held.getvalue()
+    return zipped(members.items())

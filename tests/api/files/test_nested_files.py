@@ -1,0 +1,47 @@
+"""A model within a model goes through a file, to Keras and back, with all that compile was told."""
+
+import keras
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+
+import jaxseq
+from jaxseq.layers import BatchNormalization, Dense
+from jaxseq.models import load_model
+
+GENERATOR = np.random.default_rng(3)
+X, Y = GENERATOR.normal(size=(12, 4)).astype("float32"), GENERATOR.normal(size=(12, 2)).astype("float32")
+ONCE = {"batch_size": 12, "shuffle": False, "verbose": 0}
+
+
+def trained():
+    inner = jaxseq.Sequential([Dense(5, activation="tanh", input_shape=(4,)), BatchNormalization()], name="base", seed=1)
+    model = jaxseq.Sequential([inner, Dense(3, activation="tanh"), Dense(2)], seed=0)
+    model.compile("adam", "mse", metrics=["mae"], loss_weights=0.5, weighted_metrics=["mse"])
+    model.fit(X, Y, **ONCE)
+    return model
+
+
+def test_keras_goes_on_where_the_file_stops(tmp_path):
+    model, path = trained(), tmp_path / "m.keras"
+    model.save(path)
+    theirs, ours = keras.models.load_model(path), load_model(path)
+    assert [each.name for each in ours.layers] == [each.name for each in model.layers]
+    assert_array_equal(ours.predict(X), model.predict(X))
+    assert_allclose(theirs.predict(X, verbose=0), model.predict(X), rtol=1e-5, atol=1e-6)
+    weight = np.linspace(0.1, 2, 12, dtype="float32")
+    logs = [each.fit(X, Y, sample_weight=weight, **ONCE).history for each in (model, ours, theirs)]
+    assert logs[0] == logs[1]
+    assert sorted(logs[0]) == sorted(logs[2])
+    for name, values in logs[2].items():
+        assert_allclose(logs[0][name], values, rtol=1e-5)
+    for mine, other in zip(model.get_weights(), theirs.get_weights(), strict=True):
+        assert_allclose(mine, other, rtol=1e-4, atol=1e-6)
+
+
+def test_weights_of_keras_come_into_the_inner_model(tmp_path):
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, activation="tanh"), keras.layers.BatchNormalization()])
+    theirs = keras.Sequential([inner, keras.layers.Dense(3, activation="tanh"), keras.layers.Dense(2)])
+    theirs.save_weights(tmp_path / "m.weights.h5")
+    model = trained()
+    model.load_weights(tmp_path / "m.weights.h5")
+    assert_allclose(model.predict(X), theirs.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
