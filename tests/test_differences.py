@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import jaxseq
-from jaxseq import backend as K, callbacks, layers, losses, metrics, optimizers
+from jaxseq import backend as K, callbacks, layers, losses, optimizers
 
 PAGE = (Path(__file__).parents[1] / "docs" / "differences.md").read_text()
 GENERATOR = np.random.default_rng(5)
@@ -75,7 +75,7 @@ def absent(title):
     return re.findall(r"`(\w+)`", bullet[1])
 
 
-HOLDERS = {"Methods of the model": jaxseq.Sequential, "Layers": layers, "Metrics": metrics, "Callbacks": callbacks}
+HOLDERS = {"Methods of the model": jaxseq.Sequential, "Callbacks": callbacks}
 
 
 @pytest.mark.parametrize("title", HOLDERS)

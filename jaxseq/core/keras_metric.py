@@ -186,7 +186,7 @@ class Mean(Sum):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         total, count = _weighed(values, sample_weight)
-        in_a_row = math.prod(jnp.shape(plain(values))[1:])
+        in_a_row = math.prod(np.shape(plain(values))[1:])
         self.total.assign_add(total / in_a_row)
         self.count.assign_add(count / in_a_row)
 

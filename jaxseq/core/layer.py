@@ -155,6 +155,7 @@ class Layer(Handle, metaclass=Style):
     def __init_subclass__(cls, adapter: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
         if adapter:
+            require(Style.adapter is None, f"There is an adapter already, {Style.adapter}.", TypeError)
             Style.adapter = cls
         else:
             _declare(cls)
