@@ -26,6 +26,11 @@ class Stack(NamedTuple):
     dtype: str
     layers: list[tuple[str, dict[str, Any]]]
 
+    @property
+    def masked(self) -> bool:
+        """Whether it begins with a mask."""
+        return any(name == "Masking" or words.get("mask_zero") for name, words in self.layers)
+
     def built(self, library: Any) -> Any:
         """The model of jaxseq or of Keras."""
         layers = [made(library, each) for each in self.layers]
@@ -204,13 +209,12 @@ def stacks(draw, most: int = 5) -> Stack:
     """A stack of up to `most` further layers, each of which fits the output of those before it."""
     stack = draw(beginnings())
     shape, dtype = (None, *stack.shape), stack.dtype
-    masked = any(name == "Masking" or words.get("mask_zero") for name, words in stack.layers)
     for each in stack.layers:
         shape, dtype = chain.shapes("", made(jaxseq, each), shape, dtype)
     for _ in range(draw(st.integers(0 if stack.layers else 1, most))):
         choices = [each for each in BY_RANK[len(shape) - 1] if each not in NEEDS_WIDTH or shape[-1] > 1]
         layer = draw(st.sampled_from(choices))(draw, shape[1:])
-        if masked and layer[0] == "Softmax":
+        if stack.masked and layer[0] == "Softmax":
             continue
         shape, dtype = chain.shapes("", made(jaxseq, layer), shape, dtype)
         stack.layers.append(layer)

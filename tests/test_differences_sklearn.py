@@ -33,13 +33,6 @@ def test_what_decides_between_two_classes_is_one_number(library, wrappers):
 
 
 @BOTH
-@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
-def test_a_column_of_labels_comes_out_flat(library, wrappers):
-    estimator = wrappers.SKLearnClassifier(network(library), fit_kwargs=dict(SILENT)).fit(X, Y[:, None])
-    assert estimator.predict(X).shape == ((12, 1) if library is keras else (12,))
-
-
-@BOTH
 def test_a_model_gives_the_same_bits_in_every_fit(library, wrappers):
     estimator = wrappers.SKLearnRegressor(network(library)(X, Y[:, None], "linear"), fit_kwargs=dict(SILENT))
     first = estimator.fit(X, Y).predict(X)

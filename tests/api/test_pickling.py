@@ -110,7 +110,7 @@ def test_a_layer_by_itself_is_copied_out_of_its_model():
 
 def test_optax_goes_by_deepcopy_and_functions_without_a_name_do_not_go_by_pickle():
     model = Sequential([Dense(1, input_shape=(4,))], seed=0)
-    model.compile(optax.adam(0.1), "mse")
+    model.compile(optax.sgd(0.1, momentum=0.9), "mse")
     model.fit(X[:, 0], Y, verbose=0)
     again = copy.deepcopy(model)
     for each in model, again:

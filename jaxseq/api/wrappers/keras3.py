@@ -81,7 +81,7 @@ class SKLearnClassifier(ClassifierMixin, Wrapper):
     loss for one-hot rows, such as "categorical_crossentropy". After fit there is classes_, the labels in order.
     Raises: ValueError for targets that are no classes, and for a single class.
     Its arguments: see `Wrapper`.
-    Differs from Keras 3 in decision_function for two classes, and in that predict gives (rows,) for a column y.
+    Differs from Keras 3 in decision_function for two classes, and has predict_proba.
     """
 
     def _prepared(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -97,12 +97,14 @@ def test_weights_of_rows_reach_the_model(slope):
 def test_a_search_over_epochs_batch_size_and_neurons(points):
     x, y = points
     grid = {"epochs": [1, 12], "batch_size": [10, 20], "neurons": [1, 6]}
-    search = GridSearchCV(KerasClassifier(build_fn=network, verbose=0, random_state=0), grid, cv=2).fit(x, y)
+    split = [(np.arange(40), np.arange(40, 60))]
+    search = GridSearchCV(KerasClassifier(build_fn=network, verbose=0, random_state=0), grid, cv=split).fit(x, y)
     best = search.best_estimator_.model
     assert len(search.cv_results_["params"]) == 8 and search.best_params_["epochs"] == 12
     assert best.layers[0].units == search.best_params_["neurons"] and best.seed == 0
 
 
+@pytest.mark.full       # test_keras3.py has cross_val_score in two processes
 def test_a_search_in_several_processes_gives_the_same(points):
     x, y = points
     estimator = KerasClassifier(network, neurons=6, random_state=0, **SOME)
@@ -171,8 +173,8 @@ def test_what_is_no_use_is_refused_before_the_first_step(points, refuses):
     with refuses("build_fn=None: write a function that returns a compiled Sequential, or a subclass with a __call__ that does.",
                  TypeError):
         KerasClassifier().fit(x, y)
-    with refuses("dict gave dict: it must return a compiled Sequential.", TypeError):
-        KerasClassifier(dict).fit(x, y)
+    with refuses("<lambda> gave dict: it must return a compiled Sequential.", TypeError):
+        KerasClassifier(lambda: {}).fit(x, y)
     with refuses("A classifier cannot train on one class alone; all of y is 1."):
         KerasClassifier(network).fit(x, np.ones(60, int))
     for ask in "model", "history":
