@@ -174,7 +174,7 @@ def test_what_is_no_use_is_refused_before_the_first_step(points, refuses):
                  TypeError):
         KerasClassifier().fit(x, y)
     with refuses("<lambda> gave dict: it must return a compiled Sequential.", TypeError):
-        KerasClassifier(lambda: {}).fit(x, y)
+        KerasClassifier(dict).fit(x, y)
     with refuses("A classifier cannot train on one class alone; all of y is 1."):
         KerasClassifier(network).fit(x, np.ones(60, int))
     for ask in "model", "history":
