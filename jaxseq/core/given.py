@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,13 +12,6 @@ from jaxseq.core.require import require
 from jaxseq.core.types import Params, State
 
 Arrays = tuple[np.ndarray, ...]
-
-
-class Listed(Protocol):
-    """What is asked of a layer: which entries of its state count among the weights."""
-
-    @property
-    def statistics(self) -> tuple[str, ...]: ...
 
 
 def arrays(owner: str, weights: Any) -> Arrays | None:
@@ -34,10 +27,10 @@ def arrays(owner: str, weights: Any) -> Arrays | None:
     return found
 
 
-def placed(layer: Listed, first: Arrays, params: Params, state: State) -> tuple[Params, State]:
+def placed(first: Arrays, params: Params, state: State, statistics: tuple[str, ...]) -> tuple[Params, State]:
     """(params, state) with `first` in the order of get_weights: params, then statistics. ValueError unless they fit."""
     params, state = dict(params), dict(state)
-    places = [(params, name) for name in params] + [(state, name) for name in state if name in layer.statistics]
+    places = [(params, name) for name in params] + [(state, name) for name in state if name in statistics]
     wanted = ", ".join(f"{name} {tree[name].shape}" for tree, name in places) or "none"
     require(len(first) == len(places), f"weights={[each.shape for each in first]} were given, and it has "
             f"{len(places)}: {wanted}.")

@@ -116,7 +116,7 @@ class Metric(ABC):
                 "in compile beside this one.", TypeError)
         fresh = self._at(tuple(each.value for each in self.variables))
         fresh.reset_state()
-        start = tuple(np.asarray(each.value) for each in fresh.variables)
+        start: Any = tuple(np.asarray(each.value) for each in fresh.variables)
         with np.errstate(divide="ignore", invalid="ignore"):
             told = plain(fresh.result())
         require(not isinstance(told, dict | list | tuple) and told is not None, f"{owner}.result gave {type(told).__name__}: "
@@ -201,7 +201,8 @@ class MeanMetricWrapper(Mean):
         super().__init__(name or getattr(fn, "__name__", "mean"), dtype)
         self.function = partial(fn, **options)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(       # pyright: ignore[reportIncompatibleMethodOverride]  # a mean of what fn gives
+            self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y, y_hat, weight = as_rows(y_true, y_pred, sample_weight)
         total, count = mean(self.name, self.function).sums(y, y_hat, weight)
         self.total.assign_add(total)

@@ -72,10 +72,10 @@ class KerasStyle(Layer, adapter=True):
     _written: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     _run: Run | None = None                    # on the copy that is called
     _building = False                           # on the copy that is built
-    _weights: dict[str, Weight]
-    _parts: dict[str, Layer]
-    _builds: dict[Any, Self]
-    _aside: dict[str, Any]
+    _weights: dict[str, Weight]  # pyright: ignore[reportGeneralTypeIssues]
+    _parts: dict[str, Layer]  # pyright: ignore[reportGeneralTypeIssues]
+    _builds: dict[Any, Self]  # pyright: ignore[reportGeneralTypeIssues]
+    _aside: dict[str, Any]  # pyright: ignore[reportGeneralTypeIssues]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super(Layer, cls).__init_subclass__(**options)
@@ -96,7 +96,7 @@ class KerasStyle(Layer, adapter=True):
         require(dtype is None or jnp.dtype(dtype) == jnp.float32, f"{type(self).__name__}(dtype={dtype!r}): layers work in "
                 "float32.")
         if activity_regularizer is not None:
-            self.activity_regularizer = regularizers.get(activity_regularizer)
+            self.activity_regularizer = regularizers.get(activity_regularizer)      # pyright: ignore[reportAttributeAccessIssue]
 
     def __setattr__(self, field: str, value: Any) -> None:
         if self._run is not None or self._building:
@@ -124,7 +124,7 @@ class KerasStyle(Layer, adapter=True):
 
     def build(self, input_shape: Shape) -> None:
         """Makes the weights for inputs of this shape, batch axis first."""
-        self.built = True
+        self.built = True       # pyright: ignore[reportAttributeAccessIssue]  # __setattr__ above takes it
 
     def add_weight(self, *values: Any, **words: Any) -> Any:
         """A weight. By position as in Keras 2, add_weight(name, shape, ...), or as in Keras 3, add_weight(shape, ...).

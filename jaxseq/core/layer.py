@@ -201,7 +201,7 @@ class Layer(Handle, metaclass=Style):
         """`init`, with the arrays of weights=[...] in the place of those it drew."""
         params, state = self.init(key, x)
         first = self._brought
-        return (params, state) if first is None else given.placed(self, first, params, state)
+        return (params, state) if first is None else given.placed(first, params, state, self.statistics)
 
     def draw(self, key: Key, weights: dict[str, tuple[int, ...]]) -> dict[str, Array]:
         """Each weight w of the given shape, drawn by the field <w>_initializer. For use in `init`."""

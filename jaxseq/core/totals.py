@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxseq.core.declared import Declared
 from jaxseq.core.require import require
@@ -97,7 +98,7 @@ class DeclaredMetric(Declared, ABC):
 
 def untraced(who: str, *values: Any) -> None:
     """RuntimeError while a program is traced: an object that is used by itself would keep what has no value yet."""
-    require(not any(isinstance(each, jax.core.Tracer) for each in values), f"{who} keeps what it is given, so it cannot be "
+    require(not any(isinstance(each, Tracer) for each in values), f"{who} keeps what it is given, so it cannot be "
             f"used within a program. Give it to compile(metrics=[{who}()]).", RuntimeError)
 
 

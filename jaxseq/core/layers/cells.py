@@ -296,7 +296,7 @@ class LSTMCell(_OverRows, _Gated):
         return outputs, (h, {"h": h, "c": c})
 
 
-class StackedRNNCells(Nested, Cell):
+class StackedRNNCells(Nested, Cell):    # pyright: ignore[reportIncompatibleVariableOverride]  # statistics of its parts
     """Cells one on the other: each makes its step of what the one before shows.
 
     Shapes: x as the first cell takes it -> y as the last one shows it.

@@ -148,7 +148,7 @@ class LSTM(Sequences, LSTMCell):
     """
 
 
-class _Held(Nested, Cell):
+class _Held(Nested, Cell):      # pyright: ignore[reportIncompatibleVariableOverride]  # statistics of its parts
     """The cell in the field `cell`, as if it were this one."""
 
     cell: Any

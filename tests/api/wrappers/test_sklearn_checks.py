@@ -32,8 +32,8 @@ class Called:
     def __init__(self, function):
         self.function = function
 
-    def __call__(self, X, y):
-        return self.function(X, y)
+    def __call__(self, X, y, seed=None):
+        return self.function(X, y, seed)
 
     def __repr__(self):
         return self.function.__name__
