@@ -7,6 +7,8 @@ import zipfile
 from functools import cache
 
 import h5py
+import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 
@@ -40,6 +42,17 @@ def reader(seed=0) -> Sequential:
                        seed=seed)
     model.build()
     return model
+
+
+def gives(model, x):
+    """What a model of either library makes of x, as one program that is quickly compiled."""
+    if isinstance(model, Sequential):
+        _, apply = model.functional()
+        run, held = (lambda params, state, x: apply(params, state, x)[0]), (model.params, model.state)
+    else:
+        run = lambda trained, other, x: model.stateless_call(trained, other, x, training=False)[0]
+        held = tuple([each.value for each in kind] for kind in (model.trainable_variables, model.non_trainable_variables))
+    return np.asarray(jax.jit(run, compiler_options={"xla_backend_optimization_level": 0})(*held, jnp.asarray(x)))
 
 
 def in_keras(path, **how):
