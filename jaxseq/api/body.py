@@ -13,7 +13,7 @@ import numpy as np
 from jaxseq.api import cache, config, summary, weights
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.interrupt import at_step_boundary
-from jaxseq.core import chain, rng, run
+from jaxseq.core import chain, policy, rng, run
 from jaxseq.core.layer import Layer, checked_shape
 from jaxseq.core.require import nearest, positive_int, require
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
@@ -35,12 +35,13 @@ class Functional(NamedTuple):
 class Body:
     """Layers, their names, shapes and weights, and the one TrainState. See `Sequential` for how to train it."""
 
-    def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None):
+    def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None,
+                 dtype: Any = None):
         cache.switch_on()
         self.name = name
         self.seed = secrets.randbits(32) if seed is None else seed
         self._key = rng.root_key(self.seed)
-        self._architecture = Architecture()
+        self._architecture = Architecture(policy=policy.named(dtype))
         self._train_state: TrainState | None = None
         require(layers is None or isinstance(layers, Iterable), f"Sequential({layers!r}): write a list, Sequential([...]).",
                 TypeError)
@@ -108,6 +109,26 @@ class Body:
         return self._architecture.input_dtype
 
     @property
+    def dtype(self) -> str | None:
+        """The number format of layers that have none of their own, as it was written; None, for float32, where it was not."""
+        return self._architecture.policy
+
+    @property
+    def dtype_policy(self) -> policy.DTypePolicy:
+        """`dtype` as a policy, with its compute_dtype and variable_dtype."""
+        return policy.DTypePolicy(self.dtype or "float32")
+
+    @property
+    def compute_dtype(self) -> str:
+        """What such layers compute in."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """What such layers keep their weights in."""
+        return self.dtype_policy.variable_dtype
+
+    @property
     def output_shape(self) -> Shape | None:
         """What the model gives, batch axis first; None while the input is not known."""
         edges = self._architecture.edges
@@ -150,7 +171,8 @@ class Body:
     def from_config(cls, data: dict[str, Any], custom_objects: dict[str, Any] | None = None, *,
                     seed: int | Array | None = None) -> Self:
         """The model that `get_config` describes. `custom_objects` names the user's own layers and functions."""
-        return cls(config.layers(data, custom_objects or {}), name=data.get("name", "sequential"), seed=seed)
+        return cls(config.layers(data, custom_objects or {}), name=data.get("name", "sequential"), seed=seed,
+                   dtype=data.get("dtype"))
 
     def to_json(self, **options: Any) -> str:
         """The architecture as JSON text, from which `jaxseq.models.model_from_json` makes an equal, untrained model.
@@ -234,7 +256,7 @@ class Body:
 
     def functional(self) -> Functional:
         """The model as pure functions (init, apply) over named pytrees. Its own params and state fit them."""
-        layers, dtype = self._architecture.layers, self._architecture.input_dtype
+        layers, dtype = self._architecture.typed, self._architecture.input_dtype
         spec = self._need_input_spec()
 
         def init(key: Key) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -313,7 +335,7 @@ class Body:
         """First weights for all layers, and the order in which they are listed; nothing optimizes them yet."""
         require(self.layers, "The model is empty: add a layer first, model.add(Dense(10)).")
         spec = self._need_input_spec()
-        params, state = run.draw(self._architecture.layers, self._key, spec)
+        params, state = run.draw(self._architecture.typed, self._key, spec)
         self._order = {"params": _order(params), "state": _order(state)}
         return TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
 

@@ -15,13 +15,17 @@ CATALOGUE = {name: cls for name, cls in vars(catalogue).items() if isinstance(cl
 
 
 def of_model(name: str, architecture: Architecture) -> dict[str, Any]:
-    """{"name", "layers": [{"class_name", "config"}], "build_input_shape"}; the input stands first among the layers."""
+    """{"name", "layers": [{"class_name", "config"}], "build_input_shape"}, and "dtype" where it was written.
+
+    The input stands first among the layers.
+    """
     described = [{"class_name": type(layer).__name__, "config": layer.get_config()} for _, layer in architecture.layers]
     if architecture.input is not None:
         shape = list(architecture.input)
         described.insert(0, {"class_name": "InputLayer", "config": {"batch_input_shape": shape, "dtype": architecture.dtype}})
     return {"name": name, "layers": described,
-            "build_input_shape": None if architecture.input is None else list(architecture.input)}
+            "build_input_shape": None if architecture.input is None else list(architecture.input),
+            **({} if architecture.policy is None else {"dtype": architecture.policy})}
 
 
 def layers(data: dict[str, Any], custom_objects: dict[str, Any]) -> Iterator[Layer]:

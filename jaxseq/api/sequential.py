@@ -19,6 +19,7 @@ from jaxseq.api.keras2 import Keras2Methods
 from jaxseq.api.progress import reporters
 from jaxseq.core import losses, metrics, optimizers, run
 from jaxseq.core.layer import Layer
+from jaxseq.core.precision import wide_dtype
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Array, Spec, TrainState
 
@@ -49,11 +50,13 @@ class Sequential(Keras2Methods, Body):
     name: shown in summary().
     seed: an int from 0 to 2**63 - 1, or a JAX key. Every draw (first weights, dropout, row order) is a pure function of
         it. When absent it is drawn once from the operating system and kept in `model.seed`.
+    dtype: the number format of layers that have none of their own, as "mixed_bfloat16" or a DTypePolicy; float32 when absent.
 
     The model holds its whole training in one field, `train_state`; `params` and `state` are its named pytrees.
     """
 
-    def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None):
+    def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None,
+                 dtype: Any = None):
         self._compiled: Compiled | None = None
         self._programs: dict[frozenset[str], Programs] = {}
         self._predict: Callable[..., Any] | None = None
@@ -61,7 +64,7 @@ class Sequential(Keras2Methods, Body):
         self.stop_training = False
         self.run_eagerly = False
         self._optimized_without: frozenset[str] = frozenset()      # the layers that the optimizer's state leaves out
-        super().__init__(layers, name, seed=seed)
+        super().__init__(layers, name, seed=seed, dtype=dtype)
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, *, run_eagerly: bool = False,
                 steps_per_execution: int = 1, jit_compile: bool | str = "auto", auto_scale_loss: bool = True,
@@ -71,10 +74,11 @@ class Sequential(Keras2Methods, Body):
         optimizer: a name, a class or instance of jaxseq.optimizers, or any Optax transformation.
         loss: a name or a function (y_true, y_pred) -> one number per row. metrics: a list of names and such functions.
         run_eagerly: nothing is compiled, so that print, float() and a debugger in a layer or a loss see real numbers; slow.
-        steps_per_execution, jit_compile, auto_scale_loss, sample_weight_mode: Keras's; accepted, and without meaning here.
+        auto_scale_loss: where the model or a layer computes in float16, the optimizer is put into a LossScaleOptimizer.
+        steps_per_execution, jit_compile, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
-        compiled = interpreted(optimizer, loss, metrics)
+        compiled = interpreted(optimizer, loss, metrics, auto_scale_loss and self._computes_in_float16())
         require(getattr(compiled.loss, "reduction", "sum") not in (None, "none"), f"loss={loss!r} leaves its values as they "
                 "are, so there is no one number to train on: write reduction='sum_over_batch_size'.")
         positive_int("steps_per_execution", steps_per_execution)
@@ -217,7 +221,7 @@ class Sequential(Keras2Methods, Body):
     def predict_program(self) -> Callable[..., Any]:
         """The compiled program of predict."""
         if self._predict is None:
-            self._predict = run.make_predict(self._architecture.layers, self._architecture.input_dtype)
+            self._predict = run.make_predict(self._architecture.typed, self._architecture.input_dtype)
         return self._predict
 
     # ---- within
@@ -231,14 +235,21 @@ class Sequential(Keras2Methods, Body):
 
     def _zero(self, task: run.Task) -> run.Sums:
         """The totals that an epoch begins with."""
-        y_hat = None if self.output_shape is None else Spec(tuple(size or 1 for size in self.output_shape), jnp.float32)
+        y_hat = None
+        if self._architecture.edges:
+            shape, dtype = self._architecture.edges[-1]
+            y_hat = Spec(tuple(size or 1 for size in shape), wide_dtype(dtype))
         return run.zero_sums(task, y_hat)
+
+    def _computes_in_float16(self) -> bool:
+        policies = self.dtype_policy, *(layer.dtype_policy for layer in self.layers)
+        return any(each.compute_dtype == "float16" for each in policies)
 
     def _task(self) -> run.Task:
         """What is trained at present, and towards what."""
         compiled = self._need_compile("fit")
         assert compiled.loss is not None
-        return run.Task(self._architecture.layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
+        return run.Task(self._architecture.typed, self._architecture.input_dtype, compiled.loss, compiled.metrics,
                         compiled.transform, self._frozen())
 
     def _rate(self) -> Array:
@@ -271,9 +282,11 @@ class Sequential(Keras2Methods, Body):
         return self._compiled
 
 
-def interpreted(optimizer: Any, loss: Any, measured: Any) -> Compiled:
-    """compile()'s arguments as the core takes them."""
+def interpreted(optimizer: Any, loss: Any, measured: Any, scaled: bool = False) -> Compiled:
+    """compile()'s arguments as the core takes them. scaled: whether the loss is scaled, as float16 wants it."""
     optimizer = optimizers.get(optimizer)
+    if scaled and not isinstance(optimizer, optimizers.LossScaleOptimizer):
+        optimizer = optimizers.LossScaleOptimizer(optimizer)
     loss = None if loss is None else losses.get(loss)
     require(measured is None or isinstance(measured, list | tuple), f"metrics={measured!r}: write a list, "
             f"metrics=[{measured!r}].", TypeError)

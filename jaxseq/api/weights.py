@@ -40,7 +40,8 @@ def put(ts: TrainState, slots: list[Slot], weights: Any) -> TrainState:
     new = {"params": {name: dict(entry) for name, entry in ts.params.items()},
            "state": {name: dict(entry) for name, entry in ts.state.items()}}
     for (field, layer, weight), value in zip(slots, weights, strict=True):
-        old, value = new[field][layer][weight], numbers(f"{layer}/{weight}", value)
+        old = new[field][layer][weight]
+        value = numbers(f"{layer}/{weight}", value, old.dtype == np.float64)
         require(value.shape == old.shape, f"{layer}/{weight} has shape {old.shape}, got {value.shape}.")
         new[field][layer][weight] = _copied(value, old.dtype)
     return ts._replace(**new)

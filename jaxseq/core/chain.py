@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jaxseq.core import rng
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import PENALTY
+from jaxseq.core.policy import cast
+from jaxseq.core.precision import total, widest
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Ctx, Key, Params, Shape, Spec, State
 
@@ -36,10 +38,11 @@ def init(layers: Layers, key: Key, x: Spec) -> tuple[dict[str, Params], dict[str
 def init_layer(name: str, layer: Layer, key: Key, x: Spec) -> tuple[Params, State, Spec]:
     """One layer's first params and state, and the spec of its output."""
     try:
-        params, state = layer.init(rng.fold_in(key, name), x)
-        y, _ = jax.eval_shape(lambda p, s, v: layer.apply(p, s, v, Ctx()), params, state, x)
-        if jax.eval_shape(layer.activity_penalty, y) is not None:
-            state = {**state, PENALTY: jnp.zeros((), jnp.float32)}
+        params, state = _begun(layer, rng.fold_in(key, name), x)
+        y, _ = jax.eval_shape(lambda p, s, v: _applied(layer, p, s, v, Ctx()), params, state, x)
+        penalty = jax.eval_shape(layer.activity_penalty, y)
+        if penalty is not None:
+            state = {**state, PENALTY: jnp.zeros((), penalty.dtype)}
     except Exception as error:
         error.add_note(_where(name, layer, x))
         raise
@@ -54,9 +57,10 @@ def apply(layers: Layers, params: dict[str, Any], state: dict[str, Any], x: Arra
     for (name, layer), own_key in zip(layers, keys, strict=True):
         ctx = Ctx(train, own_key, mask)
         try:
+            x = _entering(layer, x)
             mask = layer.out_mask(x, mask)
             with jax.named_scope(name):
-                x, new_state[name] = layer.apply(params.get(name, {}), state.get(name, {}), x, ctx)
+                x, new_state[name] = _applied(layer, params.get(name, {}), state.get(name, {}), x, ctx)
                 share = layer.activity_penalty(x)
         except Exception as error:
             error.add_note(_where(name, layer, x))
@@ -66,6 +70,29 @@ def apply(layers: Layers, params: dict[str, Any], state: dict[str, Any], x: Arra
     return Output(x, _filled(new_state), mask)
 
 
+def _applied(layer: Layer, params: Params, state: State, x: Array, ctx: Ctx) -> tuple[Array, State]:
+    """layer.apply in the layer's number format: what enters is cast to its compute dtype, and what leaves it.
+
+    Where no dtype is written, the layer takes its weights and its input as they are. Whatever the format, gradients reach
+    the weights in the dtype that these are kept in. Source: as Keras 3, which casts what enters.
+    """
+    y, after = layer.apply(_entering(layer, params), state, _entering(layer, x), ctx)
+    return y if layer.dtype is None else cast(y, layer.compute_dtype), after
+
+
+def _entering(layer: Layer, tree: Any) -> Any:
+    return cast(tree, layer.compute_dtype) if layer.autocast and layer.dtype is not None else tree
+
+
+def _begun(layer: Layer, key: Key, x: Spec) -> tuple[Params, State]:
+    """layer.init, in the dtype that the layer keeps its weights in; what is carried has 32 bits at least."""
+    params, state = layer.init(key, x)
+    if layer.dtype is None:
+        return params, state
+    dtype = layer.variable_dtype
+    return cast(params, dtype), {name: cast(value, widest((value, jnp.zeros((), dtype)))) for name, value in state.items()}
+
+
 def by_row(layers: Layers, *, train: bool) -> bool:
     """Whether every row of the output is a function of the same row of the input alone: see `Layer.by_row`."""
     return all(layer.by_row(train) for _, layer in layers)
@@ -73,17 +100,16 @@ def by_row(layers: Layers, *, train: bool) -> bool:
 
 def penalty(layers: Layers, params: dict[str, Any]) -> Array:
     """The sum of all weight regularizers."""
-    shares = [layer.penalty(params[name]) for name, layer in layers if name in params]
-    return sum(shares, jnp.zeros((), jnp.float32))
+    return total(layer.penalty(params[name]) for name, layer in layers if name in params)
 
 
 def take_penalties(state: dict[str, Any]) -> tuple[Array, dict[str, Any]]:
     """(the sum of all activity penalties, the state with those entries at zero again)."""
     is_penalty = lambda path: getattr(path[-1], "key", None) == PENALTY
     entries = jax.tree_util.tree_leaves_with_path(state)
-    total = sum((value for path, value in entries if is_penalty(path)), jnp.zeros((), jnp.float32))
+    penalties = total(value for path, value in entries if is_penalty(path))
     cleared = jax.tree_util.tree_map_with_path(lambda path, v: jnp.zeros_like(v) if is_penalty(path) else v, state)
-    return total, cleared
+    return penalties, cleared
 
 
 def constrain(layers: Layers, params: dict[str, Any]) -> dict[str, Any]:
@@ -115,8 +141,8 @@ def shapes(name: str, layer: Layer, shape: Shape, dtype: Any) -> tuple[Shape, An
 def _trial(name: str, layer: Layer, x: Spec) -> tuple[Any, Any, Spec]:
     """The specs of (params, state, y) for an input like `x`; nothing is computed."""
     def run(key, x):
-        params, state = layer.init(key, Spec(x.shape, x.dtype))
-        return params, state, layer.apply(params, state, x, Ctx())[0]
+        params, state = _begun(layer, key, Spec(x.shape, x.dtype))
+        return params, state, _applied(layer, params, state, x, Ctx())[0]
 
     try:
         return jax.eval_shape(run, jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")), x)

@@ -19,7 +19,9 @@ import numpy as np
 import optax
 from jax import lax
 
-from jaxseq.core import chain, losses, metrics, rng
+from jaxseq.core import chain, loss_scale, losses, metrics, rng
+from jaxseq.core.policy import cast
+from jaxseq.core.precision import wide_dtype
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Batch, Key, Params, Spec, TrainState
 
@@ -86,8 +88,16 @@ def split(task: Task, params: dict[str, Params]) -> tuple[dict[str, Params], dic
 
 
 def zero_sums(task: Task, y_hat: Spec | None = None) -> Sums:
-    """The totals before the first example. y_hat: like the predictions, for metrics whose totals have their shape."""
-    typed = lambda zero: jax.device_put(np.asarray(zero, jnp.result_type(zero)))      # a Python 0.0 has no dtype of its own
+    """The totals before the first example, in float32, or float64 where predictions are so.
+
+    y_hat: like the predictions, for metrics whose totals have their shape.
+    """
+    measured = np.dtype(np.float32) if y_hat is None else wide_dtype(y_hat.dtype)
+
+    def typed(zero):
+        dtype = jnp.result_type(zero)                               # a Python 0.0 has no dtype of its own
+        return jax.device_put(np.asarray(zero, measured if dtype.kind == "f" else dtype))
+
     zeros = {metric.name: metrics.zeros(metric, y_hat, y_hat) if y_hat else metric.zero for metric in task.metrics}
     return jax.tree.map(typed, {"loss": (np.float32(0), np.float32(0)), **zeros})
 
@@ -113,11 +123,17 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
         trained, frozen = split(task, ts.params)
         batch, real = _gather(data, rows, padded)
         key = rng.fold_in(steps_key, ts.step)
-        objective = lambda trained: _objective(task, {**frozen, **trained}, ts.state, batch, real, train=True, key=key)
+        scale = loss_scale.scale_of(ts.opt_state)
+
+        def objective(trained):
+            loss, rest = _objective(task, {**frozen, **trained}, ts.state, batch, real, train=True, key=key)
+            return loss if scale is None else loss * scale.astype(loss.dtype), rest
+
         grads, (state, sums) = jax.grad(objective, has_aux=True)(trained)
         updates, opt_state = task.optimizer.update(grads, ts.opt_state, trained)
         moved: Any = optax.apply_updates(trained, updates)
-        return TrainState({**frozen, **chain.constrain(task.layers, moved)}, state, opt_state, ts.step + 1, ts.key), sums
+        moved = loss_scale.kept(ts.opt_state, opt_state, trained, chain.constrain(task.layers, moved))
+        return TrainState({**frozen, **moved}, state, opt_state, ts.step + 1, ts.key), sums
 
     def train(ts, sums, data, rows, start, stop):
         steps_key = rng.fold_in(ts.key, rng.Purpose.STEP)
@@ -125,7 +141,7 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
         def body(i, carry):
             ts, sums = carry
             ts, new = step(ts, data, rows[i], steps_key)
-            return ts, jax.tree.map(jnp.add, sums, new)
+            return ts, _added(sums, new)
 
         return lax.fori_loop(start, stop, body, (ts, sums))
 
@@ -152,7 +168,7 @@ def make_evaluate(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:
             state, sums = carry
             batch, real = _gather(data, rows[i], padded)
             _, (state, new) = _objective(task, params, state, batch, real, train=False, key=None)
-            return state, jax.tree.map(jnp.add, sums, new)
+            return state, _added(sums, new)
 
         return lax.fori_loop(start, stop, body, (state, sums))
 
@@ -191,13 +207,15 @@ def _objective(task: Task, params: Any, state: Any, batch: Batch, real: Array | 
     out = chain.apply(layers, params, state, batch.x.astype(task.input_dtype), train=train, key=key)
     activity, state = chain.take_penalties(out.state)
     assert batch.y is not None
-    y = batch.y.astype(jnp.float32)
+    wide = wide_dtype(out.y.dtype)                              # a loss is float32 at least, whatever the layers compute in
+    y = batch.y.astype(wide)
     trained, _ = split(task, params)                            # frozen weights are not penalised, as in Keras 3
     mask = _both(out.mask, real)
-    total = _reduced(loss, y, out.y, batch.weight, mask) + chain.penalty(layers, trained) + activity
-    y_hat = activation(out.y)
-    weight = None if mask is None else mask.astype(jnp.float32)
-    rows = jnp.float32(out.y.shape[0]) if real is None else jnp.sum(real, dtype=jnp.float32)
+    total = _reduced(loss, y, cast(out.y, wide), batch.weight, mask)
+    total = total + chain.penalty(layers, trained).astype(total.dtype) + activity.astype(total.dtype)
+    y_hat = cast(activation(out.y), wide)
+    weight = None if mask is None else mask.astype(y.dtype)
+    rows = jnp.asarray(out.y.shape[0], total.dtype) if real is None else jnp.sum(real, dtype=total.dtype)
     sums = {metric.name: metric.sums(y, y_hat, weight) for metric in task.metrics}
     return total, (state, {"loss": (total * rows, rows), **sums})
 
@@ -212,6 +230,10 @@ def _before_last_activation(task: Task) -> tuple[chain.Layers, Callable[[Array],
         if loss is not None:
             return (*task.layers[:-1], (name, linear)), activation, loss
     return task.layers, lambda y: y, task.loss
+
+
+def _added(sums: Sums, new: Sums) -> Sums:
+    return jax.tree.map(lambda total, share: total + share.astype(total.dtype), sums, new)
 
 
 def _both(mask: Array | None, real: Array | None) -> Array | None:
@@ -248,12 +270,12 @@ def _reduced(loss: losses.LossFn, y: Array, y_hat: Array, weight: Array | None, 
 def _count(values: Array, shares: list[Array]) -> Array:
     """How many values there are, each counted as the product of its shares."""
     if not shares:
-        return jnp.float32(values.size)
+        return jnp.asarray(values.size, values.dtype)
     return jnp.maximum(jnp.sum(math.prod(shares)), losses.EPSILON)
 
 
 def _counted(loss: losses.LossFn, y: Array, y_hat: Array, values: Array, mask: Array | None) -> Array | None:
-    """1 for those of the loss's values that count, 0 for the others: float32 of their shape; None where all do."""
+    """1 for those of the loss's values that count, 0 for the others: in the values' dtype and shape; None where all do."""
     own = loss.counted(y, y_hat) if isinstance(loss, losses.Loss) else None
     if mask is None and own is None:
         return None
