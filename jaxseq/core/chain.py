@@ -12,7 +12,7 @@ from jaxseq.core import rng
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import PENALTY
 from jaxseq.core.policy import cast
-from jaxseq.core.precision import total, widest
+from jaxseq.core.precision import total, wide_dtype
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Ctx, Key, Params, Shape, Spec, State
 
@@ -89,8 +89,9 @@ def _begun(layer: Layer, key: Key, x: Spec) -> tuple[Params, State]:
     params, state = layer.init(key, x)
     if layer.dtype is None:
         return params, state
-    dtype = layer.variable_dtype
-    return cast(params, dtype), {name: cast(value, widest((value, jnp.zeros((), dtype)))) for name, value in state.items()}
+    kept = jnp.dtype(layer.variable_dtype)
+    each = lambda tree, dtype: {name: cast(value, dtype) for name, value in tree.items()}      # in the layer's own order
+    return each(params, kept), each(state, wide_dtype(kept))
 
 
 def by_row(layers: Layers, *, train: bool) -> bool:

@@ -70,8 +70,8 @@ def _above(triple: Triple, cuts: Array, labels: int) -> Sums:
     Each prediction falls into the interval between two cuts; what lies above a cut is the sum of the intervals there.
     """
     y, y_hat, weight = (each.reshape(-1, labels) for each in triple)
-    y_hat = jnp.where(jnp.isnan(y_hat), -jnp.inf, y_hat)
-    passed = jnp.searchsorted(cuts.astype(y_hat.dtype), y_hat, method="scan_unrolled").astype(jnp.int32)       # how many cuts are smaller
+    y_hat, cuts = jnp.where(jnp.isnan(y_hat), -jnp.inf, y_hat), cuts.astype(y_hat.dtype)
+    passed = jnp.searchsorted(cuts, y_hat, method="scan_unrolled").astype(jnp.int32)       # how many cuts are smaller
     place = passed * labels + jnp.arange(labels, dtype=jnp.int32)
 
     def above(weight: Array) -> tuple[Array, Array]:

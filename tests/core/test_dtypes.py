@@ -61,7 +61,7 @@ def test_its_dtypes_are_those_of_keras(name):
 @pytest.mark.parametrize(("given", "error", "message"), [
     ("mixed_bfloat", ValueError,
      "Unknown dtype 'mixed_bfloat'. Did you mean 'mixed_bfloat16' or 'mixed_float16' or 'bfloat16'?"),
-    ("int32", ValueError, "Unknown dtype 'int32'. Did you mean 'float32'?"),
+    ("int32", ValueError, "Unknown dtype 'int32'. Known: bfloat16, float16, float32, float64, mixed_bfloat16, mixed_float16."),
     (np.int8, ValueError, "Unknown dtype 'int8'. Known: bfloat16, float16, float32, float64, mixed_bfloat16, mixed_float16."),
     ([], TypeError, "dtype=[]: write a name such as 'mixed_bfloat16', or a DTypePolicy."),
     ("float64", ValueError,
@@ -200,7 +200,8 @@ IMAGES, SEQUENCES = DRAW.normal(size=(4, 6, 6, 3)).astype("float32"), DRAW.norma
 TWINS = {
     "dense": (Dense(5, activation="tanh"), lambda words: keras.layers.Dense(5, activation="tanh", **words), ROWS),
     "conv": (Conv2D(4, 3, padding="same"), lambda words: keras.layers.Conv2D(4, 3, padding="same", **words), IMAGES),
-    "lstm": (LSTM(6, return_sequences=True), lambda words: keras.layers.LSTM(6, return_sequences=True, **words), SEQUENCES),
+    "lstm": (LSTM(6, return_sequences=True), lambda words: keras.layers.LSTM(
+        6, return_sequences=True, recurrent_initializer="glorot_uniform", **words), SEQUENCES),
     "batch_normalization": (BatchNormalization(), lambda words: keras.layers.BatchNormalization(**words), 3 + 2 * ROWS),
     "layer_normalization": (LayerNormalization(), lambda words: keras.layers.LayerNormalization(**words), 3 + 2 * ROWS),
     "embedding": (Embedding(9, 4), lambda words: keras.layers.Embedding(9, 4, **words),

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.core import loss_scale, optimizers
 from jaxseq.core.optimizers import SGD, Adam, LossScaleOptimizer
+from jaxseq.core.transforms import RateState
 
 INF, NAN = float("inf"), float("nan")
 # The greatest of each step's gradients over the scale: what is finite moves the weights, what is not is left out.
@@ -43,15 +44,20 @@ def keras_course(inner, growth_steps):
         yield weights, *(state[place(word)] for word in ("dynamic_scale", "step_counter", "iteration"))
 
 
+def _is_rate(state):
+    return isinstance(state, RateState)
+
+
 def our_course(inner, growth_steps):
     transform = LossScaleOptimizer(inner, 1024.0, growth_steps).transform()
+    rate = lambda state: next(each for each in jax.tree.leaves(state, is_leaf=_is_rate) if _is_rate(each))
     weights = jax.tree.map(jnp.asarray, WEIGHTS)
     state = transform.init(weights)
     update = jax.jit(transform.update)
     for size in COURSE:
         updates, state = update(gradient(size, float(state.scale)), state, weights)
         weights = optax.apply_updates(weights, updates)
-        yield list(weights.values()), state.scale, state.growing, state.inner.step
+        yield list(weights.values()), state.scale, state.growing, rate(state).step
 
 
 @pytest.mark.parametrize("growth_steps", [1, 3, 100])
