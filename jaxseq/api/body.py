@@ -127,7 +127,7 @@ class Body(Stack):
 
     def functional(self) -> Functional:
         """The model as pure functions (init, apply) over named pytrees. Its own params and state fit them."""
-        layers, dtype = self._architecture.layers, self._architecture.input_dtype
+        layers, dtype = self._architecture.typed, self._architecture.input_dtype
         spec = self._need_input_spec()
 
         def init(key: Key) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -217,7 +217,7 @@ class Body(Stack):
         boxes = {name: place for name, place in self._places.items() if isinstance(place, sharing.Box)}
         empty = {name: box for name, box in boxes.items() if box.train_state is None}
         own = [name for name in self._architecture.names if name not in self._places]
-        params, state = run.draw(self._architecture.layers, self._key, spec, {*own, *empty})
+        params, state = run.draw(self._architecture.typed, self._key, spec, {*own, *empty})
         for name, box in empty.items():
             box.train_state = sharing.Entry(params.pop(name, {}), state.pop(name, {}))
         for layer in self.layers:
