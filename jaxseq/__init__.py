@@ -16,12 +16,14 @@ from jaxseq import (
     activations as activations,
     backend as backend,
     callbacks as callbacks,
+    config as config,
     constraints as constraints,
     datasets as datasets,
     initializers as initializers,
     layers as layers,
     losses as losses,
     metrics as metrics,
+    mixed_precision as mixed_precision,
     models as models,
     optimizers as optimizers,
     regularizers as regularizers,
@@ -29,6 +31,7 @@ from jaxseq import (
 )
 from jaxseq.api.selfcheck import self_check as self_check
 from jaxseq.layers import Input as Input
+from jaxseq.mixed_precision import DTypePolicy as DTypePolicy
 from jaxseq.models import Sequential as Sequential
 
 __version__ = "0.1.0"

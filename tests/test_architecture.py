@@ -19,9 +19,9 @@ LAYERS = sorted(path.stem for path in (PACKAGE / "core" / "layers").glob("*.py")
 # The core from the ground up: a module imports from lower floors alone. `layers` and `kernels` are whole folders.
 FLOORS = [
     {"require", "types"},
-    {"rng", "precision", "declared", "given", "variable"},
+    {"rng", "precision", "policy", "declared", "given", "variable"},
     {"activations", "initializers", "regularizers", "constraints", "handle", "kernels", "pairs", "schedules", "totals",
-     "transforms", "muon"},
+     "transforms", "loss_scale", "muon"},
     {"live"},
     {"layer", "regression", "crossentropy", "unpaired", "optimizers", "confusion", "scores"},
     {"spatial", "nested", "measures", "loss_classes"},

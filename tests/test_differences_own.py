@@ -128,10 +128,10 @@ def test_what_call_stores_and_what_it_assigns_to_a_trainable_weight():
 
 
 def test_dtypes():
-    told("`dtype` of an own layer or metric")
-    assert doubled(keras)(dtype="float16")(X).dtype == "float16"
-    with pytest.raises(ValueError, match="layers work in float32"):
-        doubled(jaxseq)(dtype="float16")
+    told("`dtype` of an own metric")
+    assert keras.metrics.Mean(dtype="float16").dtype == "float16"
+    with pytest.raises(ValueError, match="metrics are measured in float32"):
+        jaxseq.metrics.Mean(dtype="float16")
 
 
 def test_a_metric_without_sample_weight():

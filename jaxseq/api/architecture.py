@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ class Architecture:
     """The rows of a model, changed by `add`, `pop` and `declare` alone; a refused change leaves all as it was.
 
     layers: ((name, layer), ...). input: what the model is given, batch axis first; None while unknown.
+    dtype: what the data become, where it is declared. policy: the dtype of layers that have none of their own.
     edges: the (shape, dtype) after each layer; empty while the input is unknown.
     """
 
@@ -26,6 +28,7 @@ class Architecture:
     input: Shape | None = None
     batch_size: int | None = None
     dtype: str | None = None
+    policy: str | None = None
     edges: list[tuple[Shape, Any]] = field(default_factory=list)
 
     @property
@@ -34,9 +37,32 @@ class Architecture:
         return [name for name, _ in self.layers]
 
     @property
+    def typed(self) -> tuple[tuple[str, Layer], ...]:
+        """The layers as they compute: each with its dtype, once any is written; the very same ones where none is."""
+        dtype = self._usual_dtype(self.layers)
+        return self.layers if dtype is None else tuple((name, layer.under(dtype)) for name, layer in self.layers)
+
+    @property
     def input_dtype(self) -> str:
         """What x becomes on its way in: as declared, or as the first layer wants it."""
-        return self.dtype or (self.layers[0][1].input_dtype if self.layers else "float32")
+        return self.dtype or (self._wanted_by(self.layers[0][1]) if self.layers else "float32")
+
+    @property
+    def formats(self) -> set[str]:
+        """The dtypes that the model and its layers have, at any depth; none where none is written."""
+        return chain.dtypes(self.typed) | ({self.policy} - {None})
+
+    def _wanted_by(self, first: Layer) -> str:
+        """The dtype of x as the first layer wants it: float64 where it computes so. A narrower one it casts to itself."""
+        wanted, dtype = first.input_dtype, first.dtype or self.policy
+        while first.inner:
+            first = first.inner[0][1]
+            dtype = first.dtype or dtype
+        return "float64" if dtype == "float64" and wanted == "float32" else wanted
+
+    def _usual_dtype(self, layers: Iterable[tuple[str, Layer]]) -> str | None:
+        """The dtype of a layer that has none of its own; None while no dtype is written anywhere."""
+        return self.policy or ("float32" if chain.dtypes(layers) else None)
 
     def shapes(self, name: str) -> tuple[Shape, Shape]:
         """(input shape, output shape) of a layer; ValueError while the model's input is unknown."""
@@ -83,7 +109,7 @@ class Architecture:
         """Says what the input is: its whole shape, or the batch size alone. ValueError, and no change, if a layer objects."""
         size = batch_size or self.batch_size
         shape = shape if shape is not None else self.input
-        trial = Architecture(batch_size=size, dtype=self.dtype)
+        trial = Architecture(batch_size=size, dtype=self.dtype, policy=self.policy)
         trial.input = None if shape is None else trial._with_batch_size(shape)
         for name, layer in self.layers:
             if trial.input is not None:
@@ -93,9 +119,9 @@ class Architecture:
 
     def _after(self, name: str, layer: Layer, shape: Shape | None) -> tuple[Shape, Any]:
         """The (shape, dtype) after one more layer."""
-        before = self._before(len(self.layers)) if self.layers else (shape, self.dtype or layer.input_dtype)
+        before = self._before(len(self.layers)) if self.layers else (shape, self.dtype or self._wanted_by(layer))
         try:
-            return chain.shapes(name, layer, *before)
+            return chain.shapes(name, layer.under(self._usual_dtype((*self.layers, (name, layer)))), *before)
         except (ValueError, TypeError) as error:
             follows = f"cannot follow {self.layers[-1][1]!r}, whose output is" if self.layers else "cannot take"
             kind = ValueError if isinstance(error, ValueError) else TypeError       # JAX's own take other arguments

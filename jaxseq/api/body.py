@@ -127,7 +127,7 @@ class Body(Stack):
 
     def functional(self) -> Functional:
         """The model as pure functions (init, apply) over named pytrees. Its own params and state fit them."""
-        layers, dtype = self._architecture.layers, self._architecture.input_dtype
+        layers, dtype = self._architecture.typed, self._architecture.input_dtype
         spec = self._need_input_spec()
 
         def init(key: Key) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -217,7 +217,7 @@ class Body(Stack):
         boxes = {name: place for name, place in self._places.items() if isinstance(place, sharing.Box)}
         empty = {name: box for name, box in boxes.items() if box.train_state is None}
         own = [name for name in self._architecture.names if name not in self._places]
-        params, state = run.draw(self._architecture.layers, self._key, spec, {*own, *empty})
+        params, state = run.draw(self._architecture.typed, self._key, spec, {*own, *empty})
         for name, box in empty.items():
             box.train_state = sharing.Entry(params.pop(name, {}), state.pop(name, {}))
         for layer in self.layers:
@@ -233,7 +233,7 @@ class Body(Stack):
     def specs(self) -> dict[weights.Slot, Spec]:
         """Where every weight and every entry of the state stands, and its shape and dtype. Nothing is drawn."""
         names = self._architecture.names
-        params, state = run.specs(self._architecture.layers, self._key, self._need_input_spec(), names)
+        params, state = run.specs(self._architecture.typed, self._key, self._need_input_spec(), names)
         self._order = {"params": _order(params), "state": _order(state)}
         leaves = jax.tree_util.tree_leaves_with_path({"params": params, "state": state})
         return {tuple(key.key for key in path): spec for path, spec in leaves}
@@ -243,7 +243,7 @@ class Body(Stack):
         for model in self._within().values():
             model.fill_with_zeros()
         names = [name for name in self._architecture.names if name not in self._places]
-        specs = run.specs(self._architecture.layers, self._key, self._need_input_spec(), names)
+        specs = run.specs(self._architecture.typed, self._key, self._need_input_spec(), names)
         self._order = {"params": _order(specs[0]), "state": _order(specs[1])}
         params, state = jax.tree.map(lambda spec: jax.device_put(np.zeros(spec.shape, spec.dtype)), specs)
         ts = TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxseq.api.columns import Column, finite, in_code, whole, within
+from jaxseq.api.columns import Column, Rows, finite, in_code, whole, within
 from jaxseq.core import losses
 from jaxseq.core.layers import Embedding
 from jaxseq.core.require import require
@@ -18,7 +18,7 @@ SPARSE = losses.sparse_categorical_crossentropy
 BINARY = losses.binary_crossentropy
 
 
-def fitted_x(name: str, x: Column, shape: Shape) -> Column:
+def fitted_x(name: str, x: Rows, shape: Shape) -> Rows:
     """x, with an axis added where a single feature was given flat; ValueError unless it fits the model's input."""
     if x.ndim == 1 and len(shape) == 2 and shape[1] in (1, None):
         x = x[:, None]
@@ -30,7 +30,7 @@ def fitted_x(name: str, x: Column, shape: Shape) -> Column:
     return x
 
 
-def check_x_values(name: str, x: Column, first: Any) -> None:
+def check_x_values(name: str, x: Any, first: Any) -> None:
     """ValueError for NaN and infinities, and for token ids that the Embedding in front does not have."""
     finite(name, x)
     if isinstance(first, Embedding):
@@ -98,7 +98,7 @@ def class_weights(class_weight: Mapping[int, float], y: Column, loss: Any) -> np
     missing = [int(each) for each in classes if int(each) not in class_weight]
     require(not missing, f"class_weight has no entry for class {', '.join(map(str, missing[:5]))}"
             f"{', ...' if len(missing) > 5 else ''} of y: add it, {{..., {missing[0] if missing else 0}: 1.0}}.")
-    return np.array([class_weight[int(each)] for each in classes], np.float32)[where]
+    return np.array([class_weight[int(each)] for each in classes], np.float64)[where]
 
 
 def _classes(y: np.ndarray, loss: Any) -> np.ndarray | None:

@@ -13,31 +13,45 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxseq.api.sparse import SparseRows, compressed, is_sparse
 from jaxseq.core.require import require
 
 Column = np.ndarray | jax.Array
+Rows = Column | SparseRows              # what x may be
 _INT32 = np.iinfo(np.int32)
 
 
-def column(name: str, data: Any) -> Column:
+def column(name: str, data: Any, wide: bool = False) -> Column:
     """`data` as an array: lists, pandas objects and anything with __array__ included.
 
     float64 becomes float32 and int64 int32, unless a value does not fit; every other dtype stays what it is, so that
-    uint8 images travel as bytes. Raises TypeError for data that are not numbers, ValueError for ragged lists, masked
-    arrays and a single number.
+    uint8 images travel as bytes. wide: float64 stays as well.
+
+    Raises: TypeError for data that are not numbers, ValueError for ragged lists, masked arrays and a single number.
     """
-    array = numbers(name, data)
+    array = numbers(name, data, wide)
     if array.ndim == 0:                                 # repr of large data is slow, so no message is made in advance
         raise ValueError(f"{name} is a single number, {data!r}: pass an array with one row per example.")
     return array
 
 
-def numbers(name: str, data: Any) -> Column:
+def numbers(name: str, data: Any, wide: bool = False) -> Column:
     """`column` of any rank, a single number included."""
-    return _from_device(name, data) if isinstance(data, jax.Array) else _from_host(name, data)
+    return _from_device(name, data) if isinstance(data, jax.Array) else _from_host(name, data, wide)
 
 
-def same_length(columns: Mapping[str, Column | None]) -> None:
+def predictors(name: str, data: Any, wide: bool = False) -> Rows:
+    """`column`, or the rows of a sparse matrix, which stay sparse until a batch needs them."""
+    if isinstance(data, SparseRows):
+        return data
+    if not is_sparse(data):
+        return column(name, data, wide)
+    require(len(data.shape) == 2, f"{name} is a sparse {type(data).__name__} of shape {data.shape}: pass a matrix with one row "
+            "per example.")
+    return compressed(data, lambda values: _narrowed(name, values, wide))
+
+
+def same_length(columns: Mapping[str, Rows | None]) -> None:
     """ValueError when the columns differ in their number of rows, or have none."""
     present = {name: array for name, array in columns.items() if array is not None}
     first, *others = present
@@ -48,11 +62,11 @@ def same_length(columns: Mapping[str, Column | None]) -> None:
     require(rows > 0, f"{first} is empty, shape {present[first].shape}: there is nothing to work on.")
 
 
-def finite(name: str, array: Column) -> None:
+def finite(name: str, array: Rows) -> None:
     """ValueError that counts the NaN and infinite values and says where the first one is."""
     if not jnp.issubdtype(array.dtype, jnp.floating):
         return
-    host = np.asarray(array)
+    host = array.stored if isinstance(array, SparseRows) else np.asarray(array)
     with np.errstate(all="ignore"):                     # the sum may overflow, or add inf and -inf
         if np.isfinite(np.sum(host, dtype=np.float32)):
             return
@@ -61,7 +75,8 @@ def finite(name: str, array: Column) -> None:
     if count:
         place = _first(bad)
         told = "1 value that is NaN or infinite, at" if count == 1 else f"{count} values that are NaN or infinite, the first at"
-        raise ValueError(f"{name} has {told} {list(place)}: {host[place]!s}. Clean the data, for example with np.nan_to_num.")
+        at = array.place(*place) if isinstance(array, SparseRows) else place
+        raise ValueError(f"{name} has {told} {list(at)}: {host[place]!s}. Clean the data, for example with np.nan_to_num.")
 
 
 def within(name: str, array: Column, low: float, high: float, meaning: str) -> None:
@@ -102,7 +117,7 @@ def _from_device(name: str, array: jax.Array) -> jax.Array:
     return array
 
 
-def _from_host(name: str, data: Any) -> np.ndarray:
+def _from_host(name: str, data: Any, wide: bool) -> np.ndarray:
     require(data is not None, f"{name} is None: pass an array with one row per example.", TypeError)
     require(not isinstance(data, np.ma.MaskedArray), f"{name} is a masked array: pass {in_code(name)}.filled(0), and say which "
             "steps are real with a Masking layer.")
@@ -120,7 +135,7 @@ def _from_host(name: str, data: Any) -> np.ndarray:
         raise ValueError(_ragged(name, data)) from None
     require(array.ndim > 0 or array.dtype.kind != "O" and not isinstance(data, str | bytes),
             f"{name} is of type {type(data).__name__}: pass an array of numbers.", TypeError)
-    return _narrowed(name, array)
+    return _narrowed(name, array, wide)
 
 
 def _endless(data: Any) -> bool:
@@ -146,10 +161,10 @@ def _shape(row: Any) -> tuple[int, ...] | None:
         return None
 
 
-def _narrowed(name: str, array: np.ndarray) -> np.ndarray:
-    """The same numbers in a dtype that JAX works in by default, or an error for the first that does not fit."""
+def _narrowed(name: str, array: np.ndarray, wide: bool) -> np.ndarray:
+    """The same numbers in a dtype that JAX works in by default (see `column`), or an error for the first that does not fit."""
     if array.dtype.kind == "O":
-        array = _from_objects(name, array)
+        array = _from_objects(name, array, wide)
     dtype = array.dtype
     require(dtype.kind in "fiub" or jnp.issubdtype(dtype, jnp.floating), f"{name} has dtype {dtype}"
             + (f", its first value is {reprlib.repr(array.flat[0].item())}" if array.size and dtype.kind in "SUT" else "")
@@ -157,7 +172,7 @@ def _narrowed(name: str, array: np.ndarray) -> np.ndarray:
     if not dtype.isnative:
         array = array.astype(dtype.newbyteorder("="))
     if dtype.kind == "f" and dtype.itemsize >= 8:
-        return _to_float32(name, array)
+        return array.astype(np.float64, copy=False) if wide else _to_float32(name, array)
     if dtype.kind in "iu" and dtype.itemsize >= 4:
         within(name, array, _INT32.min, _INT32.max, f", too large for int32: scale the data, or pass floats, "
                f"{in_code(name)}.astype('float32').")
@@ -177,14 +192,14 @@ def _cure(name: str, dtype: Any) -> str:
     }.get(getattr(dtype, "kind", ""), ".")
 
 
-def _from_objects(name: str, array: np.ndarray) -> np.ndarray:
+def _from_objects(name: str, array: np.ndarray, wide: bool) -> np.ndarray:
     """An object array (pandas makes them) of plain numbers, or of equally long rows, as numbers.
 
     Raises TypeError that names the first entry that is no number, ValueError for rows of different lengths.
     """
     entries = array.ravel().tolist()
     if array.ndim == 1 and entries and all(isinstance(each, list | tuple | np.ndarray) for each in entries):
-        return _from_host(name, entries)
+        return _from_host(name, entries, wide)
     place = next((i for i, each in enumerate(entries) if not _is_real(each)), None)
     if place is not None:
         where, value = list(map(int, np.unravel_index(place, array.shape))), entries[place]

@@ -28,11 +28,16 @@ class Compiled(NamedTuple):
 
 
 def interpreted(optimizer: Any, loss: Any, measured: Any, loss_weights: Any = None, weighted: Any = None,
-                output: str | None = None) -> Compiled:
-    """compile()'s arguments as the core takes them. output: the name of the last layer, which a dict may name."""
+                output: str | None = None, auto_scale_loss: bool = True, half: bool = False) -> Compiled:
+    """compile()'s arguments as the core takes them. output: the name of the last layer, which a dict may name.
+
+    half: whether anything is computed in float16, whose gradients want a loss that is scaled.
+    """
     given = {"optimizer": optimizer, "loss": loss, "metrics": measured, "loss_weights": loss_weights,
-             "weighted_metrics": weighted}
+             "weighted_metrics": weighted, "auto_scale_loss": auto_scale_loss}
     optimizer = optimizers.get(optimizer)
+    if half and auto_scale_loss and not isinstance(optimizer, optimizers.LossScaleOptimizer):
+        optimizer = optimizers.LossScaleOptimizer(optimizer)
     loss = None if loss is None else losses.get(loss)
     require(getattr(loss, "reduction", "sum") not in (None, "none"), f"loss={loss!r} leaves its values as they are, so there "
             "is no one number to train on: write reduction='sum_over_batch_size'.")

@@ -15,9 +15,9 @@ CATALOGUE = {name: cls for name, cls in vars(catalogue).items() if isinstance(cl
 
 
 def of_model(name: str, layers: list[tuple[str, Any]], architecture: Architecture) -> dict[str, Any]:
-    """{"name", "layers": [{"class_name", "config"}], "build_input_shape"}; the input stands first among the layers.
+    """{"name", "layers": [{"class_name", "config"}], "build_input_shape"}, and "dtype" where it was written.
 
-    layers: (name, layer or model), named as they are in this model.
+    The input stands first among the layers. layers: (name, layer or model), named as they are in this model.
     """
     kind = lambda layer: type(layer).__name__ if isinstance(layer, Layer) else "Sequential"
     described = [{"class_name": kind(layer), "config": layer.get_config() | {"name": own}} for own, layer in layers]
@@ -25,7 +25,8 @@ def of_model(name: str, layers: list[tuple[str, Any]], architecture: Architectur
         shape = list(architecture.input)
         described.insert(0, {"class_name": "InputLayer", "config": {"batch_input_shape": shape, "dtype": architecture.dtype}})
     return {"name": name, "layers": described,
-            "build_input_shape": None if architecture.input is None else list(architecture.input)}
+            "build_input_shape": None if architecture.input is None else list(architecture.input),
+            **({} if architecture.policy is None else {"dtype": architecture.policy})}
 
 
 def layers(data: dict[str, Any], custom_objects: dict[str, Any], model: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from jaxseq.api.columns import Column
+from jaxseq.api.columns import Column, Rows
 from jaxseq.api.memory import advised
+from jaxseq.api.sparse import SparseRows, dense
 from jaxseq.core import rng
 from jaxseq.core.types import Batch, Spec
 
@@ -175,14 +176,14 @@ class Batches(Protocol):
     @property
     def batch_size(self) -> int | None: ...
     @property
-    def x(self) -> np.ndarray: ...
+    def x(self) -> Any: ...
     def one_pass(self) -> Generator[Segment]: ...
 
 
 class RowBatches(NamedTuple):
     """A column of rows to predict. padded: whether a short batch is filled up, with rows of whatever content."""
 
-    x: np.ndarray
+    x: Any
     batch_size: int
     padded: bool
 
@@ -204,7 +205,7 @@ class RowBatches(NamedTuple):
         """
         length = min(self.batch_size, 1 << (len(self.x) - 1).bit_length())
         for start in range(0, len(self.x), self.batch_size):
-            part = self.x[start:start + self.batch_size]
+            part = dense(self.x[start:start + self.batch_size])
             rows = np.arange(start, start + len(part))[None]
             yield Segment(Batch(longer(part, length) if self.padded else part, None), rows, 1)
 
@@ -216,21 +217,24 @@ def longer(column: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([column, np.repeat(column[-1:], size - len(column), axis=0)])
 
 
-def training_feed(x: Column, y: Column, weight: Column | None, batch_size: int, shuffle: bool | str = False,
+def training_feed(x: Rows, y: Column, weight: Column | None, batch_size: int, shuffle: bool | str = False,
                   padded: bool = False) -> Feed:
-    """Columns to train on: on the device as a whole, or in slabs where they are large and come from the host."""
+    """Columns to train on: on the device as a whole, or in slabs where they are sparse, or large and on the host."""
     columns = _columns(x, y, weight)
+    if isinstance(x, SparseRows):
+        slab_bytes = min(STREAMED_SLAB_BYTES, _bytes(columns))
+        return Streamed(_on_host(columns), len(x), batch_size, shuffle, padded, slab_bytes)
     if _bytes(columns) > RESIDENT_BYTES and not isinstance(x, jax.Array):
-        return Streamed(jax.tree.map(np.asarray, columns), len(x), batch_size, shuffle, padded)
+        return Streamed(_on_host(columns), len(x), batch_size, shuffle, padded)
     return _resident(columns, batch_size, shuffle, padded)
 
 
-def evaluation_feed(x: Column, y: Column, weight: Column | None, batch_size: int, padded: bool) -> Feed:
+def evaluation_feed(x: Rows, y: Column, weight: Column | None, batch_size: int, padded: bool) -> Feed:
     """Columns to be measured in their order; those from the host in slabs of one shape, whatever the number of rows."""
     columns = _columns(x, y, weight)
     if isinstance(x, jax.Array):
         return _resident(columns, batch_size, False, padded)
-    return Streamed(jax.tree.map(np.asarray, columns), len(x), batch_size, False, padded, BLOCK_BYTES)
+    return Streamed(_on_host(columns), len(x), batch_size, False, padded, BLOCK_BYTES)
 
 
 def ahead(items: Iterator[Any]) -> Generator[Any]:
@@ -281,8 +285,13 @@ class Cursor:
         return self._open is not None
 
 
-def _columns(x: Column, y: Column, weight: Column | None) -> Batch:
-    return Batch(x, y, None if weight is None else weight.astype(np.float32))
+def _columns(x: Any, y: Column, weight: Column | None) -> Batch:
+    narrow = weight is not None and weight.dtype != np.float64
+    return Batch(x, y, weight.astype(np.float32) if narrow else weight)
+
+
+def _on_host(columns: Batch) -> Batch:
+    return jax.tree.map(lambda column: column if isinstance(column, SparseRows) else np.asarray(column), columns)
 
 
 def _bytes(columns: Batch) -> int:
@@ -302,7 +311,10 @@ def _filled(columns: Batch, rows: np.ndarray, memory: Batch, steps: int) -> Segm
     places[:rows.size] = np.where(rows.ravel() == NO_ROW, NO_ROW, np.arange(rows.size))
     wanted = np.maximum(rows.ravel(), 0)
     for column, slab in zip(jax.tree.leaves(columns), jax.tree.leaves(memory), strict=True):
-        np.take(column, wanted, axis=0, out=slab[:rows.size], mode="clip")      # with this mode NumPy writes there directly
+        if isinstance(column, SparseRows):
+            column.take(wanted, slab[:rows.size])
+        else:
+            np.take(column, wanted, axis=0, out=slab[:rows.size], mode="clip")  # with this mode NumPy writes there directly
     return Segment(jax.block_until_ready(jax.device_put(memory)), jax.device_put(places.reshape(steps, size)), len(rows))
 
 

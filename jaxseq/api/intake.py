@@ -16,6 +16,7 @@ from jaxseq.api.columns import Column
 from jaxseq.api.data import Batches, Feed, RowBatches, evaluation_feed as measured, training_feed
 from jaxseq.api.loop import Plan
 from jaxseq.api.sources import Source, parts, source_of
+from jaxseq.api.sparse import SparseRows, dense
 from jaxseq.api.streams import Stream, StreamedBatches, first_of
 from jaxseq.core import chain, run
 from jaxseq.core.require import one_of, positive_int, require
@@ -42,7 +43,7 @@ class FitWish(NamedTuple):
 class Rows(NamedTuple):
     """Columns that belong together, row by row."""
 
-    x: Column
+    x: columns.Rows
     y: Column
     weight: Column | None
 
@@ -134,7 +135,8 @@ def _stream_to_measure(model: Architecture, loss: Any, source: Source, prefix: s
 def _fitted_batch(model: Architecture, loss: Any, class_weight: Any, prefix: str, check_inputs: bool, given: Any) -> Batch:
     """A batch as a source gives it, as columns that fit the model."""
     x, y, weight = parts(given)
-    return Batch(*fitted_rows(model, loss, x, y, weight, class_weight, prefix, check_inputs))
+    rows = fitted_rows(model, loss, x, y, weight, class_weight, prefix, check_inputs)
+    return Batch(dense(rows.x), rows.y, rows.weight)
 
 
 def evaluation_feed(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, size: int | None,
@@ -162,7 +164,8 @@ def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | 
     """The data of predict, ready to be run over, and the shape of x."""
     source, padded = source_of(x), chain.by_row(model.layers, train=False)
     if source is not None:
-        batches = StreamedBatches(source, lambda given: fitted_predictors(model, parts(given)[0], check_inputs), padded, steps)
+        fit = lambda given: dense(fitted_predictors(model, parts(given)[0], check_inputs))
+        batches = StreamedBatches(source, fit, padded, steps)
         return batches, batches.x.shape
     size = batch_size(model, size)
     fitted = fitted_predictors(model, x, check_inputs)
@@ -170,25 +173,26 @@ def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | 
     return RowBatches(fitted, size, padded), fitted.shape
 
 
-def fitted_predictors(model: Architecture, x: Any, check_inputs: bool) -> np.ndarray:
-    """x as a column that fits the model."""
-    given = columns.column("x", x)
+def fitted_predictors(model: Architecture, x: Any, check_inputs: bool) -> Any:
+    """x as a column that fits the model, on the host."""
+    given = columns.predictors("x", x, _wide(model))
     require(model.input is not None or given.shape[0], f"x is empty, shape {given.shape}, and the model has not seen its input "
             "yet: build it first, build((None, 784)).")
     fitted = fitted_x(model, "x", given)
     if check_inputs:
         checks.check_x_values("x", given, _first_layer(model))
-    return np.asarray(fitted)
+    return fitted if isinstance(fitted, SparseRows) else np.asarray(fitted)
 
 
 def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, prefix: str,
                 check_inputs: bool) -> Rows:
     """x, y and weights as columns that fit the model, its output and its loss."""
     x_name, y_name, weight_name = f"{prefix}x", f"{prefix}y", f"{prefix}sample_weight"
-    given_x = columns.column(x_name, x)
+    wide = _wide(model)
+    given_x = columns.predictors(x_name, x, wide)
     require(y is not None, f"{y_name} is missing: pass the targets, {y_name}, beside {x_name}.", TypeError)
-    given_y = columns.column(y_name, y)
-    weight = None if sample_weight is None else columns.column(weight_name, sample_weight)
+    given_y = columns.column(y_name, y, wide)
+    weight = None if sample_weight is None else columns.column(weight_name, sample_weight, wide)
     x = fitted_x(model, x_name, given_x)
     columns.same_length({x_name: given_x, y_name: given_y, weight_name: weight})
     output = shown(model, x).edges[-1][0]
@@ -200,11 +204,11 @@ def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: A
         weight = checks.fitted_weight(weight_name, weight, output)
     if class_weight is not None:
         require(weight is None, "class_weight and sample_weight both weigh the rows: multiply them and pass sample_weight.")
-        weight = checks.class_weights(class_weight, given_y, loss)
+        weight = columns.column("class_weight", checks.class_weights(class_weight, given_y, loss), wide)
     return Rows(x, y, weight)
 
 
-def fitted_x(model: Architecture, name: str, x: Column) -> Column:
+def fitted_x(model: Architecture, name: str, x: columns.Rows) -> Any:
     """x as the model's input; where the model has not seen its input yet, x says what it is."""
     require(model.layers, "The model is empty: add a layer first, model.add(Dense(10)).")
     if model.input is not None:
@@ -212,11 +216,11 @@ def fitted_x(model: Architecture, name: str, x: Column) -> Column:
     return checks.fitted_x(name, x, (None,) * max(2, x.ndim))
 
 
-def shown(model: Architecture, x: Column) -> Architecture:
+def shown(model: Architecture, x: columns.Rows) -> Architecture:
     """The architecture as it will be once it has seen x; itself where its input is known."""
     if model.input is not None:
         return model
-    trial = Architecture(model.layers, batch_size=model.batch_size, dtype=model.dtype)
+    trial = Architecture(model.layers, batch_size=model.batch_size, dtype=model.dtype, policy=model.policy)
     trial.declare((None, *x.shape[1:]))
     return trial
 
@@ -241,7 +245,7 @@ def whole_batches(model: Architecture, name: str, rows: int, size: int) -> None:
 
 def one_batch(model: Architecture, x: Any) -> int:
     """The rows of x, for calls that take them as one batch; ValueError when a fixed batch size is another."""
-    rows, fixed = max(1, columns.column("x", x).shape[0]), _fixed_batch_size(model)
+    rows, fixed = max(1, columns.predictors("x", x).shape[0]), _fixed_batch_size(model)
     require(fixed in (None, rows), f"x has {rows} rows, but the model is declared for batches of exactly {fixed}: pass {fixed} "
             "rows.")
     return rows
@@ -256,6 +260,11 @@ def limited(argument: str, steps: int | None, available: int | None) -> int | No
 
 def _fixed_batch_size(model: Architecture) -> int | None:
     return model.input[0] if model.input is not None else model.batch_size
+
+
+def _wide(model: Architecture) -> bool:
+    """Whether the model computes in float64 anywhere, so that data of that dtype stay what they are."""
+    return "float64" in model.formats
 
 
 def _first_layer(model: Architecture) -> Any:

@@ -22,6 +22,9 @@ from jaxseq.api.keras2 import Keras2Methods
 from jaxseq.api.progress import shown
 from jaxseq.core import chain, optimizers, run
 from jaxseq.core.layer import Layer
+from jaxseq.core.live import Standing
+from jaxseq.core.policy import DTypePolicy
+from jaxseq.core.precision import wide_dtype
 from jaxseq.core.require import one_of, positive_int, require, spelled
 from jaxseq.core.types import Array, Spec, TrainState
 
@@ -43,11 +46,13 @@ class Sequential(Keras2Methods, FileMethods, Body):
     name: shown in summary().
     seed: an int from 0 to 2**63 - 1, or a JAX key. Every draw (first weights, dropout, row order) is a pure function of
         it. When absent it is drawn once from the operating system and kept in `model.seed`.
+    dtype: the number format of layers that have none of their own, as "mixed_bfloat16" or a DTypePolicy; float32 when absent.
 
     The model holds its whole training in one field, `train_state`; `params` and `state` are its named pytrees.
     """
 
-    def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None):
+    def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None,
+                 dtype: Any = None):
         self._compiled: Compiled | None = None
         self._programs: dict[frozenset[str], Programs] = {}
         self._predict: Callable[..., Any] | None = None
@@ -55,7 +60,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         self.stop_training = False
         self.run_eagerly = False
         self._optimized_without: frozenset[str] = frozenset()      # the layers that the optimizer's state leaves out
-        super().__init__(layers, name, seed=seed)
+        super().__init__(layers, name, seed=seed, dtype=dtype)
 
     @spelled
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, loss_weights: Any = None,
@@ -70,10 +75,11 @@ class Sequential(Keras2Methods, FileMethods, Body):
         loss_weights: a number that the loss is multiplied by, penalties not.
             All three may also be a list of one such, or a dict with the last layer's name.
         run_eagerly: nothing is compiled, so that print, float() and a debugger in a layer or a loss see real numbers; slow.
-        steps_per_execution, jit_compile, auto_scale_loss, sample_weight_mode: Keras's; accepted, and without meaning here.
+        auto_scale_loss: where the model or a layer computes in float16, the optimizer is put into a LossScaleOptimizer.
+        steps_per_execution, jit_compile, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
-        compiled = self._interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics)
+        compiled = self._interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, auto_scale_loss)
         compiled = compiled._replace(trainable=self.trainable)
         require(target_tensors is None, "target_tensors: there is no graph to feed. Pass the targets to fit, fit(x, y).")
         positive_int("steps_per_execution", steps_per_execution)
@@ -195,7 +201,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         """The optimizer that compile() was given, in this model: its learning_rate is the one of the next step, and may be
         set; its iterations are the updates made."""
         given = None if self._compiled is None else self._compiled.optimizer
-        return given.bound_to(self) if isinstance(given, optimizers.Optimizer) else given
+        return given.bound_to(self) if isinstance(given, Standing) else given
 
     @property
     def compile_arguments(self) -> dict[str, Any]:
@@ -257,7 +263,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
     def predict_program(self) -> Callable[..., Any]:
         """The compiled program of predict."""
         if self._predict is None:
-            self._predict = run.make_predict(self._architecture.layers, self._architecture.input_dtype)
+            self._predict = run.make_predict(self._architecture.typed, self._architecture.input_dtype)
         return self._predict
 
     # ---- within
@@ -271,20 +277,26 @@ class Sequential(Keras2Methods, FileMethods, Body):
 
     def _zero(self, task: run.Task) -> run.Sums:
         """The totals that an epoch begins with."""
-        y_hat = None if self.output_shape is None else Spec(tuple(size or 1 for size in self.output_shape), jnp.float32)
+        y_hat = None
+        if self._architecture.edges:
+            shape, dtype = self._architecture.edges[-1]
+            y_hat = Spec(tuple(size or 1 for size in shape), wide_dtype(dtype))
         return run.zero_sums(task, y_hat)
 
     def _task(self) -> run.Task:
         """What is trained at present, and towards what."""
         compiled = self._need_compile("fit")
         assert compiled.loss is not None
-        layers = self._architecture.layers if compiled.trainable else chain.stilled(self._architecture.layers)
+        layers = self._architecture.typed if compiled.trainable else chain.stilled(self._architecture.typed)
         return run.Task(layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
                         compiled.transform, self._frozen(), compiled.loss_weight)
 
-    def _interpreted(self, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any) -> Compiled:
+    def _interpreted(self, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any,
+                     auto_scale_loss: bool = True) -> Compiled:
         names = self._architecture.names
-        return interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, names[-1] if names else None)
+        half = any(DTypePolicy(each).compute_dtype == "float16" for each in self._architecture.formats)
+        return interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, names[-1] if names else None,
+                           auto_scale_loss, half)
 
     def _rate(self) -> Array:
         optimizer = self._compiled and self._compiled.optimizer

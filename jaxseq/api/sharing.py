@@ -104,6 +104,12 @@ def require_apart(model: Any, layer: Any) -> None:
     require(layer.layers, f"{called(layer)} is empty: add its layers first.")
 
 
+def require_one_dtype(layer: Any, there: str, here: str) -> None:
+    """ValueError unless a layer or a model would keep its weights here in the dtype in which it keeps them elsewhere."""
+    require(there == here, f"{called(layer)} keeps its weights in {there}, and would keep them in {here} here: one set of "
+            "weights has one dtype. Write the same dtype=... in both models.")
+
+
 def require_same(name: str, layer: Layer, entry: Entry, x: Spec) -> None:
     """ValueError unless the weights in a box are those that `layer` needs for an input like `x`."""
     shapes = lambda entry: jax.tree.map(lambda leaf: leaf.shape, tuple(map(dict, entry)))

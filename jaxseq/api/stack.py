@@ -12,7 +12,7 @@ from typing import Any, Self
 from jaxseq.api import cache, config, sharing
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.interrupt import at_step_boundary
-from jaxseq.core import rng
+from jaxseq.core import policy, rng
 from jaxseq.core.layer import Layer, checked_shape
 from jaxseq.core.require import Spelled, nearest, positive_int, require
 from jaxseq.core.row import Row
@@ -32,13 +32,14 @@ class Stack(Spelled, ABC):
     def _changed(self) -> None:
         """After the layers changed."""
 
-    def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None):
+    def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None,
+                 dtype: Any = None):
         cache.switch_on()
         self.name = name
         self._seeded = seed is not None
         self.seed = secrets.randbits(32) if seed is None else seed
         self._key = rng.root_key(self.seed)
-        self._architecture = Architecture()
+        self._architecture = Architecture(policy=policy.named(dtype))
         self._train_state: TrainState | None = None         # the model's own; see sharing.py
         self._places: dict[str, sharing.Place] = {}         # what holds the entries that are not
         self._users: weakref.WeakSet[Stack] = weakref.WeakSet()      # the models that this one stands in
@@ -125,6 +126,29 @@ class Stack(Spelled, ABC):
         return self._architecture.input_dtype
 
     @property
+    def dtype(self) -> str | None:
+        """The number format of layers that have none of their own, as it was written; None, for float32, where it was not.
+
+        A model without one takes that of the first model it comes to stand in, as long as it has no weights.
+        """
+        return self._architecture.policy
+
+    @property
+    def dtype_policy(self) -> policy.DTypePolicy:
+        """`dtype` as a policy, with its compute_dtype and variable_dtype."""
+        return policy.DTypePolicy(self.dtype or "float32")
+
+    @property
+    def compute_dtype(self) -> str:
+        """What such layers compute in."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """What such layers keep their weights in."""
+        return self.dtype_policy.variable_dtype
+
+    @property
     def output_shape(self) -> Shape | None:
         """What the model gives, batch axis first; None while the input is not known."""
         edges = self._architecture.edges
@@ -155,7 +179,8 @@ class Stack(Spelled, ABC):
                     seed: int | Array | None = None) -> Self:
         """The model that `get_config` describes. `custom_objects` names the user's own layers and functions."""
         part = lambda data: cls.from_config(data, custom_objects)
-        model = cls(config.layers(data, custom_objects or {}, part), name=data.get("name", "sequential"), seed=seed)
+        model = cls(config.layers(data, custom_objects or {}, part), name=data.get("name", "sequential"), seed=seed,
+                    dtype=data.get("dtype"))
         model.trainable = data.get("trainable", True)
         return model
 
@@ -179,7 +204,8 @@ class Stack(Spelled, ABC):
         """The model as a layer of others, the same one for all: it is trained there where `trainable` says so."""
         if self._row is None:
             name = None if self.name == "sequential" else self.name
-            self._row = Row(self._architecture.layers, self._architecture.dtype, name=name, trainable=self.trainable)
+            self._row = Row(self._architecture.layers, self._architecture.dtype, dtype=self.dtype, name=name,
+                            trainable=self.trainable)
         return self._row
 
     def learn_input(self, shape: Shape) -> None:
@@ -197,6 +223,24 @@ class Stack(Spelled, ABC):
             for name, model in self._within().items():
                 model.take_seed(rng.fold_in(key, name))
 
+    def may_take_dtype(self, user: Stack | None) -> bool:
+        """Whether the model is still free to take the number format of `user`, the only model that it may stand in."""
+        shared = any(isinstance(place, sharing.Box) for place in self._places.values())
+        free = self.dtype is None and self._train_state is None and not shared and all(each is user for each in self._users)
+        return free and all(model.dtype is not None or model.may_take_dtype(self) for model in self._within().values())
+
+    def take_dtype(self, dtype: str | None) -> None:
+        """Takes a number format for its own, where it has none. See `may_take_dtype`."""
+        if dtype is None or self.dtype is not None:
+            return
+        self._architecture.policy = dtype
+        for model in self._within().values():
+            model.take_dtype(dtype)
+        self._architecture.declare()
+        if self._row is not None:
+            self._row.take_dtype(dtype)
+        self._changed()
+
     def known_input(self, layer: Layer) -> Shape | None:
         """What the layer is given here; None while that is not known."""
         name = self._name_of(layer)
@@ -206,12 +250,17 @@ class Stack(Spelled, ABC):
 
     def _put_last(self, layer: Layer | Stack) -> None:
         """`add`, but for what is asked before, and for what goes back when something is refused."""
+        free = isinstance(layer, Stack) and layer.may_take_dtype(None)
         if isinstance(layer, Stack):
+            if layer.dtype is None and not free:
+                sharing.require_one_dtype(layer, layer.variable_dtype, self.variable_dtype)
             name = self._architecture.add(layer.as_row(), layer.input_shape)
             assert name is not None
             self._places[name] = layer
         else:
             owner = layer.owner
+            if owner is not None and layer.dtype is None:
+                sharing.require_one_dtype(layer, owner.variable_dtype, self.variable_dtype)
             name = self._architecture.add(layer, None if owner is None else owner.known_input(layer))
             if name is None:
                 return
@@ -219,6 +268,8 @@ class Stack(Spelled, ABC):
                 self._places[name] = owner.share_layer(layer)
         self._settle()
         if isinstance(layer, Stack):
+            if free:
+                layer.take_dtype(self.dtype)
             layer._users.add(self)
             layer.take_seed(rng.fold_in(self._key, name))
         else:
@@ -268,7 +319,7 @@ class Stack(Spelled, ABC):
         """Once the shapes are known: tells the models within what they are given, and looks whether shared weights fit."""
         if not self._places or not self._architecture.edges:
             return
-        for name, layer in self._architecture.layers:
+        for name, layer in self._architecture.typed:
             place = self._places.get(name)
             if isinstance(place, Stack):
                 place.learn_input(self.layer_shapes(name)[0])

@@ -55,7 +55,7 @@ def _totals(model: Any) -> list[str]:
     if model.input_shape is None:
         return ["The input is not known yet: declare it with input_shape=(...), or call build or fit."]
     total, trained = model.count_params(), model.count_trainable_params()
-    size = total * 4
+    size = sum(weight.nbytes for weight in model.weights)
     readable = f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"
     return [f"Weights: {total:,} ({readable}), trained {trained:,}, not trained {total - trained:,}"]
 

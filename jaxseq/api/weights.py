@@ -45,7 +45,8 @@ def put(ts: TrainState, slots: list[Slot], weights: Any) -> TrainState:
             + ", ".join(map(told, slots)) + ".")
     new = jax.tree.map(lambda leaf: leaf, {"params": ts.params, "state": ts.state})         # dicts of its own
     for slot, value in zip(slots, weights, strict=True):
-        old, value = at(ts, slot), numbers(told(slot), value)
+        old = at(ts, slot)
+        value = numbers(told(slot), value, old.dtype == np.float64)
         require(value.shape == old.shape, f"{told(slot)} has shape {old.shape}, got {value.shape}.")
         *path, weight = slot
         functools.reduce(lambda tree, name: tree[name], path, new)[weight] = _copied(value, old.dtype)

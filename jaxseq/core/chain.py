@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +12,8 @@ import jax.numpy as jnp
 from jaxseq.core import rng
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import PENALTY
+from jaxseq.core.policy import cast
+from jaxseq.core.precision import total, wide_dtype
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Ctx, Key, Params, Shape, Spec, State
 
@@ -40,10 +41,11 @@ def init(layers: Layers, key: Key, x: Spec) -> tuple[dict[str, Params], dict[str
 def init_layer(name: str, layer: Layer, key: Key, x: Spec) -> tuple[Params, State, Spec]:
     """One layer's first params and state, and the spec of its output."""
     try:
-        params, state = layer.first_weights(rng.fold_in(key, name), x)
-        y, _ = jax.eval_shape(lambda p, s, v: layer.apply(p, s, v, Ctx()), params, state, x)
-        if jax.eval_shape(layer.activity_penalty, y) is not None:
-            state = {**state, PENALTY: jnp.zeros((), jnp.float32)}
+        params, state = begun(layer, rng.fold_in(key, name), x)
+        y = jax.eval_shape(lambda p, s, v: applied(layer, p, s, v, Ctx())[0], params, state, x)
+        penalty = jax.eval_shape(layer.activity_penalty, y)
+        if penalty is not None:
+            state = {**state, PENALTY: jnp.zeros((), penalty.dtype)}
     except Exception as error:
         error.add_note(_where(name, layer, x))
         raise
@@ -59,7 +61,7 @@ def apply(layers: Layers, params: dict[str, Any], state: dict[str, Any], x: Arra
         ctx = Ctx(train, own_key, mask)
         try:
             with jax.named_scope(name):
-                x, new_state[name], mask = layer.forward(params.get(name, {}), state.get(name, {}), x, ctx)
+                x, new_state[name], mask = applied(layer, params.get(name, {}), state.get(name, {}), x, ctx)
                 share = layer.activity_penalty(x)
         except Exception as error:
             error.add_note(_where(name, layer, x))
@@ -67,6 +69,35 @@ def apply(layers: Layers, params: dict[str, Any], state: dict[str, Any], x: Arra
         if share is not None:
             new_state[name] = {**new_state[name], PENALTY: share}
     return Output(x, _filled(new_state), mask)
+
+
+def applied(layer: Layer, params: Params, state: State, x: Array, ctx: Ctx) -> tuple[Array, State, Array | None]:
+    """layer.forward in the layer's number format: what enters is cast to its compute dtype, and what leaves it.
+
+    Where no dtype is written, the layer takes its weights and its input as they are. Whatever the format, gradients reach
+    the weights in the dtype that these are kept in. Source: as Keras 3, which casts what enters.
+    """
+    y, after, mask = layer.forward(_entering(layer, params), state, _entering(layer, x), ctx)
+    return y if layer.dtype is None else cast(y, layer.compute_dtype), after, mask
+
+
+def _entering(layer: Layer, tree: Any) -> Any:
+    return cast(tree, layer.compute_dtype) if layer.autocast and layer.dtype is not None else tree
+
+
+def begun(layer: Layer, key: Key, x: Spec) -> tuple[Params, State]:
+    """layer.first_weights, in the dtype that the layer keeps its weights in; what is carried has 32 bits at least."""
+    params, state = layer.first_weights(key, x)
+    if layer.dtype is None:
+        return params, state
+    kept = jnp.dtype(layer.variable_dtype)
+    each = lambda tree, dtype: {name: cast(value, dtype) for name, value in tree.items()}      # in the layer's own order
+    return each(params, kept), each(state, wide_dtype(kept))
+
+
+def dtypes(layers: Iterable[tuple[str, Layer]]) -> set[str]:
+    """The dtypes that are written in layers, at any depth of rows."""
+    return {dtype for _, layer in layers for dtype in ({layer.dtype} - {None} | dtypes(layer.inner))}
 
 
 def by_row(layers: Layers, *, train: bool) -> bool:
@@ -92,7 +123,7 @@ def frozen(layers: Layers) -> frozenset[str]:
 
 def stilled(layers: Layers) -> Layers:
     """The same layers, all frozen."""
-    return tuple((name, replace(layer, trainable=False)) for name, layer in layers)
+    return tuple((name, layer.replaced(trainable=False)) for name, layer in layers)
 
 
 def parted(params: dict[str, Any], paths: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -107,24 +138,23 @@ def parted(params: dict[str, Any], paths: frozenset[str]) -> tuple[dict[str, Any
 
 
 def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """All entries of both. What stands in both is a row, whose own entries are merged."""
-    both = {name: merged(one[name], other[name]) for name in one.keys() & other.keys()}
+    """All entries of both. Where rows or layers stand in both, their entries are merged; of two arrays the other's is taken."""
+    both = {name: merged(one[name], other[name]) for name in one.keys() & other.keys() if isinstance(one[name], dict)}
     return {**one, **other, **both}
 
 
 def penalty(layers: Layers, params: dict[str, Any]) -> Array:
     """The sum of all weight regularizers."""
-    shares = [layer.penalty(params[name]) for name, layer in layers if name in params]
-    return sum(shares, jnp.zeros((), jnp.float32))
+    return total(layer.penalty(params[name]) for name, layer in layers if name in params)
 
 
 def take_penalties(state: dict[str, Any]) -> tuple[Array, dict[str, Any]]:
     """(the sum of all activity penalties, the state with those entries at zero again)."""
     is_penalty = lambda path: getattr(path[-1], "key", None) == PENALTY
     entries = jax.tree_util.tree_leaves_with_path(state)
-    total = sum((value for path, value in entries if is_penalty(path)), jnp.zeros((), jnp.float32))
+    penalties = total(value for path, value in entries if is_penalty(path))
     cleared = jax.tree_util.tree_map_with_path(lambda path, v: jnp.zeros_like(v) if is_penalty(path) else v, state)
-    return total, cleared
+    return penalties, cleared
 
 
 def constrain(layers: Layers, params: dict[str, Any]) -> dict[str, Any]:
@@ -167,8 +197,8 @@ def _trials(name: str, layer: Layer, shape: Shape, dtype: Any) -> list[tuple[Any
 def _trial(layer: Layer, x: Spec) -> tuple[Any, Any, Spec]:
     """The specs of (params, state, y) for an input like `x`; nothing is computed."""
     def run(key, x):
-        params, state = layer.first_weights(key, Spec(x.shape, x.dtype))
-        return params, state, layer.apply(params, state, x, Ctx())[0]
+        params, state = begun(layer, key, Spec(x.shape, x.dtype))
+        return params, state, applied(layer, params, state, x, Ctx())[0]
 
     return jax.eval_shape(run, jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")), x)
 

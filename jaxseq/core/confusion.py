@@ -34,7 +34,7 @@ Triple = tuple[Array, Array, Array]     # y, y_hat, weight, of one shape
 
 
 class Counts(NamedTuple):
-    """Weighted numbers of labels, each (thresholds, labels) float32: claimed rightly, wrongly, left rightly, wrongly."""
+    """Weighted numbers of labels, each (thresholds, labels): claimed rightly, wrongly, left rightly, wrongly."""
 
     tp: Any
     fp: Any
@@ -77,12 +77,12 @@ def _above(triple: Triple, cuts: Array, labels: int) -> Sums:
     Each prediction falls into the interval between two cuts; what lies above a cut is the sum of the intervals there.
     """
     y, y_hat, weight = (each.reshape(-1, labels) for each in triple)
-    y_hat = jnp.where(jnp.isnan(y_hat), -jnp.inf, y_hat).astype(cuts.dtype)
+    y_hat, cuts = jnp.where(jnp.isnan(y_hat), -jnp.inf, y_hat), cuts.astype(y_hat.dtype)
     passed = jnp.searchsorted(cuts, y_hat, method="scan_unrolled").astype(jnp.int32)       # how many cuts are smaller
     place = passed * labels + jnp.arange(labels, dtype=jnp.int32)
 
     def above(weight: Array) -> tuple[Array, Array]:
-        intervals = jnp.zeros((len(cuts) + 1) * labels, jnp.float32).at[place].add(weight).reshape(-1, labels)
+        intervals = jnp.zeros((len(cuts) + 1) * labels, weight.dtype).at[place].add(weight).reshape(-1, labels)
         from_the_top = jnp.cumsum(intervals[::-1], axis=0)[::-1]
         return from_the_top[1:], from_the_top[0]
 

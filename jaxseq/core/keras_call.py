@@ -13,6 +13,7 @@ from jax import lax
 from jaxseq.core import chain, rng
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import PENALTY, named, own
+from jaxseq.core.policy import DTypePolicy, cast
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Ctx, Key, Shape, Spec
 from jaxseq.core.variable import Variable, plain
@@ -63,9 +64,12 @@ class Run:
     """One call: its weights by name, what was assigned, added to the loss and drawn so far.
 
     met: the input of each part, noted where weights are still to be drawn; None where there are weights.
+    dtype: the number format of parts that have none; where `casts`, that of x and of the trainable weights. None: as they are.
     """
 
-    def __init__(self, ctx: Ctx, params: Any, state: dict[str, Any], trainable: bool, met: dict[str, Spec] | None = None):
+    def __init__(self, ctx: Ctx, params: Any, state: dict[str, Any], trainable: bool, met: dict[str, Spec] | None = None,
+                 dtype: str | None = None, casts: bool = True):
+        self.dtype, self.casts = dtype, casts
         self.ctx, self.params, self.state, self.trainable, self.met = ctx, params, state, trainable, met
         self.variables: dict[str, Variable] = {}
         self.losses: list[Array] = []
@@ -76,25 +80,29 @@ class Run:
     def weight(self, weight: Weight) -> Any:
         """The array of a trainable weight, the Variable of another."""
         if weight.trainable:
-            return self.params[weight.name]
+            return self.entering(self.params[weight.name])
         return self.variables.setdefault(weight.name, Variable(weight.name, self.state[weight.name]))
+
+    def entering(self, value: Array) -> Array:
+        """x, or a trainable weight, as `call` sees it."""
+        return cast(value, DTypePolicy(self.dtype).compute_dtype) if self.casts and self.dtype is not None else value
 
     def through(self, place: str, layer: Layer, x: Array, training: bool | None, mask: Array | None) -> Array:
         """The part's output. Its mask is that of x, unless another is given; its state goes on from call to call."""
-        layer = layer if self.trainable else layer.replaced(trainable=False)
+        layer = (layer if self.trainable else layer.replaced(trainable=False)).under(self.dtype)
         ctx = Ctx(self.ctx.train if training is None else bool(training), self._key(place),
                   self.masks.get(id(x), (x, None))[1] if mask is None else mask)
         if self.met is not None and place not in self.met:
             self.met[place] = Spec(x.shape, x.dtype)
         if self.met is not None and self.calls[place] == 1:
-            params, state = layer.first_weights(jax.random.key(0, impl="threefry2x32"), self.met[place])
+            params, state = chain.begun(layer, jax.random.key(0, impl="threefry2x32"), self.met[place])
             self.params, self.state = self.params | named(f"{place}/", params), self.state | named(f"{place}/", state)
-        going_on = layer.out_mask(x, ctx.mask)
-        y, after = layer.apply(own(f"{place}/", self.params), own(f"{place}/", self.state), x, ctx)
+        inner = own(f"{place}/", self.params), own(f"{place}/", self.state)
+        y, after, going_on = chain.applied(layer, *inner, x, ctx)
         shares = [layer.activity_penalty(y), after.get(PENALTY)]
         self.losses += [share for share in shares if share is not None]
         if PENALTY in after:
-            after = {**after, PENALTY: jnp.zeros((), jnp.float32)}
+            after = {**after, PENALTY: jnp.zeros_like(after[PENALTY])}
         self.state = self.state | named(f"{place}/", after)
         self.masks[id(y)] = y, going_on
         return y

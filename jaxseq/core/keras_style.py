@@ -6,7 +6,6 @@ kept, and holds no traced value. Each `call` runs on a copy of that, whose weigh
 
 from __future__ import annotations
 
-import copy
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable
@@ -22,11 +21,13 @@ from jaxseq.core.declared import as_data
 from jaxseq.core.keras_call import InputSpec, Part, Run, Weight
 from jaxseq.core.layer import INPUT_WORDS, Layer
 from jaxseq.core.nested import PENALTY, named, own
+from jaxseq.core.policy import DTypePolicy
+from jaxseq.core.precision import total, wide_dtype, widened
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Ctx, Key, Shape, Spec
 from jaxseq.core.variable import asked, plain, swapped, whole_shape
 
-BASE = tuple(each.name for each in fields(Layer))       # name, trainable, batch_input_shape
+BASE = tuple(each.name for each in fields(Layer))       # name, trainable, dtype, batch_input_shape
 OURS = frozenset({"apply", "init", "first_weights", "draw", "out_mask", "reset", "penalty", "activity_penalty", "constrain",
                   "bind", "unbind", "without_activation", "replaced"})      # words with a meaning that Keras does not know
 
@@ -56,6 +57,8 @@ class KerasStyle(Layer, adapter=True):
     in training; it is a function of seed, step and layer: jax.random.bernoulli(self.draw_key(), 0.5, x.shape).
     `training` is a Python bool. A mask ends here unless `supports_masking` is set or `compute_mask` is defined.
     `compute_output_shape` is not asked: the shape is what `call` gives.
+    dtype=..., its own or the model's, is what x and the trainable weights are in `call`, and its parts as well where they have
+    none; in `build` and `call` self.dtype is that of the weights, and self.compute_dtype that of x.
     get_config tells the constructor's arguments, unless the class defines its own.
 
     Raises: ValueError for a weight that is asked for in `call`, and AttributeError where an attribute is set on a layer that
@@ -64,11 +67,14 @@ class KerasStyle(Layer, adapter=True):
 
     supports_masking = False
     stateful = False
-    dtype = compute_dtype = variable_dtype = "float32"
     built = False
     input_spec: Any = None
     activity_regularizer: Any = None
 
+    autocast = False                            # it casts its weights and x itself, where `_casts`
+
+    _casts = True
+    _policy: DTypePolicy | None = None          # on a copy: what `dtype` was; there it is that of the weights, as in Keras
     _written: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     _run: Run | None = None                    # on the copy that is called
     _building = False                           # on the copy that is built
@@ -92,9 +98,9 @@ class KerasStyle(Layer, adapter=True):
 
     def __init__(self, *, activity_regularizer: Any = None, dtype: Any = None, autocast: bool = True, dynamic: bool = False,
                  **words: Any) -> None:
-        super().__init__(**words)
-        require(dtype is None or jnp.dtype(dtype) == jnp.float32, f"{type(self).__name__}(dtype={dtype!r}): layers work in "
-                "float32.")
+        super().__init__(dtype=dtype, **words)
+        if not autocast:
+            object.__setattr__(self, "_casts", False)
         if activity_regularizer is not None:
             self.activity_regularizer = regularizers.get(activity_regularizer)      # pyright: ignore[reportAttributeAccessIssue]
 
@@ -136,7 +142,7 @@ class KerasStyle(Layer, adapter=True):
                 "constructor.")
         told = asked(owner, values, words)
         name = self._free(str(told.get("name") or "weight"))
-        dtype = jax.dtypes.canonicalize_dtype(told.get("dtype") or jnp.float32)
+        dtype = jax.dtypes.canonicalize_dtype(told.get("dtype") or self.variable_dtype)
         real, initializer = jnp.issubdtype(dtype, jnp.floating), told.get("initializer")
         trainable = told.get("trainable", True)
         require(real or not trainable, f"{owner}.add_weight({name!r}, dtype={dtype.name!r}): whole numbers cannot be trained. "
@@ -152,7 +158,7 @@ class KerasStyle(Layer, adapter=True):
         require(self._run is not None, f"{type(self).__name__}.add_loss belongs into call.", RuntimeError)
         assert self._run is not None
         for each in loss if isinstance(loss, list | tuple) else [loss]:
-            self._run.losses.append(jnp.sum(jnp.asarray(plain(each))).astype(jnp.float32))
+            self._run.losses.append(widened(jnp.sum(jnp.asarray(plain(each)))))
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
         """Keras 2's word for what `assign` has done by then."""
@@ -191,14 +197,32 @@ class KerasStyle(Layer, adapter=True):
         return self.replaced(**later) if later else self
 
     def replaced(self, **changes: Any) -> Self:
-        """A new layer like this one; of the settings, name, trainable and batch_input_shape may be others."""
+        """A new layer like this one; of the settings, those of every layer may be others."""
         known = set(changes) <= {*BASE}
         require(known, f"{type(self).__name__}.replaced({', '.join(changes)}): of a layer in Keras's way {', '.join(BASE)} may "
                 "be replaced. Write a new layer for anything else.", TypeError)
-        twin = copy.copy(self)
-        for word, value in {"_home": None, "_builds": dict(self._builds), **changes}.items():
-            object.__setattr__(twin, word, value)
+        return self._twin({"_homes": (), "_builds": dict(self._builds), **changes})
+
+    def __copy__(self):
+        return self.replaced()
+
+    def __deepcopy__(self, memo):
+        return self.replaced()
+
+    def _twin(self, changes: dict[str, Any]) -> Self:
+        """An object with the same attributes, but for some."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), **changes)
         return twin
+
+    def under(self, dtype):
+        twin = super().under(dtype)
+        object.__setattr__(twin, "_builds", self._builds)       # what is asked of the one is what the other has built
+        return twin
+
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        return self._policy or super().dtype_policy
 
     def __repr__(self) -> str:
         told = [f"{name}={_told(value)}" for name, value in (self._arguments() | self._base()).items()]
@@ -241,19 +265,23 @@ class KerasStyle(Layer, adapter=True):
                 require(part.trainable or not self.trainable, f"{part!r} in {self!r} has trainable=False: what stands in a "
                         "layer is trained or frozen with it. Write trainable=False in the whole, or give the part a place of "
                         "its own.")
-                inner = part.first_weights(rng.fold_in(key, place), met[place])
+                inner = chain.begun(part.under(self.dtype), rng.fold_in(key, place), met[place])
                 params, state = params | named(f"{place}/", inner[0]), state | named(f"{place}/", inner[1])
-        return params, {**state, PENALTY: jnp.zeros((), jnp.float32)} if penalised else state
+        return params, {**state, PENALTY: self._no_penalty()} if penalised else state
 
     def apply(self, params, state, x, ctx):
-        run = Run(ctx, params, dict(state), self.trainable)
+        run = Run(ctx, params, dict(state), self.trainable, dtype=self.dtype, casts=self._casts)
         y = self._built(x)._called(run, x)
         share = super().activity_penalty(y)
         losses = run.losses if share is None else [*run.losses, share]
         after = run.after()
         if losses or PENALTY in after:
-            after[PENALTY] = sum(losses, jnp.zeros((), jnp.float32))
+            zero = self._no_penalty()
+            after[PENALTY] = sum((each.astype(zero.dtype) for each in losses), zero)
         return y, after
+
+    def _no_penalty(self) -> Array:
+        return jnp.zeros((), wide_dtype(self.compute_dtype))
 
     def activity_penalty(self, y):
         return None             # it stands among the losses of `apply`
@@ -264,10 +292,10 @@ class KerasStyle(Layer, adapter=True):
 
     def penalty(self, params):
         built = self._any_built()
-        own_shares = [weight.regularizer(params[name]).astype(jnp.float32) for name, weight in built._weights.items()
+        own_shares = [weight.regularizer(params[name]) for name, weight in built._weights.items()
                       if weight.trainable and weight.regularizer is not None]
         shares = [part.penalty(own(f"{place}/", params)) for place, part in built._parts.items()]
-        return sum(own_shares + shares, jnp.zeros((), jnp.float32))
+        return total(own_shares + shares)
 
     def constrain(self, params):
         built, after = self._any_built(), dict(params)
@@ -306,15 +334,16 @@ class KerasStyle(Layer, adapter=True):
     def _built(self, x: Spec | Array) -> Self:
         """The copy that has been built for inputs like x. The batch axis is None, as in Keras."""
         shape = (None, *x.shape[1:])
-        if (self.name, shape) not in self._builds:
-            twin = self._copy(self._as_part, _building=True, _weights=dict(self._weights), _parts={},
-                              name=self.name or type(self).__name__.lower())
+        if (self.name, self.dtype, shape) not in self._builds:
+            policy = None if self.dtype is None else self.dtype_policy
+            twin = self._copy(self._as_part, _building=True, _weights=dict(self._weights), _parts={}, _policy=policy,
+                              dtype=self.variable_dtype, name=self.name or type(self).__name__.lower())
             with jax.ensure_compile_time_eval():                # numbers that build makes are numbers, not parts of a trace
                 twin.build(shape)
             ready = twin._copy(twin._as_part, _parts={})
             ready._copy(ready._listed)
-            self._builds.setdefault((self.name, shape), ready)
-        return self._builds[self.name, shape]
+            self._builds.setdefault((self.name, self.dtype, shape), ready)
+        return self._builds[self.name, self.dtype, shape]
 
     def _any_built(self) -> Self:
         require(self._builds, f"{self!r} has not been built: call its init(key, x) first.", RuntimeError)
@@ -322,13 +351,10 @@ class KerasStyle(Layer, adapter=True):
 
     def _copy(self, swap: Callable[[Any, str], Any], **changes: Any) -> Self:
         """A copy with another object in the place of each leaf of what the user set."""
-        twin = copy.copy(self)
-        kept = {*BASE, "_home", "_written", "_builds", "_aside", "_weights", "_parts", "_run", "_brought"}
-        for place, value in {**vars(self), **self._aside}.items():
-            object.__setattr__(twin, place, value if place in kept else swapped(value, place, swap))
-        for place, value in {"_aside": {}, **changes}.items():
-            object.__setattr__(twin, place, value)
-        return twin
+        kept = {*BASE, "_homes", "_casts", "_policy", "_written", "_builds", "_aside", "_weights", "_parts", "_run", "_brought"}
+        mine = {place: value if place in kept else swapped(value, place, swap)
+                for place, value in {**vars(self), **self._aside}.items()}
+        return self._twin({**mine, "_aside": {}, **changes})
 
     def _as_part(self, leaf: Any, place: str) -> Any:
         return Part(place, leaf) if isinstance(leaf, Layer) else leaf
@@ -351,6 +377,7 @@ class KerasStyle(Layer, adapter=True):
         twin = self._copy(bound, _run=run, _building=False, trainable=run.trainable)
         if isinstance(twin.input_spec, InputSpec):
             twin.input_spec.check(type(self).__name__, x)
+        x = run.entering(x)
         run.masks[id(x)] = x, run.ctx.mask
         offered = {"training": run.ctx.train, "mask": run.ctx.mask}
         y = twin.call(x, **{word: value for word, value in offered.items() if word in _words(type(self).call)})
@@ -367,7 +394,8 @@ class KerasStyle(Layer, adapter=True):
         def trial(key: Key, x: Array) -> None:
             blank = {name: jnp.zeros(weight.shape, weight.dtype) for name, weight in self._weights.items()}
             for train in (False, True):
-                run = Run(Ctx(train, key if train else None), dict(blank), dict(blank), self.trainable, met)
+                run = Run(Ctx(train, key if train else None), dict(blank), dict(blank), self.trainable, met,
+                          self._policy and self._policy.name, self._casts)
                 y = self._called(run, x)
                 penalised.append(bool(run.losses) or Layer.activity_penalty(self, y) is not None)
 

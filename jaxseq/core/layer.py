@@ -9,11 +9,10 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-import jax.numpy as jnp
-
-from jaxseq.core import activations, constraints, given, initializers, regularizers, rng
+from jaxseq.core import activations, constraints, given, initializers, policy, regularizers, rng
 from jaxseq.core.declared import as_data
 from jaxseq.core.handle import Handle
+from jaxseq.core.precision import total, widened
 from jaxseq.core.require import known_words, require
 from jaxseq.core.types import Array, Ctx, Key, Params, Shape, Spec, State
 
@@ -39,6 +38,8 @@ def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
         for word in self.unused_words:
             words.pop(word, None)
         about_input = {word: words.pop(word) for word in INPUT_WORDS if word in words and word not in own}
+        if "dtype" in words:
+            words["dtype"] = self.read_dtype(words["dtype"])
         if about_input:
             words["batch_input_shape"] = declared_shape(type(self), words.pop("batch_input_shape", None), **about_input)
         init(self, *values, **words)
@@ -129,6 +130,8 @@ class Layer(Handle, metaclass=Style):
     Fields of every layer (by keyword):
         name: unique in its model; chosen from the class when absent.
         trainable: the one field that may be changed later; read when programs are built.
+        dtype: the number format: "mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float32" or "float64". None: the
+            model's, and where nothing is said, float32.
         batch_input_shape: the input when the layer stands first. Keras's other words for it (input_shape, input_dim,
             input_length, batch_size, batch_shape) are understood and end up here.
     weights=[...] gives the first weights, in the order of get_weights, as in Keras 2. They are no field: the declaration
@@ -137,6 +140,7 @@ class Layer(Handle, metaclass=Style):
 
     name: str | None = field(default=None, kw_only=True, compare=False)
     trainable: bool = field(default=True, kw_only=True, compare=False)
+    dtype: Any = field(default=None, kw_only=True)
     batch_input_shape: Shape | None = field(default=None, kw_only=True, compare=False)
 
     if TYPE_CHECKING:       # Keras's other words, for editors and type checkers: `_in_keras_words` reads them
@@ -147,6 +151,8 @@ class Layer(Handle, metaclass=Style):
         batch_shape: Any = field(default=None, kw_only=True)
 
     input_dtype: ClassVar[str] = "float32"      # what the data become when this layer stands first
+    autocast: ClassVar[bool] = True             # False: it takes weights and input as they are, and widens them itself
+    read_dtype: ClassVar[Callable[[Any], Any]] = staticmethod(policy.named)
     unused_words: ClassVar[tuple[str, ...]] = ()    # Keras's keywords that are understood and mean nothing here
     statistics: ClassVar[tuple[str, ...]] = ()  # the entries of the state that Keras counts among the weights
     inner: ClassVar[tuple[tuple[str, Layer], ...]] = ()     # the named layers that it is a row of: see core/row.py
@@ -206,7 +212,31 @@ class Layer(Handle, metaclass=Style):
     def draw(self, key: Key, weights: dict[str, tuple[int, ...]]) -> dict[str, Array]:
         """Each weight w of the given shape, drawn by the field <w>_initializer. For use in `init`."""
         draws = {weight: initializers.get(self._about(weight, "initializer")) for weight in weights}
-        return {weight: draws[weight](rng.fold_in(key, weight), shape, jnp.float32) for weight, shape in weights.items()}
+        dtype = self.variable_dtype
+        return {weight: draws[weight](rng.fold_in(key, weight), shape, dtype) for weight, shape in weights.items()}
+
+    def under(self, dtype: str | None) -> Self:
+        """The same layer where it has a dtype of its own, or none is given; else a copy with that one."""
+        if dtype is None or self.dtype is not None:
+            return self
+        twin = self.replaced(dtype=dtype)
+        object.__setattr__(twin, "_brought", self._brought)
+        return twin
+
+    @property
+    def dtype_policy(self) -> policy.DTypePolicy:
+        """Its own; else that of the model it stands in; else float32."""
+        return policy.DTypePolicy(self.dtype or getattr(self.owner, "dtype", None) or "float32")
+
+    @property
+    def compute_dtype(self) -> str:
+        """What the layer computes in."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """What the layer's weights are drawn and kept in."""
+        return self.dtype_policy.variable_dtype
 
     @abstractmethod
     def apply(self, params: Params, state: State, x: Array, ctx: Ctx) -> tuple[Array, State]:
@@ -238,17 +268,13 @@ class Layer(Handle, metaclass=Style):
 
     def penalty(self, params: Params) -> Array:
         """The weight regularizers' share of the loss: the sum over weights w of self.<w>_regularizer(w)."""
-        total = jnp.zeros((), jnp.float32)
-        for weight, value in params.items():
-            regularizer = regularizers.get(self._about(weight, "regularizer"))
-            if regularizer is not None:
-                total = total + regularizer(value).astype(jnp.float32)
-        return total
+        rules = {weight: regularizers.get(self._about(weight, "regularizer")) for weight in params}
+        return total(rule(params[weight]) for weight, rule in rules.items() if rule is not None)
 
     def activity_penalty(self, y: Array) -> Array | None:
         """The activity regularizer's share of the loss, per row as in Keras 3; None without such a regularizer."""
         regularizer = regularizers.get(getattr(self, "activity_regularizer", None))
-        return None if regularizer is None else regularizer(y).astype(jnp.float32) / max(1, *y.shape[:1])
+        return None if regularizer is None else widened(regularizer(y)) / max(1, *y.shape[:1])
 
     def constrain(self, params: Params) -> Params:
         """The weights after an update, each w put back where self.<w>_constraint wants it."""

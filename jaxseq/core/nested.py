@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-import jax.numpy as jnp
-
 from jaxseq.core.layer import Layer
+from jaxseq.core.precision import total
 from jaxseq.core.require import require
 
 PENALTY = "activity_penalty"    # the state entry that holds a part's activity penalty until the loss takes it
@@ -18,7 +18,8 @@ class Nested(Layer):
     """A layer whose weights and state are those of its parts, each name behind the part's prefix.
 
     A part's regularizers, constraints and moving statistics count as they do outside. trainable=False freezes all parts,
-    and parts that were written with trainable=False freeze the whole: they are frozen together or not at all.
+    and parts that were written with trainable=False freeze the whole: they are frozen together or not at all. In the same
+    way the whole and its parts have one dtype, wherever it is written.
     """
 
     @abstractmethod
@@ -32,11 +33,22 @@ class Nested(Layer):
                 "trainable=... in each.")
         if trained == {False}:
             object.__setattr__(self, "trainable", False)
+        self._share_dtype(inner)
+        object.__setattr__(self, "autocast", all(part.autocast for part in inner.values()))
 
     @property
     def statistics(self) -> tuple[str, ...]:        # pyright: ignore[reportIncompatibleVariableOverride]
         """Those of the parts. Asked for each time, for a part in Keras's way knows its own only once it is built."""
         return tuple(prefix + entry for prefix, part in self.parts().items() for entry in part.statistics)
+
+    def _share_dtype(self, inner: Mapping[str, Layer]) -> None:
+        written = {each.dtype for each in (self, *inner.values())} - {None}
+        require(len(written) < 2, f"{type(self).__name__}: it computes in one dtype, got {', '.join(sorted(written))}. Write "
+                "dtype=... once.")
+        for dtype in written:
+            object.__setattr__(self, "dtype", dtype)
+            for each in fields(self):
+                object.__setattr__(self, each.name, _under(getattr(self, each.name), dtype))
 
     def by_row(self, train):
         penalised = any(getattr(part, "activity_regularizer", None) is not None for part in self.parts().values())
@@ -47,11 +59,17 @@ class Nested(Layer):
         return joined([state, *fresh])
 
     def penalty(self, params):
-        shares = [part.penalty(own(prefix, params)) for prefix, part in self.parts().items()]
-        return sum(shares, jnp.zeros((), jnp.float32))
+        return total(part.penalty(own(prefix, params)) for prefix, part in self.parts().items())
 
     def constrain(self, params):
         return joined([named(prefix, part.constrain(own(prefix, params))) for prefix, part in self.parts().items()])
+
+
+def _under(value: Any, dtype: str) -> Any:
+    """A field's layers with that dtype; whatever else it holds as it is."""
+    if isinstance(value, tuple):
+        return tuple(_under(each, dtype) for each in value)
+    return value.under(dtype) if isinstance(value, Layer) else value
 
 
 def own(prefix: str, tree: Mapping[str, Any]) -> dict[str, Any]:

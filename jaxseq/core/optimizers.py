@@ -15,10 +15,10 @@ from typing import Any, ClassVar, Self, TypeGuard, dataclass_transform
 import numpy as np
 import optax
 
-from jaxseq.core import muon, schedules, transforms
+from jaxseq.core import loss_scale, muon, schedules, transforms
 from jaxseq.core.declared import Declared, from_config, to_config
-from jaxseq.core.live import Live, Rate, Standing
-from jaxseq.core.require import pick, require
+from jaxseq.core.live import Live, Owner, Rate, Standing
+from jaxseq.core.require import pick, positive_int, require
 from jaxseq.core.transforms import Schedule, Transform
 from jaxseq.core.types import TrainState
 
@@ -35,6 +35,7 @@ class Optimizer(Standing, Declared):
     gradient_accumulation_steps: an update is made of the mean gradient of so many batches.
     use_ema: an average of the weights is kept, average = ema_momentum * average + (1 - ema_momentum) * weights, which takes
         their place after every ema_overwrite_frequency updates (None: never). See `averaged_weights`.
+    loss_scale_factor: the loss is multiplied with it before gradients are taken, and they are divided by it: for float16.
     name: for the reader.
     `lr` is understood as learning_rate.
 
@@ -53,6 +54,7 @@ class Optimizer(Standing, Declared):
     ema_momentum: float = field(default=0.99, kw_only=True)
     ema_overwrite_frequency: int | None = field(default=None, kw_only=True)
     gradient_accumulation_steps: int | None = field(default=None, kw_only=True)
+    loss_scale_factor: float | None = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
     other_words: ClassVar[tuple[str, ...]] = ("lr",)
@@ -105,9 +107,9 @@ class Optimizer(Standing, Declared):
         whole = optax.chain(*self._clips(), rated) if self._clips() else rated
         if batches > 1:
             whole = transforms.any_dtypes(optax.MultiSteps(whole, batches).gradient_transformation())
-        if not self.use_ema:
-            return whole
-        return transforms.averaging(whole, self.ema_momentum, self.ema_overwrite_frequency, batches)
+        if self.use_ema:
+            whole = transforms.averaging(whole, self.ema_momentum, self.ema_overwrite_frequency, batches)
+        return whole if self.loss_scale_factor is None else loss_scale.scaled(whole, self.loss_scale_factor)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"learning_rate": to_config(self._settings()["learning_rate"])}
@@ -175,7 +177,7 @@ def _settled(given: str, setting: Field, value: Any) -> Any:
 def _check_positive(given: str, setting: Field, usable: bool, value: Any) -> None:
     if setting.name in _SHARES:
         require(usable and value < 1, f"{given}: write a number from 0 up to, and without, 1.")
-    if setting.name.startswith(("clip", "global_clip")):
+    if setting.name.startswith(("clip", "global_clip", "loss_scale")):
         require(usable and value > 0, f"{given}: write a number above 0, or None.")
     also = ", or an Optax schedule" if setting.name == "learning_rate" else ""
     require(usable, f"{given}: write a number from 0 on{also}.")
@@ -428,20 +430,89 @@ class Muon(Optimizer):
         return optax.chain(each, transforms.times_rate())
 
 
+def _within_the_other(init: Callable[..., None]) -> Callable[..., None]:
+    """The same constructor, with a hint for what belongs to the optimizer within."""
+
+    @functools.wraps(init)
+    def constructor(self: LossScaleOptimizer, *values: Any, **words: Any) -> None:
+        for word in words.keys() & {*self.other_words}:
+            raise TypeError(f"LossScaleOptimizer takes no argument {word!r}: write it in the optimizer within, "
+                            f"LossScaleOptimizer(Adam({word}={words[word]!r})).")
+        init(self, *values, **words)
+
+    return constructor
+
+
+@dataclass(frozen=True)
+class LossScaleOptimizer(Standing, Declared):
+    """Another optimizer, given gradients of a loss that is multiplied with a scale and divided by it: see `loss_scale.scaled`.
+
+    The scale halves at a step whose gradients overflow, which is then left out, and doubles after dynamic_growth_steps
+    others. `compile` puts it around the optimizer of a model that computes in float16.
+    inner_optimizer: whatever compile() takes; its loss_scale_factor does not count.
+    Raises: ValueError for numbers out of range, TypeError for an optimizer in a second one of these.
+    Source: as keras.optimizers.LossScaleOptimizer.
+    """
+
+    inner_optimizer: Any
+    initial_scale: float = 2.0**15
+    dynamic_growth_steps: int = 2000
+    name: str | None = None
+
+    other_words: ClassVar[tuple[str, ...]] = (*sorted(_COMMON - {"name"}), "learning_rate", "lr")      # of the other
+
+    def __post_init__(self):
+        inner = get(self.inner_optimizer)
+        require(not isinstance(inner, LossScaleOptimizer), f"{inner!r} scales the loss already: pass its inner_optimizer.",
+                TypeError)
+        if isinstance(inner, Optimizer) and inner.loss_scale_factor is not None:
+            inner = replace(inner, loss_scale_factor=None)
+        object.__setattr__(self, "inner_optimizer", inner)
+        scale = self.initial_scale
+        usable = isinstance(scale, int | float) and not isinstance(scale, bool) and 0 < scale < math.inf
+        require(usable, f"LossScaleOptimizer(initial_scale={scale!r}): write a number above 0.")
+        positive_int("LossScaleOptimizer(dynamic_growth_steps)", self.dynamic_growth_steps)
+
+    @property
+    def learning_rate(self) -> Any:
+        """The inner optimizer's."""
+        return getattr(self.inner_optimizer, "learning_rate", None)
+
+    def bound_to(self, model: Owner) -> Self:
+        bound, inner = super().bound_to(model), self.inner_optimizer
+        vars(bound)["inner_optimizer"] = inner.bound_to(model) if isinstance(inner, Standing) else inner
+        return bound
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def transform(self) -> Transform:
+        """The Optax transformation."""
+        return loss_scale.scaled(transformation(self.inner_optimizer), self.initial_scale, self.dynamic_growth_steps)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"inner_optimizer": to_config(self.inner_optimizer)}
+
+
+LossScaleOptimizer.__init__ = _within_the_other(LossScaleOptimizer.__init__)
+LossScaleOptimizer.__setattr__ = Standing.__setattr__
+
 CLASSES: dict[str, type[Optimizer]] = {each.__name__: each for each in (
     SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Ftrl, Lion, Adafactor, Lamb, ScheduleFreeAdamW, Muon)}
 TABLE: dict[str, type[Optimizer]] = {name.lower(): each for name, each in CLASSES.items()}
 
 
-def get(identifier: Any) -> Optimizer | Transform:
+def get(identifier: Any) -> Optimizer | LossScaleOptimizer | Transform:
     """The optimizer for a name, a class, an instance, a config, or any Optax transformation."""
     if isinstance(identifier, str):
         return pick("optimizer", identifier.lower(), TABLE)()
+    if isinstance(identifier, Mapping) and identifier.get("class_name") == "LossScaleOptimizer":
+        return LossScaleOptimizer.from_config(identifier["config"])
     if isinstance(identifier, Mapping):
         return from_config("optimizer", identifier, CLASSES)
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
         return identifier()
-    if isinstance(identifier, Optimizer):
+    if isinstance(identifier, Standing):
         return identifier if identifier.owner is None else replace(identifier)      # of another model: its numbers stay there
     if _is_optax(identifier):
         return identifier
@@ -449,18 +520,20 @@ def get(identifier: Any) -> Optimizer | Transform:
                     "transformation such as optax.adamw(1e-3).")
 
 
-def transformation(optimizer: Optimizer | Transform) -> Transform:
+def transformation(optimizer: Optimizer | LossScaleOptimizer | Transform) -> Transform:
     """The Optax transformation of what `get` gave."""
-    return optimizer.transform() if isinstance(optimizer, Optimizer) else optimizer
+    return optimizer.transform() if isinstance(optimizer, Optimizer | LossScaleOptimizer) else optimizer
 
 
 def averaged_weights(opt_state: Any) -> Any:
     """The average of the trained weights that use_ema keeps, of their structure; None without use_ema."""
-    return opt_state.average if isinstance(opt_state, transforms.AverageState) else None
+    inner = loss_scale.within(opt_state)
+    return inner.average if isinstance(inner, transforms.AverageState) else None
 
 
-def rate_now(optimizer: Optimizer | Transform, opt_state: Any) -> Any:
+def rate_now(optimizer: Optimizer | LossScaleOptimizer | Transform, opt_state: Any) -> Any:
     """The learning rate of the next update, without decay; None where the optimizer's state keeps none."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     schedule = getattr(optimizer, "learning_rate", None)
     if not callable(schedule):
         return optax.tree.get(opt_state, "learning_rate")
@@ -470,11 +543,12 @@ def rate_now(optimizer: Optimizer | Transform, opt_state: Any) -> Any:
 
 def swapped_average(ts: TrainState) -> TrainState:
     """The trained weights in the place of their average that use_ema keeps, and it in theirs; itself before the first step."""
-    kept = ts.opt_state
+    kept = loss_scale.within(ts.opt_state)
     if not isinstance(kept, transforms.AverageState) or int(kept.batches) == 0:
         return ts
     trained = {name: ts.params[name] for name in kept.average}
-    return ts._replace(params={**ts.params, **kept.average}, opt_state=kept._replace(average=trained))
+    return ts._replace(params={**ts.params, **kept.average},
+                       opt_state=loss_scale.around(ts.opt_state, kept._replace(average=trained)))
 
 
 def _is_optax(value: Any) -> TypeGuard[Transform]:

@@ -1,19 +1,35 @@
-"""One rule about digits: sums are taken in at least float32."""
+"""One rule about digits: sums are taken in at least float32, and in float64 where that is what comes in."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jaxseq.core.types import Array
 
 
 def wide_dtype(dtype: Any) -> Any:
-    """float32 for bfloat16 and float16, the dtype itself for wider floats."""
-    return jnp.dtype(jnp.float32) if jnp.finfo(dtype).bits < 32 else jnp.dtype(dtype)
+    """The dtype itself for floats of 32 bits and more, float32 for everything else."""
+    wide = jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits >= 32
+    return jnp.dtype(dtype) if wide else jnp.dtype(jnp.float32)
 
 
 def widened(x: Array) -> Array:
     """x in `wide_dtype`: bfloat16 keeps 8 binary digits, too few to add up more than a few hundred numbers."""
     return x.astype(wide_dtype(x.dtype))
+
+
+def widest(tree: Any) -> Any:
+    """The widest `wide_dtype` among the arrays of a tree: float64 where one of them is, else float32."""
+    return max((wide_dtype(leaf.dtype) for leaf in jax.tree.leaves(tree)), key=lambda dtype: dtype.itemsize,
+               default=jnp.dtype(jnp.float32))
+
+
+def total(shares: Iterable[Array]) -> Array:
+    """The sum of several () numbers in the widest of their dtypes, float32 at least; 0 of none."""
+    shares = list(shares)
+    dtype = widest(shares)
+    return sum((share.astype(dtype) for share in shares), jnp.zeros((), dtype))

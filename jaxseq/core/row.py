@@ -12,8 +12,8 @@ from jaxseq.core.require import require
 class Row(Layer):
     """Applies layers one after the other: y = layer_n(... layer_1(x)).
 
-    inner: ((name, layer), ...), each name once. dtype: what the data become when the row stands first; None: what its
-        first layer works in.
+    inner: ((name, layer), ...), each name once. enters: what the data become when the row stands first; None: what its
+        first layer works in. dtype: the number format of layers that have none of their own.
     Shapes: x as the first layer takes it -> y as the last one gives it. A mask goes through as it does through the layers.
     Params, state: {name: the layer's}, without those that have none.
     Draws: each layer from the row's key, folded with its own name. trainable=False freezes all layers: their
@@ -21,14 +21,24 @@ class Row(Layer):
     """
 
     inner: chain.Layers = ()        # pyright: ignore[reportIncompatibleVariableOverride]  # a row alone has some
-    dtype: str | None = None
+    enters: str | None = None
 
     def __post_init__(self):
         require(self.inner, "Row needs layers: Row(inner=((name, layer), ...)).")
-        object.__setattr__(self, "input_dtype", self.dtype or self.inner[0][1].input_dtype)
+        object.__setattr__(self, "input_dtype", self.enters or self.inner[0][1].input_dtype)
 
     def __repr__(self) -> str:
         return f"Sequential([{', '.join(repr(layer) for _, layer in self.inner)}], name={self.name or 'sequential'!r})"
+
+    def under(self, dtype):
+        """The row with a dtype in each of its layers. It has none of its own then: what enters and leaves it is theirs."""
+        usual = self.dtype or dtype
+        return self if usual is None else replace(self, inner=tuple((name, each.under(usual)) for name, each in self.inner),
+                                                  dtype=None)
+
+    def take_dtype(self, dtype: str) -> None:
+        """Takes a dtype for its own, as the model that it stands for does."""
+        object.__setattr__(self, "dtype", dtype)
 
     def init(self, key, x):
         return chain.init(self.inner, key, x)

@@ -19,7 +19,9 @@ import numpy as np
 import optax
 from jax import lax
 
-from jaxseq.core import chain, losses, metrics, rng
+from jaxseq.core import chain, loss_scale, losses, metrics, rng
+from jaxseq.core.policy import cast
+from jaxseq.core.precision import wide_dtype
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Batch, Key, Params, Spec, TrainState
 
@@ -101,8 +103,16 @@ def split(task: Task, params: dict[str, Params]) -> tuple[dict[str, Params], dic
 
 
 def zero_sums(task: Task, y_hat: Spec | None = None) -> Sums:
-    """The totals before the first example. y_hat: like the predictions, for metrics whose totals have their shape."""
-    typed = lambda zero: jax.device_put(np.asarray(zero, jnp.result_type(zero)))      # a Python 0.0 has no dtype of its own
+    """The totals before the first example, in float32, or float64 where predictions are so.
+
+    y_hat: like the predictions, for metrics whose totals have their shape.
+    """
+    measured = np.dtype(np.float32) if y_hat is None else wide_dtype(y_hat.dtype)
+
+    def typed(zero):
+        dtype = jnp.result_type(zero)                               # a Python 0.0 has no dtype of its own
+        return jax.device_put(np.asarray(zero, measured if dtype.kind == "f" else dtype))
+
     zeros = {metric.name: metrics.zeros(metric, y_hat, y_hat) if y_hat else metric.zero for metric in task.metrics}
     return jax.tree.map(typed, {"loss": (np.float32(0), np.float32(0)), **zeros})
 
@@ -128,12 +138,17 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
         trained, frozen = split(task, ts.params)
         batch, real = gather(data, rows, padded)
         key = rng.fold_in(steps_key, ts.step)
-        of_trained = lambda trained: objective(task, chain.merged(frozen, trained), ts.state, batch, real, train=True, key=key)
+        scale = loss_scale.scale_of(ts.opt_state)
+
+        def of_trained(trained):
+            loss, rest = objective(task, chain.merged(frozen, trained), ts.state, batch, real, train=True, key=key)
+            return loss if scale is None else loss * scale.astype(loss.dtype), rest
+
         grads, (state, sums) = jax.grad(of_trained, has_aux=True)(trained)
         updates, opt_state = task.optimizer.update(grads, ts.opt_state, trained)
         moved: Any = optax.apply_updates(trained, updates)
-        params = chain.merged(frozen, chain.constrain(task.layers, moved))
-        return TrainState(params, state, opt_state, ts.step + 1, ts.key), sums
+        moved = loss_scale.kept(ts.opt_state, opt_state, trained, chain.constrain(task.layers, moved))
+        return TrainState(chain.merged(frozen, moved), state, opt_state, ts.step + 1, ts.key), sums
 
     def train(ts, sums, data, rows, start, stop):
         steps_key = rng.fold_in(ts.key, rng.Purpose.STEP)
@@ -209,21 +224,24 @@ def objective(task: Task, params: Any, state: Any, batch: Batch, real: Array | N
     out = through(layers, params, state, batch.x.astype(task.input_dtype), train=train, key=key)
     activity, state = chain.take_penalties(out.state)
     assert batch.y is not None
-    y = batch.y.astype(jnp.float32)
+    wide = wide_dtype(out.y.dtype)                              # a loss is float32 at least, whatever the layers compute in
+    y = batch.y.astype(wide)
     trained, _ = split(task, params)                            # frozen weights are not penalised, as in Keras 3
     mask = _both(out.mask, real)
-    total = task.loss_weight * _reduced(loss, y, out.y, batch.weight, mask) + chain.penalty(layers, trained) + activity
-    y_hat = activation(out.y)
-    weights = [None if mask is None else mask.astype(jnp.float32), _product(mask, batch.weight)]
-    rows = jnp.float32(out.y.shape[0]) if real is None else jnp.sum(real, dtype=jnp.float32)
+    total = task.loss_weight * _reduced(loss, y, cast(out.y, wide), batch.weight, mask)
+    total = total + chain.penalty(layers, trained).astype(total.dtype) + activity.astype(total.dtype)
+    y_hat = cast(activation(out.y), wide)
+    weights = [None if mask is None else mask.astype(wide), _product(mask, batch.weight, wide)]
+    rows = jnp.asarray(out.y.shape[0], total.dtype) if real is None else jnp.sum(real, dtype=total.dtype)
     sums = {metric.name: metric.sums(y, y_hat, weights[metric.weighted]) for metric in task.metrics}
     return total, (state, {"loss": (total * rows, rows), **sums})
 
 
 def _merged(task: Task, sums: Sums, new: Sums) -> Sums:
     """The totals after one more batch."""
-    return {"loss": metrics.added(sums["loss"], new["loss"]),
-            **{each.name: each.merge(sums[each.name], new[each.name]) for each in task.metrics}}
+    merged = {"loss": metrics.added(sums["loss"], new["loss"]),
+              **{each.name: each.merge(sums[each.name], new[each.name]) for each in task.metrics}}
+    return jax.tree.map(lambda before, after: after.astype(before.dtype), sums, merged)
 
 
 def _before_last_activation(task: Task) -> tuple[chain.Layers, Callable[[Array], Array], losses.LossFn]:
@@ -245,14 +263,14 @@ def _both(mask: Array | None, real: Array | None) -> Array | None:
     return mask & real.reshape(-1, *(1,) * (mask.ndim - 1))
 
 
-def _product(mask: Array | None, weight: Array | None) -> Array | None:
-    """mask * weight, each (batch,) or (batch, time), as float32; None where there is neither."""
+def _product(mask: Array | None, weight: Array | None, dtype: Any) -> Array | None:
+    """mask * weight, each (batch,) or (batch, time), in `dtype`; None where there is neither."""
     if mask is None or weight is None:
         share = weight if mask is None else mask
-        return None if share is None else share.astype(jnp.float32)
+        return None if share is None else share.astype(dtype)
     axes = max(mask.ndim, weight.ndim)
     mask, weight = (each.reshape(each.shape + (1,) * (axes - each.ndim)) for each in (mask, weight))
-    return mask.astype(jnp.float32) * weight.astype(jnp.float32)
+    return mask.astype(dtype) * weight.astype(dtype)
 
 
 def _reduced(loss: losses.LossFn, y: Array, y_hat: Array, weight: Array | None, mask: Array | None) -> Array:
@@ -282,12 +300,12 @@ def _reduced(loss: losses.LossFn, y: Array, y_hat: Array, weight: Array | None, 
 def _count(values: Array, shares: list[Array]) -> Array:
     """How many values there are, each counted as the product of its shares."""
     if not shares:
-        return jnp.float32(values.size)
+        return jnp.asarray(values.size, values.dtype)
     return jnp.maximum(jnp.sum(math.prod(shares)), losses.EPSILON)
 
 
 def _counted(loss: losses.LossFn, y: Array, y_hat: Array, values: Array, mask: Array | None) -> Array | None:
-    """1 for those of the loss's values that count, 0 for the others: float32 of their shape; None where all do."""
+    """1 for those of the loss's values that count, 0 for the others: in the values' dtype and shape; None where all do."""
     own = loss.counted(y, y_hat) if isinstance(loss, losses.Loss) else None
     if mask is None and own is None:
         return None

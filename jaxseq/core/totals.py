@@ -16,6 +16,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxseq.core.declared import Declared
+from jaxseq.core.precision import wide_dtype, widened
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Spec
 
@@ -135,7 +136,7 @@ def mean(name: str, function: Callable[[Array, Array], Array],
     def sums(y: Array, y_hat: Array, weight: Array | None) -> Sums:
         values = measured(f"metric {name!r}", function(y, y_hat), y_hat)
         if values.ndim == 0:
-            rows = jnp.float32(y_hat.shape[0])
+            rows = jnp.asarray(y_hat.shape[0], values.dtype)
             return values * rows, rows
         if weight is not None:
             require(fits(weight, values), f"metric {name!r} gave shape {values.shape}, which the mask {weight.shape} of the "
@@ -149,12 +150,12 @@ def mean(name: str, function: Callable[[Array, Array], Array],
 
 
 def measured(who: str, values: Any, y_hat: Array) -> Array:
-    """What a loss or metric gave, as float32: one number, or an array with one per row and some of y_hat's other axes.
+    """What a loss or metric gave, in float32 at least: one number, or an array with one per row and some of y_hat's other axes.
 
     Raises: ValueError for None, and for shapes that come of broadcasting (n,) against (n, 1).
     """
     require(values is not None, f"{who} gave None: end the function with return.")
-    values = jnp.asarray(values).astype(jnp.float32)
+    values = widened(jnp.asarray(values))
     rest = iter(y_hat.shape[1:])
     usable = values.shape[:1] in ((), y_hat.shape[:1]) and all(length in rest for length in values.shape[1:])
     require(usable, f"{who} gave shape {values.shape} for predictions {y_hat.shape}: return one number per row, for example "
@@ -168,12 +169,12 @@ def fits(weight: Array, values: Array) -> bool:
 
 
 def spread_weight(weight: Array | None, values: Array) -> Array:
-    """`weight` (batch,) or (batch, time) as float32 of the shape of `values`, which may have more axes."""
+    """`weight` (batch,) or (batch, time) in the shape of `values`, which may have more axes; float32, or wider as they are."""
     if weight is None:
-        return jnp.ones(values.shape, jnp.float32)
+        return jnp.ones(values.shape, wide_dtype(values.dtype))
     require(fits(weight, values), f"weights {weight.shape} do not fit the {values.shape} values they weigh: give one weight "
             "per row, or one per row and time step.")
-    weight = weight.astype(jnp.float32).reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
+    weight = weight.astype(wide_dtype(values.dtype)).reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
     return jnp.broadcast_to(weight, values.shape)
 
 

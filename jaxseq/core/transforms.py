@@ -1,6 +1,7 @@
 """Optax transformations: how gradients become updates, where Optax has another formula than Keras, or none.
 
-Those that need the learning rate take it as the extra argument `rate`, a () float32, from `at_rate` around them.
+Those that need the learning rate take it as the extra argument `rate`, a () number, from `at_rate` around them. What is
+counted in numbers is float32, or float64 where a weight is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxseq.core.precision import widened, widest
 from jaxseq.core.types import Array
 
 Schedule = Callable[[Array], Array]
@@ -21,7 +23,7 @@ Transform = optax.GradientTransformation
 
 
 class RateState(NamedTuple):
-    """step: () int32, updates made. learning_rate: () float32, without decay: of the last update, or of the next if set.
+    """step: () int32, updates made. learning_rate: () number, without decay: of the last update, or of the next if set.
 
     inner: the state of what is done at that rate.
     """
@@ -45,12 +47,13 @@ def at_rate(inner: Transform, learning_rate: float | Schedule, decay: float = 0.
     def init(params):
         step = jnp.zeros((), jnp.int32)
         rate = learning_rate(step) if callable(learning_rate) else learning_rate
-        return RateState(step, jnp.asarray(rate, jnp.float32), inner.init(params))
+        return RateState(step, jnp.asarray(rate, widest(params)), inner.init(params))
 
     def update(updates, state, params=None):
-        step = state.step.astype(jnp.float32)
+        dtype = state.learning_rate.dtype
+        step = state.step.astype(dtype)
         now = state.step * batches + (batches - 1)
-        base = jnp.asarray(learning_rate(now), jnp.float32) if callable(learning_rate) else state.learning_rate
+        base = jnp.asarray(learning_rate(now), dtype) if callable(learning_rate) else state.learning_rate
         rate = base / (1 + decay * step)
         shrunk = params if weight_decay is None else _shrunk(params, rate, weight_decay)
         updates, after = inner.update(updates, state.inner, shrunk, rate=rate)
@@ -102,7 +105,7 @@ def clip_each_by_norm(limit: float) -> Transform:
     """Every gradient that is longer than `limit` is shortened to it."""
 
     def clipped(g):
-        wide = g.astype(jnp.float32)
+        wide = widened(g)
         return (wide * (limit / jnp.maximum(jnp.sqrt(jnp.sum(jnp.square(wide))), limit))).astype(g.dtype)
 
     return optax.stateless(lambda updates, params: jax.tree.map(clipped, updates))
@@ -182,7 +185,7 @@ def scale_by_adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool = 
     def update(updates, state, params=None):
         del params
         step = _after(state.step)
-        t = step.astype(jnp.float32)
+        t = step.astype(widest(updates))
         m = optax.tree.update_moment(updates, state.m, beta_1, 1)
         v = optax.tree.update_moment(updates, state.v, beta_2, 2)
         v_max = jax.tree.map(jnp.maximum, state.v_max, v) if amsgrad else None
@@ -234,14 +237,14 @@ def scale_by_adamax(beta_1: float, beta_2: float, epsilon: float) -> Transform:
         step = _after(state.step)
         m = optax.tree.update_moment(updates, state.m, beta_1, 1)
         u = jax.tree.map(lambda u, g: jnp.maximum(beta_2 * u, jnp.abs(g)), state.v, updates)
-        left = 1 - beta_1 ** step.astype(jnp.float32)
+        left = 1 - beta_1 ** step.astype(widest(updates))
         return jax.tree.map(lambda m, u: m / (left.astype(m.dtype) * (u + epsilon)), m, u), AdamState(step, m, u, None)
 
     return Transform(init, update)
 
 
 class NadamState(NamedTuple):
-    """step: () int32. product: () float32, of the momenta so far. m, v: the moments of each weight's gradient."""
+    """step: () int32. product: () number, of the momenta so far. m, v: the moments of each weight's gradient."""
 
     step: Array
     product: Array
@@ -258,12 +261,12 @@ def scale_by_nadam(beta_1: float, beta_2: float, epsilon: float, schedule_decay:
 
     def init(params):
         zeros = lambda: optax.tree.zeros_like(params)
-        return NadamState(jnp.zeros((), jnp.int32), jnp.ones((), jnp.float32), zeros(), zeros())
+        return NadamState(jnp.zeros((), jnp.int32), jnp.ones((), widest(params)), zeros(), zeros())
 
     def update(updates, state, params=None):
         del params
         step = _after(state.step)
-        t = step.astype(jnp.float32)
+        t = step.astype(widest(updates))
         momentum = lambda t: beta_1 * (1 - 0.5 * 0.96 ** (schedule_decay * t))
         product = state.product * momentum(t)
         m = optax.tree.update_moment(updates, state.m, beta_1, 1)
@@ -341,7 +344,7 @@ def adafactor(beta_2_decay: float, epsilon_1: float, epsilon_2: float, clip_thre
     def update(updates, state, params=None, *, rate, **others):
         del others
         step = _after(state.step)
-        t = step.astype(jnp.float32)
+        t = step.astype(widest(updates))
         kept = 1 - t**beta_2_decay
         blend = lambda old, new: kept.astype(old.dtype) * old + (1 - kept).astype(old.dtype) * new
         square = lambda g: jnp.square(g) + epsilon_1
@@ -383,7 +386,7 @@ def schedule_free_adamw(beta_1: float, beta_2: float, epsilon: float,
     def update(updates, state, params=None, *, rate, **others):
         del others
         step = _after(state.step)
-        t = step.astype(jnp.float32)
+        t = step.astype(widest(updates))
         rate = rate * jnp.minimum(t / warmup_steps, 1) if warmup_steps else rate
         root = jnp.sqrt(1 - beta_2**t)
         v = optax.tree.update_moment(updates, state.v, beta_2, 2)

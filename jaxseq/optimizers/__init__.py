@@ -12,6 +12,7 @@ from jaxseq.core.optimizers import (
     Ftrl as Ftrl,
     Lamb as Lamb,
     Lion as Lion,
+    LossScaleOptimizer as LossScaleOptimizer,
     Muon as Muon,
     Nadam as Nadam,
     Optimizer as Optimizer,

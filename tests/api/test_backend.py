@@ -273,8 +273,8 @@ def test_configuration_is_fixed():
     K.set_floatx("float32")
     K.set_epsilon(1e-7)
     K.set_image_data_format("channels_last")
-    with refuses("K.set_floatx('float16'): jaxseq computes in float32. Write K.set_floatx('float32'), or leave the "
-                 "line out; for one array write K.cast(x, dtype)."):
+    with refuses("K.set_floatx('float16'): jaxseq has no dtype for the whole program. Write "
+                 "Sequential([...], dtype='float16'), or dtype='float16' in a layer; for one array write K.cast(x, dtype)."):
         K.set_floatx("float16")
     with refuses("Write the number where it is used: Adam(epsilon=...)"):
         K.set_epsilon(1e-3)

@@ -15,7 +15,6 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
-import scipy.sparse
 from compiled import COMPILED
 
 from jaxseq import callbacks, optimizers
@@ -155,7 +154,6 @@ FOR_TEXTS = "pass numbers. Give each text a number: np.unique(x, return_inverse=
     ("PRNG keys", "regressor", jax.random.split(jax.random.key(0), 24), TypeError, "x has dtype key<fry>: pass numbers."),
     ("masked", "regressor", np.ma.masked_array(X, X > 0), ValueError,
      "x is a masked array: pass x.filled(0), and say which steps are real with a Masking layer."),
-    ("sparse", "regressor", scipy.sparse.csr_matrix(X), TypeError, "x is a sparse csr_matrix: pass x.toarray()."),
     ("ragged", "regressor", [[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3]] * 8, ValueError, "x is a ragged list, row 0 has shape "
      "(4,), row 2 (3,): pad its rows to one length, so that np.asarray(x) is an array."),
     ("ragged within a row", "regressor", [[1, [2, 3], 3, 4]] * 24, ValueError, "x is a ragged list, row 0 is ragged itself: "

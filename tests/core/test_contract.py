@@ -13,7 +13,7 @@ import pytest
 from cases import own
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jaxseq.core import activations, chain, constraints, initializers, layers, regularizers
+from jaxseq.core import activations, chain, constraints, initializers, layers, policy, regularizers
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import PENALTY
 from jaxseq.core.types import Ctx, Spec
@@ -91,6 +91,10 @@ CASES = [Case(*case) for module in MODULES for case in module.CASES]
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
+TYPED = [case for case in CASES if not isinstance(case.layer, layers.InputLayer)]       # its dtype is that of the data
+each_typed_case = pytest.mark.parametrize("case", TYPED, ids=lambda case: case.name)
+
+
 # ---- coverage
 
 
@@ -153,12 +157,46 @@ def test_in_a_chain_the_state_keeps_its_structure_too(case):
 @each_case
 def test_bfloat16_in_bfloat16_out(case):
     params, state = case.start
-    half = lambda tree: jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16) if leaf.dtype == jnp.float32 else leaf, tree)
-    run = jax.jit(lambda params, x: case.layer.apply(params, state, x, EVALUATION), compiler_options=QUICK)
-    y, new_state = run(half(params), half(case.x))
+    run = lambda params, x: case.layer.apply(params, state, x, EVALUATION)
+    y, new_state = jax.eval_shape(run, policy.cast(params, "bfloat16"), policy.cast(case.x, "bfloat16"))
     assert y.dtype == jnp.bfloat16 or case.dtype != "float32" and not params
     assert specs(new_state) == specs(state)
+
+
+@each_typed_case
+def test_declared_as_mixed_bfloat16_it_computes_so_and_keeps_its_weights_in_float32(case):
+    layer = [("it", dataclasses.replace(case.layer, dtype="mixed_bfloat16"))]
+    params, _ = jax.eval_shape(lambda key: chain.init(layer, key, Spec(case.shape, case.dtype)), jax.random.key(0))
+    assert specs(params.get("it", {})) == specs(dict(case.start[0]))
+
+    def run(params, x):
+        out = chain.apply(layer, {"it": params}, {"it": case.start[1]}, x)
+        return jnp.sum(jnp.square(out.y.astype("float32"))), out.y
+
+    run = jax.jit(jax.value_and_grad(run, has_aux=True), compiler_options=QUICK)
+    (_, y), gradients = run(case.start[0], case.x)
+    assert y.dtype == jnp.bfloat16 or case.dtype != "float32" and y.dtype == case.x.dtype
     assert_allclose(np.float32(y), case.run()[0][0], rtol=0.1, atol=0.1)
+    for leaf in jax.tree.leaves(gradients):
+        assert leaf.dtype == jnp.float32 and np.isfinite(leaf).all()
+
+
+@each_typed_case
+def test_every_dtype_gives_weights_and_outputs_of_its_own(case):
+    for name, (computed, kept) in policy.FORMATS.items():
+        with jax.enable_x64(name == "float64"):
+            layer = [("it", dataclasses.replace(case.layer, dtype=name))]
+
+            def both(key, x, layer=layer):
+                params, state = chain.init(layer, key, Spec(x.shape, x.dtype))
+                out = chain.apply(layer, params, state, x, train=True, key=key)
+                return params, state, out.y, out.state
+
+            params, state, y, after = jax.eval_shape(both, jax.random.key(0), case.x)
+            assert {leaf.dtype.name for leaf in jax.tree.leaves(params)} <= {kept}
+            assert {leaf.dtype.name for leaf in jax.tree.leaves(state)} <= {"float64" if kept == "float64" else "float32"}
+            assert y.dtype == computed or y.dtype == case.x.dtype != "float32"
+            assert specs(after) == specs(state)
 
 
 @each_case

@@ -264,8 +264,8 @@ def test_the_object_of_the_user_stays_as_it_was(custom):
     model = models.Sequential([layer])
     model.compile("sgd", "mse")
     model.fit(X, X[:, :3], verbose=0)
-    unbound = {name: value for name, value in vars(layer).items() if name not in ("name", "_home", "_builds")}
-    assert unbound == {name: value for name, value in before.items() if name not in ("name", "_home", "_builds")}
+    unbound = {name: value for name, value in vars(layer).items() if name not in ("name", "_homes", "_named", "_builds")}
+    assert unbound == {name: value for name, value in before.items() if name not in ("name", "_homes", "_named", "_builds")}
     kept = [value for built in layer._builds.values() for name, value in vars(built).items() if name[0] != "_"]
     assert kept and not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(kept))
 
@@ -474,9 +474,10 @@ PLACED = models.Sequential([Old(2)])
     (lambda: Old(2).add_weight("n", shap=(1,)), TypeError, "Old.add_weight takes no argument 'shap'. Did you mean 'shape'?"),
     (lambda: Old(2).add_weight("n", name="n"), TypeError, "Old.add_weight was given name twice, by position and by name."),
     (lambda: Old(2).add_loss(1.0), RuntimeError, "Old.add_loss belongs into call."),
-    (lambda: Old(2, dtype="float64"), ValueError, "Old(dtype='float64'): layers work in float32."),
+    (lambda: Old(2, dtype="float64"), ValueError, "dtype='float64' needs JAX's 64-bit numbers: write "
+     "jax.config.update('jax_enable_x64', True) first."),
     (lambda: Old(2).replaced(output_dim=3), TypeError, "Old.replaced(output_dim): of a layer in Keras's way name, trainable, "
-     "batch_input_shape may be replaced. Write a new layer for anything else."),
+     "dtype, batch_input_shape may be replaced. Write a new layer for anything else."),
     (lambda: Old(2).penalty({}), RuntimeError, "Old(output_dim=2) has not been built: call its init(key, x) first."),
     (lambda: Dense(2, weights=np.ones(3)), TypeError, "Dense(weights=...) takes a list of arrays, in the order of get_weights: "
      "write weights=[matrix]."),

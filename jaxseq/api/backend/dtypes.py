@@ -76,8 +76,8 @@ def set_floatx(floatx: str) -> None:
 
     Raises: ValueError for any other format.
     """
-    require(floatx == "float32", f"K.set_floatx({floatx!r}): jaxseq computes in float32. Write "
-            "K.set_floatx('float32'), or leave the line out; for one array write K.cast(x, dtype).")
+    require(floatx == "float32", f"K.set_floatx({floatx!r}): jaxseq has no dtype for the whole program. Write "
+            f"Sequential([...], dtype={floatx!r}), or dtype={floatx!r} in a layer; for one array write K.cast(x, dtype).")
 
 
 def image_data_format() -> str:

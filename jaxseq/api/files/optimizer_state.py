@@ -38,7 +38,7 @@ class Variable(NamedTuple):
 
 def variables(optimizer: Any, leaves: Leaves, slots: Sequence[Slot]) -> list[Variable] | None:
     """Keras's list for the trained weights at `slots`; None for an optimizer that Keras has not."""
-    if type(optimizer) not in o.CLASSES.values():
+    if not isinstance(optimizer, Optimizer) or type(optimizer) not in o.CLASSES.values():
         return None
     batches = optimizer.gradient_accumulation_steps or 1
     found = [_iteration(leaves, batches)]

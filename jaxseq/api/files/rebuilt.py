@@ -80,8 +80,8 @@ class Rebuilder:
         if cls is Lambda:
             config["function"] = self._function(config.get("function"), "function", {})
         config = self._stripped(name, config, NEUTRAL)
-        if "dtype" in config and "dtype" not in {each.name for each in fields(cls)}:
-            self._only_float32(name, config.pop("dtype"))
+        if _dtype_name(config.get("dtype")) == "float32":
+            del config["dtype"]         # the model's own says as much
         with self.source.readable(f"its {name} cannot be made", *NONSENSE):
             return cls(**{key: self._setting(cls, key, value) for key, value in config.items()})
 
@@ -178,10 +178,6 @@ class Rebuilder:
                 value = config.pop(key)
                 self.source.require(value in harmless, f"{name}({key}={value!r}) is not in this library.")
         return config
-
-    def _only_float32(self, name: str, dtype: Any) -> None:
-        self.source.require(_dtype_name(dtype) in (None, "float32"), f"{name} works in {_dtype_name(dtype)!r}: layers of this "
-                            "version work in float32. Save it with dtype='float32'.")
 
     # ---- compile_config
 

@@ -37,7 +37,8 @@ def of_model(model: Any, compile_config: dict[str, Any] | None) -> dict[str, Any
     shape = list(model.input_shape)
     entry = {"batch_shape": shape, "dtype": model.input_dtype, "sparse": False, "name": "input_layer"}
     listed = [_object("keras.layers", "InputLayer", entry), *(_of_part(layer) for layer in model.layers)]
-    config = {"name": model.name, "trainable": True, "dtype": "float32", "layers": listed, "build_input_shape": shape}
+    config = {"name": model.name, "trainable": True, "dtype": model.dtype or "float32", "layers": listed,
+              "build_input_shape": shape}
     described = _object("keras", "Sequential", config) | {"build_config": {"input_shape": shape}}
     return described if compile_config is None else described | {"compile_config": compile_config}
 
@@ -52,11 +53,12 @@ def of_layer(layer: Layer) -> dict[str, Any]:
     name = type(layer).__name__
     own = type(layer) is CATALOGUE.get(name)
     settings = {each.name: getattr(layer, each.name) for each in fields(layer)
-                if each.name not in ("name", "trainable", "batch_input_shape")
+                if each.name not in ("name", "trainable", "batch_input_shape", "dtype")
                 and (each.name not in UNKNOWN or getattr(layer, each.name) != each.default)}
     if name == "Lambda" and isinstance(settings["arguments"], tuple):
         settings["arguments"] = dict(settings["arguments"])
-    about = {"dtype": "float32"} if layer.name is None else {"name": layer.name, "dtype": "float32"}
+    dtype = layer.dtype_policy.name
+    about = {"dtype": dtype} if layer.name is None else {"name": layer.name, "dtype": dtype}
     if not layer.trainable:
         about["trainable"] = False              # not every layer of Keras takes the word
     config = about | {key: of_value(value, f"{name}({key})") for key, value in settings.items()}

@@ -22,4 +22,4 @@ class Activation(Layer):
         return activations.get(self.activation)(x), state
 
     def without_activation(self):
-        return Identity(), activations.get(self.activation)
+        return Identity(dtype=self.dtype), activations.get(self.activation)

@@ -25,7 +25,8 @@ from jaxseq.core.kernels.recurrence import (
 )
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import Nested, joined, named, own
-from jaxseq.core.precision import widened
+from jaxseq.core.policy import cast
+from jaxseq.core.precision import wide_dtype, widened
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Array, Ctx, Key, Params, Spec, State
 
@@ -358,7 +359,7 @@ class StackedRNNCells(Nested, Cell):    # pyright: ignore[reportIncompatibleVari
 
 def _one_step(cell: Cell, key: Key, x: Array) -> Array:
     step = Spec(x.shape, x.dtype)
-    return cell.step(cell.weights(key, step), cell.start(step), x, Ctx())[0]
+    return cell.step(cast(cell.weights(key, step), wide_dtype(x.dtype)), cell.start(step), x, Ctx())[0]
 
 
 def inner_ctx(ctx: Ctx, name: str) -> Ctx:

@@ -69,7 +69,8 @@ class EinsumDense(Layer):
         inner = [label for label in parts.kernel if label in parts.x]
         others = [label for label in parts.kernel if label not in parts.x]
         size = lambda labels: math.prod(lengths[label] for label in labels)
-        matrix = initializers.get(self.kernel_initializer)(rng.fold_in(key, "kernel"), (size(inner), size(others)), jnp.float32)
+        drawn = initializers.get(self.kernel_initializer)
+        matrix = drawn(rng.fold_in(key, "kernel"), (size(inner), size(others)), self.variable_dtype)
         spread = matrix.reshape([lengths[label] for label in inner + others])
         params = {"kernel": spread.transpose([(inner + others).index(label) for label in parts.kernel])}
         if self.bias_axes:

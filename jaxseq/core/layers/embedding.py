@@ -33,6 +33,7 @@ class Embedding(Layer):
     mask_zero: bool = False
     batch_input_shape: Shape | None = field(default=(None, None), kw_only=True, compare=False)
 
+    autocast: ClassVar[bool] = False        # rows are cast, not the table
     input_dtype: ClassVar[str] = "int32"
 
     @staticmethod

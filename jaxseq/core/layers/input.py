@@ -18,13 +18,15 @@ class InputLayer(Layer):
         works in.
     """
 
-    dtype: str | None = None
+    dtype: str | None = None       # pyright: ignore[reportGeneralTypeIssues]  # of the data; no weights, no arithmetic
+
+    read_dtype = staticmethod(lambda dtype: dtype)
 
     def __post_init__(self):
         require(self.batch_input_shape is not None, "InputLayer needs a shape: write Input(shape=(784,)).")
         if self.dtype is not None:
-            kind = jnp.dtype(self.dtype).kind
-            require(kind in "fiub", f"Input(dtype={self.dtype!r}): write 'float32', or 'int32' for token ids.")
+            usable = any(jnp.issubdtype(self.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
+            require(usable, f"Input(dtype={self.dtype!r}): write 'float32', or 'int32' for token ids.")
 
     def apply(self, params, state, x, ctx):
         return x, state

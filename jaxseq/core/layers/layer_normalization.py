@@ -18,6 +18,8 @@ class _ByAxes(Layer):
 
     axis: Any = -1
 
+    autocast: ClassVar[bool] = False
+
     def __post_init__(self):
         if isinstance(self.axis, list):
             object.__setattr__(self, "axis", tuple(self.axis))
@@ -93,6 +95,8 @@ class GroupNormalization(Layer):
     beta_constraint: Any = None
     gamma_constraint: Any = None
 
+    autocast: ClassVar[bool] = False
+
     def __post_init__(self):
         if self.groups != -1:
             positive_int("GroupNormalization(groups)", self.groups)
@@ -133,7 +137,7 @@ class RMSNormalization(_ByAxes):
         require_epsilon(self)
 
     def init(self, key, x):
-        return {"scale": jnp.ones(tuple(x.shape[axis] for axis in self.axes(x.shape)), jnp.float32)}, {}
+        return {"scale": jnp.ones(tuple(x.shape[axis] for axis in self.axes(x.shape)), self.variable_dtype)}, {}
 
     def apply(self, params, state, x, ctx):
         axes, wide = self.axes(x.shape), widened(x)

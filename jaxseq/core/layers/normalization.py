@@ -21,7 +21,7 @@ class BatchNormalization(Layer):
 
     Shapes: x (batch, ...) -> y of the same shape. Masked steps do not count in the statistics of a mask (batch, time).
     Params: gamma (features,), ones; beta (features,), zeros. Either is absent without scale, without center.
-    State: moving_mean (features,), zeros; moving_variance (features,), ones. Statistics are taken in float32.
+    State: moving_mean (features,), zeros; moving_variance (features,), ones. All is computed in float32 at least.
     Raises: ValueError for an axis that x does not have or that is the batch axis, and for numbers out of range.
     Source: Ioffe & Szegedy 2015; numbers of Keras 3, whose variance is the biased one (Keras 2 moves by the unbiased).
     """
@@ -40,6 +40,7 @@ class BatchNormalization(Layer):
     beta_constraint: Any = None
     gamma_constraint: Any = None
 
+    autocast: ClassVar[bool] = False
     statistics: ClassVar[tuple[str, ...]] = ("moving_mean", "moving_variance")
 
     def __post_init__(self):

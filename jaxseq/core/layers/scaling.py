@@ -22,6 +22,8 @@ class Rescaling(Layer):
     scale: Any
     offset: Any = 0.0
 
+    autocast: ClassVar[bool] = False
+
     def __post_init__(self):
         for argument in "scale", "offset":
             object.__setattr__(self, argument, as_numbers(f"Rescaling({argument})", getattr(self, argument)))
@@ -48,6 +50,7 @@ class Normalization(Layer):
     variance: Any = None
     invert: bool = False
 
+    autocast: ClassVar[bool] = False
     SMALLEST: ClassVar[float] = 1e-7
 
     def __post_init__(self):

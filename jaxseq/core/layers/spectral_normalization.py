@@ -10,6 +10,7 @@ from jax import lax
 from jaxseq.core import initializers, rng
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import Nested
+from jaxseq.core.precision import widened
 from jaxseq.core.require import positive_int, require
 from jaxseq.core.types import Array, Params
 
@@ -76,7 +77,8 @@ class SpectralNormalization(Nested):
 
     def _normalized(self, kernel: Array, u: Array) -> tuple[Array, Array]:
         """(W / sigma, u')."""
-        matrix, before = kernel.reshape(-1, kernel.shape[-1]), u
+        wide, before = widened(kernel), u
+        matrix = wide.reshape(-1, kernel.shape[-1])
         still = lax.stop_gradient(matrix)
         u = u.astype(matrix.dtype)
         v = u
@@ -85,7 +87,7 @@ class SpectralNormalization(Nested):
             u = _unit(v @ still)
         sigma = (v @ matrix @ u.T)[0, 0]
         zero = ~jnp.any(still != 0)
-        return kernel / jnp.where(zero, 1, sigma), jnp.where(zero, before, u.astype(before.dtype))
+        return (wide / jnp.where(zero, 1, sigma)).astype(kernel.dtype), jnp.where(zero, before, u.astype(before.dtype))
 
 
 def _unit(x: Array) -> Array:

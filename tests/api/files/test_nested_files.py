@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jaxseq
@@ -45,3 +46,19 @@ def test_weights_of_keras_come_into_the_inner_model(tmp_path):
     model = trained()
     model.load_weights(tmp_path / "m.weights.h5")
     assert_allclose(model.predict(X), theirs.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_number_formats_go_through_a_file(tmp_path, dtype):
+    model = jaxseq.Sequential([Dense(5, activation="tanh", input_shape=(4,)), Dense(2, dtype="float32")], dtype=dtype, seed=0)
+    model.compile(jaxseq.optimizers.SGD(0.1), "mse")
+    if dtype == "mixed_float16":
+        with pytest.warns(UserWarning, match="A LossScaleOptimizer cannot be written to a file"):
+            model.save(tmp_path / "m.keras")
+    else:
+        model.save(tmp_path / "m.keras")
+    ours, theirs = load_model(tmp_path / "m.keras"), keras.models.load_model(tmp_path / "m.keras")
+    assert [each.compute_dtype for each in ours.layers] == [each.compute_dtype for each in theirs.layers]
+    assert ours.layers[0].variable_dtype == "float32"
+    assert_array_equal(ours.predict(X), model.predict(X))
+    assert_allclose(theirs.predict(X, verbose=0), model.predict(X), rtol=2e-2, atol=2e-2)
