@@ -512,7 +512,7 @@ def get(identifier: Any) -> Optimizer | LossScaleOptimizer | Transform:
         return from_config("optimizer", identifier, CLASSES)
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
         return identifier()
-    if isinstance(identifier, Standing):
+    if isinstance(identifier, Optimizer | LossScaleOptimizer):
         return identifier if identifier.owner is None else replace(identifier)      # of another model: its numbers stay there
     if _is_optax(identifier):
         return identifier
