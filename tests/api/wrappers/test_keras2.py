@@ -168,13 +168,17 @@ def test_parameters_may_be_read_and_set(refuses):
         KerasClassifier(network, neuron=3)
 
 
+def unfinished():
+    Sequential([Dense(1)])
+
+
 def test_what_is_no_use_is_refused_before_the_first_step(points, refuses):
     x, y = points
     with refuses("build_fn=None: write a function that returns a compiled Sequential, or a subclass with a __call__ that does.",
                  TypeError):
         KerasClassifier().fit(x, y)
-    with refuses("<lambda> gave dict: it must return a compiled Sequential.", TypeError):
-        KerasClassifier(dict).fit(x, y)
+    with refuses("unfinished gave NoneType: it must return a compiled Sequential.", TypeError):
+        KerasClassifier(unfinished).fit(x, y)
     with refuses("A classifier cannot train on one class alone; all of y is 1."):
         KerasClassifier(network).fit(x, np.ones(60, int))
     for ask in "model", "history":
