@@ -2,11 +2,9 @@
 
 import re
 
-import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-import scipy.sparse
 
 import jaxseq
 from jaxseq import config, layers, mixed_precision, optimizers
@@ -71,14 +69,3 @@ def test_settings_of_the_optimizer_within():
         keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(), clipnorm=1.0)
     with pytest.raises(TypeError, match=re.escape("write it in the optimizer within, LossScaleOptimizer(Adam(clipnorm=1.0)).")):
         optimizers.LossScaleOptimizer("adam", clipnorm=1.0)
-
-
-def test_a_sparse_matrix():
-    matrix = scipy.sparse.csr_matrix(np.where(X > 1, X, 0))
-    for rows in ([layers.Dense(2)], [layers.LayerNormalization(), layers.Dense(2)]):
-        model = stacked(jaxseq, *rows, seed=0)
-        np.testing.assert_array_equal(model.predict(matrix), model.predict(matrix.toarray()))
-    theirs = stacked(keras, keras.layers.LayerNormalization(), keras.layers.Dense(2))
-    with pytest.raises(Exception, match="."):       # whichever of Keras and JAX is the first not to know
-        theirs.predict(matrix, verbose=0)
-    assert jnp.isfinite(model.predict(matrix)).all()
