@@ -239,7 +239,6 @@ class Stack(Spelled, ABC):
         self._architecture.declare()
         if self._row is not None:
             self._row.take_dtype(dtype)
-        self._changed()
 
     def known_input(self, layer: Layer) -> Shape | None:
         """What the layer is given here; None while that is not known."""

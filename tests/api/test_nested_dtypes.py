@@ -151,9 +151,9 @@ def test_a_whole_model_is_frozen_with_a_layer_in_keras_way():
     model = Sequential([Linear(4, input_shape=(6,)), Dense(2)], dtype="mixed_bfloat16", seed=0)
     model.trainable = False
     model.compile("sgd", "mse")
-    start = model.get_weights()
+    start = jax.tree.leaves(model.params)
     model.fit(X, Y, verbose=0)
-    for old, new in zip(start, model.get_weights(), strict=True):
+    for old, new in zip(start, jax.tree.leaves(model.params), strict=True):
         assert_array_equal(old, new)
 
 
@@ -171,19 +171,20 @@ def test_shared_layers_compute_in_the_dtype_of_each_model():
 def test_one_set_of_weights_has_one_dtype():
     layer = Dense(4, input_shape=(6,))
     wide = Sequential([layer])
-    message = ("Dense(units=4, batch_input_shape=(None, 6)) keeps its weights in float32, and would keep them in bfloat16 "
-               "here: one set of weights has one dtype. Write the same dtype=... in both models.")
+    message = ("Dense(units=4, name='dense', batch_input_shape=(None, 6)) keeps its weights in float32, and would keep them in "
+               "bfloat16 here: one set of weights has one dtype. Write the same dtype=... in both models.")
     narrow = Sequential(dtype="bfloat16")
     with pytest.raises(ValueError, match=re.escape(message)):
         narrow.add(layer)
     assert narrow.layers == [] and layer.owner is wide
     wide.build()
-    base = "Sequential(name='sequential')" + message.removeprefix("Dense(units=4, batch_input_shape=(None, 6))")
+    base = "Sequential(name='sequential')" + message.removeprefix("Dense(units=4, name='dense', batch_input_shape=(None, 6))")
     with pytest.raises(ValueError, match=re.escape(base)):
         narrow.add(wide)
     assert wide.dtype is None and narrow.layers == []
     half = Dense(4, dtype="bfloat16", input_shape=(6,))
-    assert dtypes([Sequential([half], dtype=each).params for each in (None, "bfloat16")]) == {"bfloat16"}
+    models = [Sequential([half], dtype=each) for each in (None, "float16")]
+    assert dtypes([model.params for model in models]) == {"bfloat16"}
 
 
 def test_a_model_that_stands_in_one_without_a_dtype_is_not_typed_by_a_second():
