@@ -24,8 +24,8 @@ Sums = tuple[Array, ...]
 
 
 def added(totals: Sums, new: Sums) -> Sums:
-    """The totals of all examples so far."""
-    return jax.tree.map(jnp.add, totals, new)
+    """The totals of all examples so far, in the dtype they began with."""
+    return jax.tree.map(lambda total, each: total + jnp.asarray(each, jnp.result_type(total)), totals, new)
 
 
 class Monoid(NamedTuple):

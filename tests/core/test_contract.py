@@ -165,7 +165,7 @@ def test_bfloat16_in_bfloat16_out(case):
 
 @each_typed_case
 def test_declared_as_mixed_bfloat16_it_computes_so_and_keeps_its_weights_in_float32(case):
-    layer = [("it", dataclasses.replace(case.layer, dtype="mixed_bfloat16"))]
+    layer = [("it", case.layer.replaced(dtype="mixed_bfloat16"))]
     params, _ = jax.eval_shape(lambda key: chain.init(layer, key, Spec(case.shape, case.dtype)), jax.random.key(0))
     assert specs(params.get("it", {})) == specs(dict(case.start[0]))
 
@@ -185,7 +185,7 @@ def test_declared_as_mixed_bfloat16_it_computes_so_and_keeps_its_weights_in_floa
 def test_every_dtype_gives_weights_and_outputs_of_its_own(case):
     for name, (computed, kept) in policy.FORMATS.items():
         with jax.enable_x64(name == "float64"):
-            layer = [("it", dataclasses.replace(case.layer, dtype=name))]
+            layer = [("it", case.layer.replaced(dtype=name))]
 
             def both(key, x, layer=layer):
                 params, state = chain.init(layer, key, Spec(x.shape, x.dtype))
