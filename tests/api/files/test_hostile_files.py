@@ -107,7 +107,9 @@ CONFIGS = {
                             "MeanIoU wants to count in more than 4,194,304 numbers."),
     "many metrics": (lambda config, spot: metric(*["IoU"] * 9, num_classes=1000, target_class_ids=[0])(config),
                      "IoU wants to count in more than 4,194,304 numbers."),
-    "half precision": (lambda config, spot: settings(dtype="mixed_float16")(config), "'mixed_float16'"),
+    "a number format of no kind": (lambda config, spot: settings(dtype="mixed_int4")(config), "Unknown dtype 'mixed_int4'"),
+    "a model's number format": (lambda config, spot: config["config"].update(dtype=[3]), "its settings: Unknown dtype '[3]'"),
+    "a model that is trained sometimes": (lambda config, spot: config["config"].update(trainable=3), "trainable=3: write True"),
 }
 
 
