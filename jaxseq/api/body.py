@@ -220,9 +220,7 @@ class Body(Stack):
         params, state = run.draw(self._architecture.typed, self._key, spec, {*own, *empty})
         for name, box in empty.items():
             box.train_state = sharing.Entry(params.pop(name, {}), state.pop(name, {}))
-        for layer in self.layers:
-            if isinstance(layer, Layer):
-                layer.mark_drawn(self)
+        self._mark_drawn()
         self._order = {"params": _order(params), "state": _order(state)}
         return TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
 
@@ -246,6 +244,7 @@ class Body(Stack):
         specs = run.specs(self._architecture.typed, self._key, self._need_input_spec(), names)
         self._order = {"params": _order(specs[0]), "state": _order(specs[1])}
         params, state = jax.tree.map(lambda spec: jax.device_put(np.zeros(spec.shape, spec.dtype)), specs)
+        self._mark_drawn()
         ts = TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
         self.train_state = self._fitted_optimizer(sharing.whole(ts, self._places))
 
@@ -276,8 +275,12 @@ class Body(Stack):
 
     def _trained_slots(self) -> set[weights.Slot]:
         """Where the weights stand that training would change if the model were compiled now."""
-        trained, _ = chain.parted(self.train_state.params, chain.frozen(self._architecture.layers))
-        paths = jax.tree_util.tree_leaves_with_path(trained if self.trainable else {})
+        return self._slots_without(chain.frozen(self._architecture.layers)) if self.trainable else set()
+
+    def _slots_without(self, frozen: frozenset[str]) -> set[weights.Slot]:
+        """Where the weights stand that training changes while the layers of `frozen` are left as they are."""
+        trained, _ = chain.parted(self.train_state.params, frozen)
+        paths = jax.tree_util.tree_leaves_with_path(trained)
         return {("params", *(each.key for each in path)) for path, _ in paths}
 
     def _ordered(self, part: str) -> dict[str, Any]:

@@ -256,7 +256,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
 
     def trained_slots(self) -> list[weights.Slot]:
         """Where the weights stand that the optimizer moves, in Keras's order."""
-        trained = self._trained_slots()
+        trained = self._slots_without(self._frozen())
         return [slot for slot in self._slots() if slot in trained]
 
     @property

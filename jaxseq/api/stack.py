@@ -285,6 +285,14 @@ class Stack(Spelled, ABC):
                 place._users.add(self)
             else:
                 layer.bind(self, name)
+        if self._train_state is not None:
+            self._mark_drawn()
+
+    def _mark_drawn(self) -> None:
+        """Tells the layers that their weights are here, and die with the model."""
+        for layer in self.layers:
+            if isinstance(layer, Layer):
+                layer.mark_drawn(self)
 
     def _let_go(self, layer: Layer | Stack) -> None:
         """Tells a layer or a model that it stands here no longer."""

@@ -42,11 +42,16 @@ def write(file: BinaryIO, groups: Mapping[str, Group]) -> None:
             node = root.require_group(path) if path else root
             node.attrs.update(group.attributes)
             for name, array in group.arrays.items():
+                bfloat16 = array.dtype.name == "bfloat16"
+                if bfloat16:
+                    array = array.view("V2")        # two bytes that HDF5 has no number for, called what they are as in Keras
                 if array.ndim == 0:
                     _write_number(node, name, array)
                 else:
                     chunks = {} if array.size == 0 else {"chunks": array.shape if array.nbytes < WHOLE_CHUNK else True}
                     node.create_dataset(name, data=array, fletcher32=array.size > 0, **chunks)
+                if bfloat16:
+                    node[name].attrs["dtype"] = "bfloat16"
 
 
 def _write_number(node: Any, name: str, number: np.ndarray) -> None:
@@ -116,7 +121,10 @@ def is_plain(node: Any) -> bool:
     usual = ("F16", "F32", "F64"), ("I8", "I16", "I32", "I64"), ("U8", "U16", "U32", "U64")
     names = [f"{kind}_{size}{end}" for kind, sizes in zip(("IEEE", "STD", "STD"), usual, strict=True)
              for size in sizes for end in ("LE", "BE")]
-    return any(node.id.get_type().equal(getattr(h5py.h5t, name)) for name in names)
+    kind = node.id.get_type()
+    if kind.get_class() == h5py.h5t.OPAQUE:
+        return kind.get_size() == 2 and text(node.attrs.get("dtype", "")) == "bfloat16"
+    return any(kind.equal(getattr(h5py.h5t, name)) for name in names)
 
 
 def text(value: Any) -> str:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from jaxseq.api.files import plain_json, weights_h5, words
+from jaxseq.api.files import optimizer_state, plain_json, weights_h5, words
 from jaxseq.api.files.refusal import Source
-from jaxseq.core.optimizers import LossScaleOptimizer, Optimizer
+from jaxseq.core.optimizers import Optimizer
 from jaxseq.core.types import TrainState
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
@@ -44,9 +44,8 @@ def described(model: Any, include_optimizer: bool = True) -> dict[str, Any]:
     """What config.json holds. ValueError for a setting, a loss or a metric that cannot be written down."""
     unknown = model.optimizer is not None and not isinstance(model.optimizer, Optimizer)
     if include_optimizer and unknown:
-        kind = "A LossScaleOptimizer" if isinstance(model.optimizer, LossScaleOptimizer) else "An Optax transformation"
-        warnings.warn(f"{kind} cannot be written to a file: the model is saved without its optimizer. Compile "
-                      "with one of jaxseq.optimizers to save it, too.", stacklevel=4)
+        warnings.warn(f"{optimizer_state.called(model.optimizer)} cannot be written to a file: the model is saved without its "
+                      "optimizer. Compile with one of jaxseq.optimizers to save it, too.", stacklevel=4)
     return words.of_model(model, words.of_compile(model) if include_optimizer and not unknown else None)
 
 

@@ -15,6 +15,7 @@ from jaxseq.api.files import hdf5, weights_h5
 from jaxseq.api.files.hdf5 import Group
 from jaxseq.api.files.places import by_layer
 from jaxseq.api.files.refusal import Source
+from jaxseq.core.layer import Layer
 from jaxseq.core.types import TrainState
 
 ATTRIBUTE = 64_000      # bytes: HDF5's limit for one attribute, above which Keras cuts lists of names into pieces
@@ -23,12 +24,11 @@ VERSION = "2.2.4"       # of Keras, whose form this is
 
 def write(file: BinaryIO, model: Any) -> None:
     """Writes the weights of every layer, by its name and in Keras's order."""
-    ts = model.train_state
-    groups = {"": Group({}, _names("layer_names", [str(layer.name) for layer in model.layers])
-                        | {"backend": b"jax", "keras_version": VERSION.encode()})}
-    for layer, slots in by_layer(model).items():
-        groups[layer] = Group({}, _names("weight_names", [f"{layer}/{weight}:0" for _, _, weight in slots]))
-        groups[f"{layer}/{layer}"] = Group({f"{slot[2]}:0": np.asarray(weights.at(ts, slot)) for slot in slots})
+    ts, listed = model.train_state, _by_layer(model)
+    groups = {"": Group({}, _names("layer_names", list(listed)) | {"backend": b"jax", "keras_version": VERSION.encode()})}
+    for layer, slots in listed.items():
+        groups[layer] = Group({}, _names("weight_names", [f"{layer}/{_name(slot)}" for slot in slots]))
+        groups[f"{layer}/{layer}"] = Group({_name(slot): np.asarray(weights.at(ts, slot)) for slot in slots})
     hdf5.write(file, groups)
 
 
@@ -44,11 +44,26 @@ def read(source: Source, file: BinaryIO, model: Any, *, by_name: bool = False, s
                        "turned round. Load them in Keras 2 on TensorFlow and save them there.")
         stored = _stored(source, group, base, found)
         ts = model.settled_state()
-        pairs = _pairs(source, {name: slots for name, slots in by_layer(model).items() if slots}, stored, by_name)
+        pairs = _pairs(source, {name: slots for name, slots in _by_layer(model).items() if slots}, stored, by_name)
         wanted = _fitting(source, pairs, ts, found, skip_mismatch)
         values = {slot: weights_h5.numbers(source, path, found[path], weights.at(ts, slot).dtype)
                   for path, slot in wanted.items()}
     return weights_h5.with_values(ts, values)
+
+
+def _by_layer(model: Any) -> dict[str, list[weights.Slot]]:
+    """{layer: where its weights stand, in Keras 2's order}: of a model within, those that are trained come first."""
+    listed = by_layer(model)
+    for name, part in model.named_layers:
+        if not isinstance(part, Layer):
+            trained = part._trained_slots()
+            listed[name].sort(key=lambda slot: (slot[0], *slot[2:]) not in trained)
+    return listed
+
+
+def _name(slot: weights.Slot) -> str:
+    """A weight as the group of its layer calls it; behind the names of models between, where there are any."""
+    return "/".join(slot[2:]) + ":0"
 
 
 def _stored(source: Source, group: Any, base: str, found: dict[str, Any]) -> dict[str, list[str]]:

@@ -34,7 +34,8 @@ class FileMethods:
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Writes the weights alone: to `.weights.h5` as Keras 3 does, with the optimizer's state, or to `.h5` or `.hdf5`
-        as Keras 2 does, without. Raises: ValueError for another ending; FileExistsError with overwrite=False."""
+        as Keras 2 does, without. The state of a LossScaleOptimizer or of an Optax transformation is left out, with a
+        warning. Raises: ValueError for another ending; FileExistsError with overwrite=False."""
         path = weights_path(filepath)
         write = weights_h5.write if path.endswith(WEIGHTS) else legacy_h5.write
         self._written(path, overwrite, lambda file: write(file, self))

@@ -51,6 +51,13 @@ def variables(optimizer: Any, leaves: Leaves, slots: Sequence[Slot]) -> list[Var
     return [*found, *_own(optimizer, leaves, slots)]
 
 
+def called(optimizer: Any) -> str:
+    """What an optimizer that has no such list is called in warnings."""
+    if isinstance(optimizer, Optimizer):
+        return f"The optimizer {type(optimizer).__name__}"
+    return "A LossScaleOptimizer" if isinstance(optimizer, o.LossScaleOptimizer) else "An Optax transformation"
+
+
 def follows_schedule(optimizer: Optimizer) -> bool:
     """Whether Keras sees a schedule: also for `decay`, which is one there."""
     return callable(optimizer.learning_rate) or optimizer.decay != 0

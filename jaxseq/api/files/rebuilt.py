@@ -6,6 +6,7 @@ says whether the name is Keras's; another's module leads to custom_objects and n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
@@ -20,6 +21,7 @@ from jaxseq.core.layers import InputLayer, Lambda
 from jaxseq.core.require import nearest
 
 LAYERS = 10_000         # of one model
+COUNTERS = 2**22        # numbers that the metrics of one model count in: an overlap of 2048 classes is that many
 
 # Settings of Keras that this library has not, with the values at which they change nothing.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -29,7 +31,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
 INPUT = {"sparse": (False, None), "ragged": (False, None), "optional": (False,)}
 
 # Nonsense in a file fails in a class in that class's way; all of these are the file's fault.
-NONSENSE = ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError, NotImplementedError
+NONSENSE = ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError, NotImplementedError, MemoryError
 
 
 class Rebuilder:
@@ -37,18 +39,23 @@ class Rebuilder:
 
     def __init__(self, source: Source, custom: Mapping[str, Any] | None):
         self.source, self.custom = source, dict(custom or {})
+        self._counters = 0              # asked for by the metrics so far
 
-    def model(self, data: dict[str, Any]) -> Sequential:
-        """The untrained model, whose weights are not drawn. Raises: FileRejected."""
+    def model(self, data: dict[str, Any], outer: str = "float32") -> Sequential:
+        """The untrained model, whose weights are not drawn. outer: the dtype around it. Raises: FileRejected."""
         _, name, config = self._node(data, "model")
         rows = self._rows(name, config)
         self.source.require(len(rows) <= LAYERS, f"{len(rows):,} layers.")
-        model = Sequential(name=str(config.get("name", "sequential")))
+        dtype = _dtype_name(config.get("dtype")) or outer
+        with self.source.readable("its settings", *NONSENSE):
+            model = Sequential(name=str(config.get("name", "sequential")), dtype=None if dtype == outer else dtype)
         for row in rows:
             within = self._node(row, "layer")[1] in ("Sequential", "Functional")
-            layer = self.model(row) if within else self.layer(row)
+            layer = self.model(row, dtype) if within else self.layer(row, dtype)
             with self.source.readable(f"its layer {layer!r} cannot stand where it does", *NONSENSE):
                 model.add(layer)
+        with self.source.readable("its settings", *NONSENSE):
+            model.trainable = config.get("trainable", True)
         shape = config.get("build_input_shape")
         if model.input_shape is None and isinstance(shape, list) and rows:
             with self.source.readable("its build_input_shape", *NONSENSE):
@@ -67,10 +74,11 @@ class Rebuilder:
             model.compile(self._optimizer(config.get("optimizer")), self._loss(config.get("loss")),
                           [self._metric(each) for each in _listed(config.get("metrics"))], config.get("loss_weights"),
                           weighted_metrics=[self._metric(each) for each in _listed(config.get("weighted_metrics"))],
-                          run_eagerly=config.get("run_eagerly") is True)
+                          run_eagerly=config.get("run_eagerly") is True,
+                          auto_scale_loss=config.get("auto_scale_loss") is not False)
 
-    def layer(self, data: Any) -> Layer:
-        """The layer, or the cell, that a node describes."""
+    def layer(self, data: Any, outer: str = "float32") -> Layer:
+        """The layer, or the cell, that a node describes. outer: the dtype of what it stands in."""
         module, name, config = self._node(data, "layer")
         cls = self._known(module, name, "layer", CATALOGUE, data.get("registered_name"))
         self.source.require(isinstance(cls, type) and issubclass(cls, Layer), f"custom_objects[{name!r}] is {cls!r}: pass the "
@@ -80,10 +88,11 @@ class Rebuilder:
         if cls is Lambda:
             config["function"] = self._function(config.get("function"), "function", {})
         config = self._stripped(name, config, NEUTRAL)
-        if _dtype_name(config.get("dtype")) == "float32":
-            del config["dtype"]         # the model's own says as much
+        dtype = _dtype_name(config.pop("dtype", None)) or outer
+        if dtype != outer:              # else what is around it says as much
+            config["dtype"] = dtype
         with self.source.readable(f"its {name} cannot be made", *NONSENSE):
-            return cls(**{key: self._setting(cls, key, value) for key, value in config.items()})
+            return cls.from_config({key: self._setting(cls, key, value, dtype) for key, value in config.items()})
 
     # ---- rows
 
@@ -127,7 +136,7 @@ class Rebuilder:
                             f"your own, pass custom_objects={{{name!r}: {name}}}.")
         return table[name]
 
-    def _setting(self, cls: type[Layer], key: str, value: Any) -> Any:
+    def _setting(self, cls: type[Layer], key: str, value: Any, dtype: str) -> Any:
         """A field of a layer: what its name promises, or plain data, with tuples for lists."""
         kind = key.rsplit("_", 1)[-1]
         if kind in _KINDS and value is not None:
@@ -136,9 +145,9 @@ class Rebuilder:
             usual = None if default in (None, MISSING) or callable(default) else _KINDS[kind][1](default)
             return default if made == usual else made
         if isinstance(value, dict) and "class_name" in value:
-            return self.layer(value)
+            return self.layer(value, dtype)
         if isinstance(value, list):
-            return tuple(self._setting(cls, "", each) for each in value)
+            return tuple(self._setting(cls, "", each, dtype) for each in value)
         return value
 
     def _object(self, kind: str, value: Any) -> Any:
@@ -211,6 +220,10 @@ class Rebuilder:
         module, name, config = self._node(data, "metric")
         known = self._known(module, name, "metric", metrics.CLASSES, data.get("registered_name"))
         config.pop("dtype", None)
+        if known is metrics.CLASSES.get(name):
+            self._counters += _counters(config)
+            self.source.require(self._counters <= COUNTERS, f"{name} wants to count in more than {COUNTERS:,} numbers.",
+                                "compile_config")
         return known.from_config(config)
 
 
@@ -225,6 +238,14 @@ def _dtype_name(dtype: Any) -> str | None:
         config = dtype.get("config")
         dtype = config.get("name") if isinstance(config, dict) else "unknown"
     return dtype if dtype is None else str(dtype)
+
+
+def _counters(config: Mapping[str, Any]) -> int:
+    """How many numbers a metric of ours counts in, as far as its settings say: thresholds x labels, or classes x classes."""
+    thresholds, labels, classes = (config.get(key) for key in ("num_thresholds", "num_labels", "num_classes"))
+    listed = config.get("thresholds")
+    sizes = len(listed) if isinstance(listed, list) else thresholds, labels, classes, classes
+    return math.prod(size for size in sizes if isinstance(size, int) and size > 0)
 
 
 def _listed(told: Any) -> list[Any]:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -22,13 +23,16 @@ UNREAD = "seed_generator", "_metrics", "metrics", "_loss_tracker", "loss_tracker
 
 
 def write(file: BinaryIO, model: Any, *, optimizer: bool = True) -> None:
-    """Writes the model's weights, and the optimizer's state if there is one that Keras can read."""
+    """Writes the model's weights, and the optimizer's state; with a warning instead where Keras has no list of it."""
     ts = model.settled_state()
     groups = {"vars": Group({}, {"name": model.name}), "layers": Group({})}
     for place in places(model):
         arrays = {str(number): np.asarray(weights.at(ts, slot)) for number, slot in enumerate(place.slots)}
         groups[place.path] = Group(arrays, {"name": place.label})
     listed = _listed(model, ts) if optimizer else None
+    if optimizer and listed is None and jax.tree.leaves(ts.opt_state):
+        warnings.warn(f"{optimizer_state.called(model.optimizer)} cannot be written to a file: the weights are saved without "
+                      "its state. Compile with one of jaxseq.optimizers to save it, too.", stacklevel=5)
     if listed is not None:
         known, leaves = listed
         arrays = {str(number): np.asarray(each.read(leaves)) for number, each in enumerate(known)}
@@ -79,9 +83,9 @@ def check(source: Source, found: dict[str, Any], shapes: dict[str, tuple[int, ..
 def numbers(source: Source, path: str, node: Any, dtype: Any) -> np.ndarray:
     """The numbers of an array of the file, which is as large as it was checked to be."""
     if hdf5.text(node.attrs.get("dtype", "")) == "bfloat16":
-        source.require(node.dtype.kind == "u" and node.dtype.itemsize == 2, f"{node.dtype} numbers that are called bfloat16.",
-                       path)
-        value = node[()].view(jnp.bfloat16)
+        source.require(node.dtype.kind in "uV" and node.dtype.itemsize == 2, f"{node.dtype} numbers that are called "
+                       "bfloat16.", path)
+        value = np.asarray(node[()]).view(jnp.bfloat16)
     else:
         source.require(node.dtype.kind == ("f" if jnp.issubdtype(dtype, jnp.floating) else "i"), f"{node.dtype} numbers for "
                        f"weights of {jnp.dtype(dtype).name}.", path)

@@ -6,7 +6,7 @@ reads it again, and Keras says by name what it does not know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from types import FunctionType
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from jaxseq.api.config import CATALOGUE
 from jaxseq.core import activations, constraints, initializers, losses, metrics, optimizers, regularizers, schedules
 from jaxseq.core.declared import Declared
+from jaxseq.core.keras_style import BASE, KerasStyle
 from jaxseq.core.layer import Layer
 from jaxseq.core.optimizers import Optimizer
 from jaxseq.core.require import require
@@ -32,46 +33,56 @@ UNKNOWN = {"implementation", "remat", "alpha", "data_format", "mask", "activity_
            "from_sorted_ids"}
 
 
-def of_model(model: Any, compile_config: dict[str, Any] | None) -> dict[str, Any]:
-    """The whole of config.json."""
+def of_model(model: Any, compile_config: dict[str, Any] | None, outer: str = "float32") -> dict[str, Any]:
+    """The whole of config.json. outer: the dtype of the model that it stands in, which it computes in if it has none."""
+    dtype = model.dtype or outer
     shape = list(model.input_shape)
     entry = {"batch_shape": shape, "dtype": model.input_dtype, "sparse": False, "name": "input_layer"}
-    listed = [_object("keras.layers", "InputLayer", entry), *(_of_part(layer) for layer in model.layers)]
-    config = {"name": model.name, "trainable": True, "dtype": model.dtype or "float32", "layers": listed,
+    listed = [_object("keras.layers", "InputLayer", entry), *(_of_part(layer, dtype) for layer in model.layers)]
+    config = {"name": model.name, "trainable": model.trainable, "dtype": dtype, "layers": listed,
               "build_input_shape": shape}
     described = _object("keras", "Sequential", config) | {"build_config": {"input_shape": shape}}
     return described if compile_config is None else described | {"compile_config": compile_config}
 
 
-def _of_part(layer: Any) -> dict[str, Any]:
-    """A layer, or a model that stands as one."""
-    return of_layer(layer) if isinstance(layer, Layer) else of_model(layer, None)
+def _of_part(layer: Any, dtype: str) -> dict[str, Any]:
+    """A layer, or a model that stands as one, with the dtype that it computes in."""
+    return of_layer(layer.under(dtype)) if isinstance(layer, Layer) else of_model(layer, None, dtype)
 
 
 def of_layer(layer: Layer) -> dict[str, Any]:
     """A layer, and the layers and cells within it."""
     name = type(layer).__name__
     own = type(layer) is CATALOGUE.get(name)
-    settings = {each.name: getattr(layer, each.name) for each in fields(layer)
-                if each.name not in ("name", "trainable", "batch_input_shape", "dtype")
-                and (each.name not in UNKNOWN or getattr(layer, each.name) != each.default)}
+    settings = {key: value for key, value in _settings(layer) if key not in BASE}
     if name == "Lambda" and isinstance(settings["arguments"], tuple):
         settings["arguments"] = dict(settings["arguments"])
     dtype = layer.dtype_policy.name
     about = {"dtype": dtype} if layer.name is None else {"name": layer.name, "dtype": dtype}
     if not layer.trainable:
         about["trainable"] = False              # not every layer of Keras takes the word
-    config = about | {key: of_value(value, f"{name}({key})") for key, value in settings.items()}
+    config = about | {key: of_value(value, f"{name}({key})", dtype) for key, value in settings.items()}
     if not own:
         return _object(type(layer).__module__, name, config, name)
     return _object("jaxseq.layers" if name in ONLY_HERE else "keras.layers", name, config)
+
+
+def _settings(layer: Layer) -> Iterator[tuple[str, Any]]:
+    """(name, value) of what the layer was told; one in Keras's way says itself what that was."""
+    if isinstance(layer, KerasStyle):
+        yield from layer.get_config().items()
+        return
+    for each in fields(layer):
+        value = getattr(layer, each.name)
+        if each.name not in UNKNOWN or value != each.default:
+            yield each.name, value
 
 
 def of_compile(model: Any) -> dict[str, Any] | None:
     """compile_config; None where nothing is compiled. ValueError for a loss or metric that has no name to be saved by."""
     if model._compiled is None or not isinstance(model._compiled.optimizer, Optimizer):
         return None
-    given = {name: of_value(value or None, f"compile({name})") for name, value in model._compiled.given.items()
+    given = {name: of_value(value, f"compile({name})") for name, value in model._compiled.given.items()
              if name != "optimizer"}
     return {"optimizer": of_optimizer(model._compiled.optimizer, model.learning_rate), **given,
             "run_eagerly": model.run_eagerly, "steps_per_execution": 1, "jit_compile": "auto"}
@@ -95,8 +106,8 @@ def of_optimizer(optimizer: Optimizer, rate: float) -> dict[str, Any]:
 DECAY = "decay"     # the name of an InverseTimeDecay that stands for it: learning_rate / (1 + decay * step)
 
 
-def of_value(value: Any, where: str) -> Any:
-    """A setting as JSON can hold it. ValueError for what has no name, as a lambda."""
+def of_value(value: Any, where: str, dtype: str | None = None) -> Any:
+    """A setting as JSON can hold it. dtype: that of the layer around a layer. ValueError for what has no name, as a lambda."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic):
@@ -104,11 +115,11 @@ def of_value(value: Any, where: str) -> Any:
     if isinstance(value, np.ndarray):
         return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
-        return [of_value(each, where) for each in value]
+        return [of_value(each, where, dtype) for each in value]
     if isinstance(value, Mapping):
-        return {key: of_value(each, where) for key, each in value.items()}
+        return {key: of_value(each, where, dtype) for key, each in value.items()}
     if isinstance(value, Layer):
-        return of_layer(value)
+        return of_layer(value.under(dtype))
     if isinstance(value, type) and issubclass(value, Declared):
         value = value()
     if isinstance(value, Declared):

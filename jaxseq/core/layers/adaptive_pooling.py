@@ -6,7 +6,6 @@ from abc import abstractmethod
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from jaxseq.core.precision import widened
 from jaxseq.core.spatial import Spatial
@@ -26,29 +25,30 @@ class _AdaptivePooling(Spatial):
     def apply(self, params, state, x, ctx):
         lengths = self.lengths(x)
         for place, length, windows in zip(self.places, lengths, self.per_axis("output_size"), strict=True):
-            x = self.pooled(x, place, *_edges(length, windows))
+            x = self.pooled(x, place, *_edges(length, windows), length // windows + min(length % windows, 2))
         return x, state
 
     @abstractmethod
-    def pooled(self, x: Array, place: int, first: np.ndarray, end: np.ndarray) -> Array:
-        """x with its axis `place` pooled over the windows [first, end)."""
+    def pooled(self, x: Array, place: int, first: Array, end: Array, longest: int) -> Array:
+        """x with its axis `place` pooled over the windows [first, end), none of which has more steps than `longest`."""
 
 
 class _AdaptiveMaxPooling(_AdaptivePooling):
     """The largest element of each window."""
 
-    def pooled(self, x, place, first, end):
-        steps = np.arange(max(end - first)) + first[:, None]                       # (windows, steps of the longest)
-        steps = np.minimum(steps, end[:, None] - 1)                                # a shorter one sees its last step again
-        return jnp.take(x, jnp.asarray(steps), axis=place).max(place + 1)
+    def pooled(self, x, place, first, end, longest):
+        steps = jnp.arange(longest) + first[:, None]                               # (windows, steps of the longest)
+        steps = jnp.minimum(steps, end[:, None] - 1)                               # a shorter one sees its last step again
+        return jnp.take(x, steps, axis=place).max(place + 1)
 
 
 class _AdaptiveAveragePooling(_AdaptivePooling):
     """The mean of each window."""
 
-    def pooled(self, x, place, first, end):
-        inside = (np.arange(x.shape[place]) >= first[:, None]) & (np.arange(x.shape[place]) < end[:, None])
-        share = jnp.asarray(inside / (end - first)[:, None], widened(x).dtype)      # (windows, steps), rows sum to 1
+    def pooled(self, x, place, first, end, longest):
+        steps, dtype = jnp.arange(x.shape[place]), widened(x).dtype
+        inside = (steps >= first[:, None]) & (steps < end[:, None])
+        share = inside.astype(dtype) / (end - first)[:, None].astype(dtype)         # (windows, steps), rows sum to 1
         return jnp.moveaxis(jnp.tensordot(widened(x), share, ((place,), (1,))), -1, place).astype(x.dtype)
 
 
@@ -112,7 +112,7 @@ class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
     axes = ("depth", "height", "width")
 
 
-def _edges(length: int, windows: int) -> tuple[np.ndarray, np.ndarray]:
-    """(where each window begins, where it has ended)."""
-    places = np.arange(windows)
-    return places * length // windows, -(-(places + 1) * length // windows)
+def _edges(length: int, windows: int) -> tuple[Array, Array]:
+    """(where each window begins, where it has ended). JAX's arrays: to ask for shapes alone then makes no table."""
+    places, (whole, rest) = jnp.arange(windows), divmod(length, windows)
+    return places * whole + places * rest // windows, (places + 1) * whole - (places + 1) * -rest // windows

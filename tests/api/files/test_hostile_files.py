@@ -17,7 +17,8 @@ import pytest
 from small import parts, perceptron, with_config, with_weights, zipped
 
 from jaxseq.api.files import plain_json
-from jaxseq.models import FileRejected, load_model
+from jaxseq.layers import AdaptiveAveragePooling1D, AdaptiveMaxPooling1D
+from jaxseq.models import FileRejected, Sequential, load_model
 
 KERNEL = "layers/dense/vars/0"
 
@@ -52,6 +53,11 @@ def node(module, name, config):
 
 def settings(**changed):
     return lambda config: layer(config)["config"].update(changed)
+
+
+def metric(*names, **told):
+    described = [node("keras.metrics", name, told) for name in names]
+    return lambda config: config["compile_config"].update(metrics=described)
 
 
 def instead(described):
@@ -95,7 +101,15 @@ CONFIGS = {
     "no shape": (lambda config, spot: config["config"]["layers"][0]["config"].update(batch_shape="abc"), "without a shape"),
     "a number of the wrong size": (lambda config, spot: settings(units=-1)(config), "units"),
     "quantized": (lambda config, spot: settings(quantization_config={"x": 1})(config), "quantization_config"),
-    "half precision": (lambda config, spot: settings(dtype="mixed_float16")(config), "'mixed_float16'"),
+    "thresholds without end": (lambda config, spot: metric("AUC", num_thresholds=10**10)(config),
+                               "AUC wants to count in more than 4,194,304 numbers."),
+    "classes without end": (lambda config, spot: metric("MeanIoU", num_classes=10**9)(config),
+                            "MeanIoU wants to count in more than 4,194,304 numbers."),
+    "many metrics": (lambda config, spot: metric(*["IoU"] * 9, num_classes=1000, target_class_ids=[0])(config),
+                     "IoU wants to count in more than 4,194,304 numbers."),
+    "a number format of no kind": (lambda config, spot: settings(dtype="mixed_int4")(config), "Unknown dtype 'mixed_int4'"),
+    "a model's number format": (lambda config, spot: config["config"].update(dtype=[3]), "its settings: Unknown dtype '[3]'"),
+    "a model that is trained sometimes": (lambda config, spot: config["config"].update(trainable=3), "trainable=3: write True"),
 }
 
 
@@ -348,3 +362,16 @@ def test_json_is_written_as_keras_writes_it(good):
     held = parts(good[0])
     assert list(held) == ["metadata.json", "config.json", "model.weights.h5"]
     assert set(json.loads(held["metadata.json"])) == {"keras_version", "date_saved"}
+
+
+def test_a_pooling_of_any_size_makes_no_table_before_it_is_used(good, tmp_path):
+    path = tmp_path / "m.keras"
+    model = Sequential([AdaptiveAveragePooling1D(3, input_shape=(7, 1)), AdaptiveMaxPooling1D(2)])
+    model.save(path)
+    path.write_bytes(with_config(path, lambda config: (layer(config)["config"].update(output_size=10**9),
+                                                       layer(config, 2)["config"].update(output_size=10**8))[2:]))
+    tracemalloc.start()
+    again = load_model(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert again.output_shape == (None, 10**8, 1) and peak < 2**24

@@ -1,6 +1,8 @@
 """`.keras` and `.weights.h5`: written here and opened by the installed Keras 3, and the other way round."""
 
+import io
 import json
+import pickle
 
 import h5py
 import jax
@@ -261,3 +263,67 @@ def test_an_optax_transformation_is_left_out_with_a_warning(tmp_path):
         model.save(tmp_path / "m.keras")
     assert "compile_config" not in json.loads(parts(tmp_path / "m.keras")["config.json"])
     assert load_model(tmp_path / "m.keras").optimizer is None
+
+
+class Raised(L.Layer):
+    """In Keras's way: x ** power + shift, through an activation."""
+
+    def __init__(self, power, activation=None, **words):
+        super().__init__(**words)
+        self.power, self.activation = power, activation
+
+    def build(self, input_shape):
+        self.shift = self.add_weight(name="shift", shape=(input_shape[-1],), initializer="ones")
+
+    def call(self, x):
+        return self.activation(x ** self.power + self.shift)
+
+    def get_config(self):
+        return {**super().get_config(), "power": self.power, "activation": self.activation}
+
+
+def test_a_layer_in_keras_s_way_keeps_its_settings(tmp_path):
+    model = Sequential([Raised(2, doubled, name="raised", input_shape=(4,)), L.Dense(1)], seed=0)
+    model.save(tmp_path / "m.keras")
+    config = json.loads(parts(tmp_path / "m.keras")["config.json"])["config"]["layers"][1]["config"]
+    assert (config["name"], config["power"]) == ("raised", 2)
+    again = load_model(tmp_path / "m.keras", {"Raised": Raised, "doubled": doubled})
+    assert (again.layers[0].power, again.layers[0].activation) == (2, doubled)
+    assert_array_equal(gives(again, X), gives(model, X))
+
+
+def test_what_a_frozen_model_was_comes_back(tmp_path):
+    inner = Sequential([L.Dense(3, input_shape=(4,))], name="inner")
+    inner.trainable = False
+    model = Sequential([inner, L.Dense(1)], seed=0)
+    model.compile("adam", "mse", auto_scale_loss=False, loss_weights=0)
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    assert (again.trainable, again.layers[0].trainable, again.layers[0].layers[0].trainable) == (True, False, True)
+    assert len(again.trainable_weights) == 2
+    assert (again.compile_arguments["auto_scale_loss"], again.compile_arguments["loss_weights"]) == (False, 0)
+    assert in_keras(tmp_path / "m.keras").loss == "mse"
+    model.trainable = False
+    model.save(tmp_path / "m.keras")            # compiled before: the optimizer's list is that of the Dense all the same
+    with h5py.File(io.BytesIO(parts(tmp_path / "m.keras")["model.weights.h5"])) as root:
+        assert len(root["optimizer/vars"]) == 2 + 2 * 2
+    with pytest.warns(UserWarning, match="the optimizer's state in the file is not one of Adam"):
+        again = load_model(tmp_path / "m.keras")
+    assert not again.trainable and again.trainable_weights == []
+
+
+def test_the_state_of_an_optimizer_that_keras_cannot_list_is_left_out_with_a_warning(tmp_path):
+    model = Sequential([L.Dense(1, input_shape=(4,))], seed=0)
+    path = tmp_path / "m.weights.h5"
+    for optimizer, told in (optimizers.LossScaleOptimizer("adam"), "A LossScaleOptimizer"), (optax.adam(0.1), "An Optax"):
+        model.compile(optimizer, "mse")
+        with pytest.warns(UserWarning, match=f"{told}.* cannot be written to a file: the weights are saved without its state."):
+            model.save_weights(path)
+    with h5py.File(path) as root:
+        assert "optimizer" not in root
+
+
+def test_layers_of_a_loaded_model_know_that_their_weights_die_with_it(tmp_path):
+    perceptron().save(tmp_path / "m.keras")
+    for model in load_model(tmp_path / "m.keras"), pickle.loads(pickle.dumps(perceptron())):
+        assert all(layer._homes[0].drawn for layer in model.layers)

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from small import IDS, X, gives, in_keras, perceptron, reader
 
 from jaxseq.api.files import legacy_h5
-from jaxseq.layers import Dense
+from jaxseq.layers import BatchNormalization, Dense
 from jaxseq.models import FileRejected, Sequential
 
 
@@ -113,3 +113,33 @@ def test_names_that_lie_are_refused(tmp_path, change, told):
     with pytest.raises(FileRejected, match=re.escape(told)):
         model.load_weights(tmp_path / "m.h5")
     assert model.fingerprint() == before
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_model_within_lists_what_is_trained_first(tmp_path, frozen):
+    def make(seed):
+        deep = Sequential([BatchNormalization(input_shape=(4,)), Dense(3)], name="deep")
+        inner = Sequential([Dense(4, input_shape=(4,), trainable=not frozen), deep, Dense(2)], name="inner")
+        return Sequential([inner, Dense(1, name="last")], seed=seed)
+
+    model, again, read = make(0), make(1), make(2)
+    model.save(tmp_path / "m.keras")
+    model.save_weights(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as root:
+        names = [name.decode() for name in root["inner"].attrs["weight_names"]]
+    moved = ["deep/batch_normalization/moving_mean:0", "deep/batch_normalization/moving_variance:0"]
+    first = ["dense/kernel:0", "dense/bias:0"]
+    assert [name.removeprefix("inner/") for name in names][-4:] == ([*first, *moved] if frozen else names_of_last(moved))
+    theirs = in_keras(tmp_path / "m.keras")
+    theirs.set_weights([np.zeros_like(each) for each in theirs.get_weights()])
+    theirs.load_weights(tmp_path / "m.h5")
+    theirs.save(tmp_path / "k.h5")
+    again.load_weights(tmp_path / "m.h5")
+    read.load_weights(tmp_path / "k.h5")
+    for one, *others in zip(model.get_weights(), theirs.get_weights(), again.get_weights(), read.get_weights(), strict=True):
+        assert all(np.array_equal(one, other) for other in others)
+
+
+def names_of_last(moved):
+    """The end of the list where all layers are trained."""
+    return ["dense_1/kernel:0", "dense_1/bias:0", *moved]

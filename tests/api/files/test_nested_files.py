@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jaxseq
-from jaxseq.layers import BatchNormalization, Dense
+from jaxseq.layers import BatchNormalization, Dense, TimeDistributed
 from jaxseq.models import load_model
 
 GENERATOR = np.random.default_rng(3)
@@ -62,3 +62,48 @@ def test_number_formats_go_through_a_file(tmp_path, dtype):
     assert ours.layers[0].variable_dtype == "float32"
     assert_array_equal(ours.predict(X), model.predict(X))
     assert_allclose(theirs.predict(X, verbose=0), model.predict(X), rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", ["m.keras", "m.weights.h5", "m.h5"])
+def test_weights_of_every_number_format_come_back(tmp_path, dtype, name):
+    make = lambda seed: jaxseq.Sequential([Dense(3, activation="tanh", input_shape=(4,)), Dense(2)], dtype=dtype, seed=seed)
+    model, other = make(0), make(1)
+    if name == "m.keras":
+        model.save(tmp_path / name)
+        other = load_model(tmp_path / name)
+    else:
+        model.save_weights(tmp_path / name)
+        other.load_weights(tmp_path / name)
+    for one, again in zip(model.get_weights(), other.get_weights(), strict=True):
+        assert one.dtype == again.dtype == other.variable_dtype
+        assert_array_equal(one, again)
+    if name == "m.keras":
+        theirs = keras.models.load_model(tmp_path / name)
+        for one, again in zip(model.get_weights(), theirs.get_weights(), strict=True):
+            assert_array_equal(one.astype("float32"), np.asarray(again).astype("float32"))
+        theirs.save(tmp_path / "k.keras")
+        ours = load_model(tmp_path / "k.keras")
+        assert ([each.dtype_policy.name for each in ours.layers], ours.dtype) == ([dtype, dtype], None)
+        assert_array_equal(ours.predict(X), model.predict(X))
+
+
+def test_a_model_without_a_number_format_is_written_with_the_one_that_it_computes_in(tmp_path):
+    inner = jaxseq.Sequential([Dense(5, activation="tanh", input_shape=(4,))])
+    inner.build()                                           # it has weights, so it takes no dtype for its own any more
+    model = jaxseq.Sequential([inner, Dense(3), Dense(2, dtype="float32")], dtype="mixed_bfloat16", seed=0)
+    assert inner.dtype is None
+    model.save(tmp_path / "m.keras")
+    ours, theirs = load_model(tmp_path / "m.keras"), keras.models.load_model(tmp_path / "m.keras")
+    assert [each.compute_dtype for each in ours.layers] == ["bfloat16", "bfloat16", "float32"]
+    assert theirs.layers[0].layers[0].compute_dtype == "bfloat16"
+    assert (ours.dtype, ours.layers[1].dtype, ours.layers[2].dtype) == ("mixed_bfloat16", None, "float32")
+    assert_array_equal(ours.predict(X), model.predict(X))
+
+
+def test_what_stands_in_a_layer_is_written_with_its_number_format(tmp_path):
+    model = jaxseq.Sequential([TimeDistributed(Dense(3), input_shape=(2, 4))], dtype="mixed_bfloat16", seed=0)
+    model.save(tmp_path / "m.keras")
+    ours, theirs = load_model(tmp_path / "m.keras"), keras.models.load_model(tmp_path / "m.keras")
+    assert theirs.layers[0].layer.compute_dtype == "bfloat16"
+    assert ours.layers == model.layers and ours.dtype == model.dtype
