@@ -138,14 +138,19 @@ def reasons() -> dict[str, str]:
     return {name: why for why, listed in ABSENT.items() for name in listed.split()}
 
 
+# What is about a whole name: it bare, its keywords, a method of it, what is assigned. `save("m.h5")` is about one spelling.
+NAMED = r"(?:model\.)?(\w+)(?:\(\)|\(.*\w=.*\)|\(\.\.\.\)\.\w+| = .*)?"
+
+
 def differing() -> dict[str, str]:
-    """{name: why it differs}, of the names with which rows of docs/differences.md begin."""
+    """{name: why it differs}, of the names that rows of docs/differences.md are about."""
     found: dict[str, str] = {}
     for row in re.findall(r"^\| (.+) \|$", DIFFERENCES.read_text(), re.MULTILINE):
         what, *_, why = row.split(" | ")
         for code, plain in re.findall(r"`([^`]+)`|\b([A-Z]\w+)", what):
-            if not code.startswith("K."):
-                found.setdefault(re.split(r"\W", (code or plain).removeprefix("model."))[0], why)
+            about = re.fullmatch(NAMED, code or plain)
+            if about:
+                found.setdefault(about[1], why)
     return found
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from jaxseq.api.callbacks import Callback, Logs
-from jaxseq.core import optimizers
+from jaxseq.core import chain, optimizers
 from jaxseq.core.require import require
 
 
 class SwapEMAWeights(Callback):
     """Measures and predicts with the moving average of the weights that an optimizer with use_ema=True keeps.
 
-    Before an evaluation, a validation or a prediction the average takes the weights' place, and afterwards they change
+    Before an evaluation, a validation or a prediction the average takes the weights' place, and afterwards they come
     back. Before the first step there is no average yet, and nothing changes places.
     swap_on_epoch: the average is in place at the end of each epoch, too, for the callbacks that follow this one, such as one
         that saves; the next epoch begins with the weights again.
@@ -23,7 +24,7 @@ class SwapEMAWeights(Callback):
     def __init__(self, swap_on_epoch: bool = False):
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
-        self._swapped = False
+        self._aside: Any = None         # the weights, while the average is in their place
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._require_average()
@@ -35,7 +36,9 @@ class SwapEMAWeights(Callback):
         self._swap(self.swap_on_epoch)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self._swap(False)
+        if not logs:
+            self._swap(False)           # broken off: else the average has been taken, and what is there now stays
+        self._aside = None
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         self._swap(True)
@@ -47,15 +50,22 @@ class SwapEMAWeights(Callback):
 
     def _swap(self, wanted: bool) -> None:
         """Sees to it that the average is in place, or is not."""
-        if wanted != self._swapped:
+        if wanted != (self._aside is not None):
             self._require_average()
-            self.model.train_state = optimizers.swapped_average(self.model.train_state)
-            self._swapped = wanted
+            ts = self.model.train_state
+            average = optimizers.average_to_take(ts.opt_state)
+            placed, self._aside = (average, _picked(ts.params, average)) if wanted else (self._aside, None)
+            self.model.train_state = ts._replace(params=chain.merged(ts.params, placed))
 
     def _require_average(self) -> None:
-        optimizer = self.model.optimizer
-        require(getattr(optimizer, "use_ema", False), "SwapEMAWeights needs an average of the weights, which the optimizer "
-                f"{optimizer!r} does not keep: compile with use_ema=True, as in Adam(use_ema=True).")
+        kept = optimizers.averaged_weights(self.model.train_state.opt_state)
+        require(kept is not None, "SwapEMAWeights needs an average of the weights, which the optimizer "
+                f"{self.model.optimizer!r} does not keep: compile with use_ema=True, as in Adam(use_ema=True).")
+
+
+def _picked(params: Any, like: Any) -> Any:
+    """The entries of params at the places that `like` has: a row may have frozen layers beside them."""
+    return {name: _picked(params[name], each) for name, each in like.items()} if isinstance(like, dict) else params
 
 
 class BaseLogger(Callback):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxseq.api import weights
 from jaxseq.core import chain, probe
 from jaxseq.core.types import TrainState
 
@@ -83,7 +84,7 @@ def _first_gradient(layers: chain.Layers, found: probe.Findings) -> tuple[str, s
     for name, layer in reversed(layers):
         if not found.pulls.get(name, True):
             return f"the gradient of {behind} with respect to its input", advice
-        for weight, finite in found.gradients.get(name, {}).items():
+        for weight, finite in weights.by_path(found.gradients.get(name, {})):
             if not finite:
                 return f"the gradient of {weight!r} in {_named(name, layer)}", advice
         behind = _named(name, layer)
@@ -94,7 +95,7 @@ def _first_weight(layers: chain.Layers, after: TrainState) -> tuple[str, str]:
     """The weight or entry of the state that the step made so."""
     for name, layer in layers:
         for what, tree in ("weight", after.params), ("state", after.state):
-            for entry, value in tree.get(name, {}).items():
+            for entry, value in weights.by_path(tree.get(name, {})):
                 if not np.isfinite(value).all():
                     return f"the {what} {entry!r} of {_named(name, layer)} after the update", f"The step is too long: {SHORTER}"
     return "the step as it was compiled", f"Taken apart, it is finite, so it was near the end of float32: {SHORTER}"

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxseq.api import weights
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.core.require import require
 
@@ -134,9 +135,8 @@ class TensorBoard(Callback):
             where = "validation" if name.startswith("val_") else "train"
             self._writer(where).add_scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
-            for layer, weights in self.model.params.items():
-                for weight, value in weights.items():
-                    self._write_weight(f"{layer}/{weight}", np.asarray(value), epoch)
+            for name, value in weights.by_path(self.model.params):
+                self._write_weight(name, np.asarray(value), epoch)
         self._flush()
 
     def on_test_end(self, logs: Logs | None = None) -> None:
@@ -187,7 +187,7 @@ def _scalars(logs: Logs) -> Iterator[tuple[str, float]]:
 
 def _picture(weight: np.ndarray) -> np.ndarray:
     """A weight as one grey picture (height, width) of 0 to 1, wider than high: axes before the last one lie in a column."""
-    flat = weight.reshape(-1, weight.shape[-1]).astype(np.float32)
+    flat = weight.reshape(-1, *weight.shape[-1:] or (1,)).astype(np.float32)
     flat = flat.T if flat.shape[0] > flat.shape[1] else flat
     low, high = flat.min(), flat.max()
     return (flat - low) / max(high - low, np.finfo(np.float32).tiny)

@@ -17,7 +17,7 @@ from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.compiling import Compiled, interpreted
 from jaxseq.api.files.methods import FileMethods
 from jaxseq.api.history import History
-from jaxseq.api.interrupt import at_step_boundary
+from jaxseq.api.interrupt import Interrupt, at_step_boundary
 from jaxseq.api.keras2 import Keras2Methods
 from jaxseq.api.progress import shown
 from jaxseq.core import chain, optimizers, run
@@ -130,11 +130,13 @@ class Sequential(Keras2Methods, FileMethods, Body):
                 callbacks, True, shown(verbose), self, verbose=verbose, epochs=plan.epochs.stop, steps=plan.steps,
                 batch_size=plan.train.batch_size, samples=plan.train.rows, do_validation=plan.valid is not None,
                 metrics=names if plan.valid is None else names + [f"val_{name}" for name in names])
-            run_callbacks.show_validation(plan.valid)
             self._see(shape)
             self.stop_training = False
-            run_callbacks.run("train", lambda: loop.fit_loop(self, plan, run_callbacks, interrupt))
-            self._take_average()
+            run_callbacks.show_validation(plan.valid)
+            try:
+                run_callbacks.run("train", lambda: self._trained(plan, run_callbacks, interrupt))
+            finally:
+                run_callbacks.show_validation(None)         # the History, which stays with the model, keeps no data
         return run_callbacks.history
 
     @spelled
@@ -268,11 +270,17 @@ class Sequential(Keras2Methods, FileMethods, Body):
 
     # ---- within
 
+    def _trained(self, plan: loop.Plan, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
+        """The logs of the last epoch, once all are trained, and the average is taken. What on_train_end does comes after."""
+        logs = loop.fit_loop(self, plan, callbacks, interrupt)
+        self._take_average()
+        return logs
+
     def _take_average(self) -> None:
         """The trained weights become their moving average where the optimizer keeps one (use_ema=True)."""
         ts = self.train_state
-        average = optimizers.averaged_weights(ts.opt_state)
-        if average is not None:
+        average = optimizers.average_to_take(ts.opt_state)
+        if average:
             self.train_state = ts._replace(params=chain.merged(ts.params, average))
 
     def _zero(self, task: run.Task) -> run.Sums:

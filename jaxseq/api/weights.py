@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -73,6 +73,15 @@ def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any) -> 
         return had if had is not None and had.shape == fresh.shape and had.dtype == fresh.dtype else fresh
 
     return jax.tree_util.tree_map_with_path(keep, run.init_optimizer(optimizer, trained))
+
+
+def by_path(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """("layer/weight", array) for every entry of nested dicts, in their order, which jax.tree would not keep."""
+    for name, each in tree.items():
+        if isinstance(each, Mapping):
+            yield from by_path(each, f"{above}{name}/")
+        else:
+            yield above + name, each
 
 
 def fingerprint(ts: TrainState) -> str:

@@ -203,12 +203,6 @@ class KerasStyle(Layer, adapter=True):
                 "be replaced. Write a new layer for anything else.", TypeError)
         return self._twin({"_homes": (), "_builds": dict(self._builds), **changes})
 
-    def __copy__(self):
-        return self.replaced()
-
-    def __deepcopy__(self, memo):
-        return self.replaced()
-
     def _twin(self, changes: dict[str, Any]) -> Self:
         """An object with the same attributes, but for some."""
         twin = object.__new__(type(self))

@@ -173,12 +173,6 @@ class Layer(Handle, metaclass=Style):
                 if each.default is MISSING or getattr(self, each.name) != each.default]
         return f"{type(self).__name__}({', '.join(told)})"
 
-    def __copy__(self) -> Layer:
-        return replace(self)        # which stands in no model
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
-        return replace(self)
-
     def get_config(self) -> dict[str, Any]:
         """Every field that was written, as JSON can hold it; functions by their names. TypeError where that cannot be."""
         written = [each for each in fields(self) if each.default is MISSING or getattr(self, each.name) != each.default]
@@ -190,8 +184,9 @@ class Layer(Handle, metaclass=Style):
         return cls(**config)
 
     def replaced(self, **changes: Any) -> Self:
-        """A new layer like this one, with other settings where `changes` names some."""
-        return replace(self, **changes)
+        """A new layer like this one, first weights included, with other settings where `changes` names some."""
+        brought = {} if self._brought is None else {"weights": self._brought}
+        return replace(self, **brought | changes)
 
     @staticmethod
     def shape_in_words(length: int | None, dim: int | None) -> Shape | None:
@@ -217,11 +212,7 @@ class Layer(Handle, metaclass=Style):
 
     def under(self, dtype: str | None) -> Self:
         """The same layer where it has a dtype of its own, or none is given; else a copy with that one."""
-        if dtype is None or self.dtype is not None:
-            return self
-        twin = self.replaced(dtype=dtype)
-        object.__setattr__(twin, "_brought", self._brought)
-        return twin
+        return self if dtype is None or self.dtype is not None else self.replaced(dtype=dtype)
 
     @property
     def dtype_policy(self) -> policy.DTypePolicy:

@@ -66,6 +66,12 @@ def scale_of(opt_state: Any) -> Array | None:
     return opt_state.scale if isinstance(opt_state, ScaleState) else None
 
 
+def enlarged(loss: Array, opt_state: Any) -> Array:
+    """The loss times `scale_of`; itself where the optimizer asks for nothing."""
+    scale = scale_of(opt_state)
+    return loss if scale is None else loss * scale.astype(loss.dtype)
+
+
 def kept(before: Any, after: Any, old: Any, new: Any) -> Any:
     """The weights `new`; the `old` ones where the step between these two optimizer states was left out."""
     if not isinstance(before, ScaleState) or before.growing is None:

@@ -20,7 +20,6 @@ from jaxseq.core.declared import Declared, from_config, to_config
 from jaxseq.core.live import Live, Owner, Rate, Standing
 from jaxseq.core.require import pick, positive_int, require
 from jaxseq.core.transforms import Schedule, Transform
-from jaxseq.core.types import TrainState
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -531,6 +530,12 @@ def averaged_weights(opt_state: Any) -> Any:
     return inner.average if isinstance(inner, transforms.AverageState) else None
 
 
+def average_to_take(opt_state: Any) -> Any:
+    """`averaged_weights`, once it has seen a step: before, and without use_ema, there is nothing to take, {}."""
+    inner = loss_scale.within(opt_state)
+    return inner.average if isinstance(inner, transforms.AverageState) and int(inner.batches) > 0 else {}
+
+
 def rate_now(optimizer: Optimizer | LossScaleOptimizer | Transform, opt_state: Any) -> Any:
     """The learning rate of the next update, without decay; None where the optimizer's state keeps none."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
@@ -539,16 +544,6 @@ def rate_now(optimizer: Optimizer | LossScaleOptimizer | Transform, opt_state: A
         return optax.tree.get(opt_state, "learning_rate")
     batches = getattr(optimizer, "gradient_accumulation_steps", None) or 1
     return schedule(transforms.updates_made(opt_state) * batches + (batches - 1))
-
-
-def swapped_average(ts: TrainState) -> TrainState:
-    """The trained weights in the place of their average that use_ema keeps, and it in theirs; itself before the first step."""
-    kept = loss_scale.within(ts.opt_state)
-    if not isinstance(kept, transforms.AverageState) or int(kept.batches) == 0:
-        return ts
-    trained = {name: ts.params[name] for name in kept.average}
-    return ts._replace(params={**ts.params, **kept.average},
-                       opt_state=loss_scale.around(ts.opt_state, kept._replace(average=trained)))
 
 
 def _is_optax(value: Any) -> TypeGuard[Transform]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxseq.core import chain, rng, run
+from jaxseq.core import chain, loss_scale, rng, run
 from jaxseq.core.types import Array
 
 
@@ -17,14 +17,15 @@ class Findings(NamedTuple):
     """Whether all numbers are finite, () bool each.
 
     given: of x, y and sample_weight. outputs: {layer: of its output}. loss: of the loss with its penalties.
-    pulls: {layer: of the loss's gradient with respect to its output}. gradients: {layer: {weight: of its gradient}}.
+    pulls: {layer: of the loss's gradient with respect to its output}. gradients: {layer: {weight: of its gradient}}, nested
+    like the weights. Gradients are those of the loss times its scale, as the step takes them.
     """
 
     given: dict[str, Any]
     outputs: dict[str, Any]
     loss: Any
     pulls: dict[str, Any]
-    gradients: dict[str, dict[str, Any]]
+    gradients: dict[str, Any]
 
 
 @functools.cache
@@ -46,15 +47,15 @@ def make_probe(task: run.Task) -> Callable[..., Findings]:
         key = rng.fold_in(rng.fold_in(ts.key, rng.Purpose.STEP), ts.step)
         trained, frozen = run.split(task, ts.params)
 
-        def loss(trained: Any, nudges: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        def loss(trained: Any, nudges: dict[str, Array]) -> tuple[Array, tuple[Array, dict[str, Array]]]:
             outputs: dict[str, Array] = {}
             total, _ = run.objective(task, chain.merged(frozen, trained), ts.state, batch, real, train=True, key=key,
                                      through=_nudged(nudges, outputs))
-            return total, outputs
+            return loss_scale.enlarged(total, ts.opt_state), (total, outputs)
 
-        _, like = jax.eval_shape(lambda trained: loss(trained, {}), trained)
+        _, (_, like) = jax.eval_shape(lambda trained: loss(trained, {}), trained)
         nudges = {name: jnp.zeros(y.shape, y.dtype) for name, y in like.items() if jnp.issubdtype(y.dtype, jnp.floating)}
-        (total, outputs), (gradients, pulls) = jax.value_and_grad(loss, (0, 1), has_aux=True)(trained, nudges)
+        (gradients, pulls), (total, outputs) = jax.grad(loss, (0, 1), has_aux=True)(trained, nudges)
         given = {"x": batch.x, "y": batch.y, "sample_weight": jnp.ones(()) if batch.weight is None else batch.weight}
         return jax.tree.map(lambda each: jnp.all(jnp.isfinite(each)), Findings(given, outputs, total, pulls, gradients))
 

@@ -138,11 +138,10 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
         trained, frozen = split(task, ts.params)
         batch, real = gather(data, rows, padded)
         key = rng.fold_in(steps_key, ts.step)
-        scale = loss_scale.scale_of(ts.opt_state)
 
         def of_trained(trained):
             loss, rest = objective(task, chain.merged(frozen, trained), ts.state, batch, real, train=True, key=key)
-            return loss if scale is None else loss * scale.astype(loss.dtype), rest
+            return loss_scale.enlarged(loss, ts.opt_state), rest
 
         grads, (state, sums) = jax.grad(of_trained, has_aux=True)(trained)
         updates, opt_state = task.optimizer.update(grads, ts.opt_state, trained)

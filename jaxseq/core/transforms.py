@@ -136,13 +136,13 @@ class AverageState(NamedTuple):
 def averaging(inner: Transform, momentum: float, overwrite_every: int | None = None, batches: int = 1) -> Transform:
     """The updates of `inner`, with average = momentum * average + (1 - momentum) * weights kept beside them.
 
-    The first update's weights begin the average. overwrite_every: after so many updates the weights become their average.
-    batches: how many make an update.
+    It begins with the weights there are; the first update's take their place. overwrite_every: after so many updates the
+    weights become their average. batches: how many make an update.
     """
     inner = optax.with_extra_args_support(inner)
 
     def init(params):
-        return AverageState(jnp.zeros((), jnp.int32), optax.tree.zeros_like(params), inner.init(params))
+        return AverageState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.copy, params), inner.init(params))
 
     def update(updates, state, params=None):
         updates, after = inner.update(updates, state.inner, params)

@@ -395,3 +395,52 @@ def test_a_name_that_says_nothing_needs_a_mode(make, pair, refuses):
     with refuses(f"{make.__name__} monitors 'val_maee', which this run does not measure. Did you mean 'val_mae'?"
                  " Pass validation_data or validation_split to fit."):
         pair[jaxseq].fit(X, Y, verbose=0, validation_split=0.5, callbacks=[make("val_maee", mode="min")])
+
+
+# ---- averages at the end of fit, and of models within
+
+
+def test_the_best_weights_are_put_back_after_the_average_is_taken():
+    ends = {}
+    for k in jaxseq, keras:
+        model = linear(k, use_ema=True, ema_momentum=0.75)
+        model.set_weights([KERNEL, BIAS])
+        best = k.callbacks.EarlyStopping("loss", mode="max", patience=2, restore_best_weights=True)
+        model.fit(X, Y, batch_size=4, epochs=4, shuffle=False, verbose=0, callbacks=[best])
+        assert_allclose(model.get_weights()[0], best.best_weights[0], rtol=1e-6)
+        ends[k] = model.get_weights()
+    for a, b in zip(ends[jaxseq], ends[keras], strict=True):
+        assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_the_average_of_a_partly_frozen_model_within(scaled):
+    base = jaxseq.Sequential([jaxseq.layers.Dense(4, input_shape=(3,)), jaxseq.layers.Dense(2)], "base")
+    model = jaxseq.Sequential([base, jaxseq.layers.Dense(1)], seed=0)
+    base.layers[0].trainable = False
+    optimizer = jaxseq.optimizers.SGD(0.01, use_ema=True, ema_momentum=0.5)
+    model.compile(jaxseq.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer, "mse")
+    first, swap, seen = model.get_weights(), callbacks.SwapEMAWeights(swap_on_epoch=True), []
+    look = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(model.get_weights()))
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[swap, look], validation_data=(X, Y))
+    for one, other in zip(seen[-1], model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(seen[-1][0], first[0]) and not np.array_equal(seen[-1][2], first[2])
+    before = model.fingerprint()
+    model.predict(X, callbacks=[swap])
+    assert model.fingerprint() == before
+    base.layers[0].trainable = True                     # its average begins with its weights
+    model.fit(X, Y, batch_size=len(X), epochs=1, verbose=0)
+    assert np.abs(model.get_weights()[0] - first[0]).max() < 0.2
+
+
+def test_no_epoch_leaves_the_weights_and_the_history_keeps_no_data():
+    model = linear(jaxseq, use_ema=True)
+    model.set_weights([KERNEL, BIAS])
+    seen = []
+    look = callbacks.LambdaCallback()
+    look.on_epoch_end = lambda epoch, logs: seen.append(look.validation_data is not None)
+    model.fit(X, Y, epochs=0, verbose=0, callbacks=[callbacks.SwapEMAWeights()])
+    assert np.array_equal(model.get_weights()[0], KERNEL)
+    model.fit(X, Y, epochs=1, verbose=0, validation_data=(X, Y), callbacks=[look])
+    assert seen == [True] and model.history.validation_data is None and look.validation_data is None

@@ -144,3 +144,27 @@ def test_terminate_on_nan_says_the_same_and_ends_training(capsys):
 def test_what_it_can_be():
     with pytest.raises(TypeError, match="^check_finite=1: write True or False.$"):
         fit(make(), check_finite=1)
+
+
+def root_of_nothing(w):
+    return jnp.sum(jnp.sqrt(w * 0))
+
+
+def nested(*layers, optimizer="sgd"):
+    inner = Sequential([Dense(3, input_shape=(4,)), *layers], "inner", seed=0)
+    model = Sequential([inner, Dense(1)], seed=6)
+    model.compile(optimizer, "mse")
+    return model
+
+
+@pytest.mark.parametrize(("model", "what", "advice"), [
+    (lambda: nested(Sequential([Dense(2, kernel_regularizer=root_of_nothing)], "deep")),
+     "the gradient of 'deep/dense/kernel' in layer 'inner', Sequential(", AT_ZERO),
+    (lambda: nested(optimizer=SGD(3e38)), "the weight 'dense/bias' of layer 'inner', Sequential(",
+     f"The step is too long: {SHORTER}"),
+    (lambda: nested(optimizer=SGD(loss_scale_factor=3e38)), "the gradient of the loss with respect to its input", AT_ZERO),
+], ids=["gradient", "weight", "loss scale"])
+def test_in_a_model_within_the_path_is_named(model, what, advice):
+    with pytest.raises(FloatingPointError) as error:
+        fit(model(), X, 1000 * Y)
+    assert str(error.value).startswith(f"NaN or infinity in {what}") and str(error.value).endswith(advice)

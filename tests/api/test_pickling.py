@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 
 import jaxseq
 from jaxseq import losses, optimizers
-from jaxseq.layers import LSTM, BatchNormalization, Bidirectional, Dense, Dropout, Lambda, LayerNormalization
+from jaxseq.layers import LSTM, BatchNormalization, Bidirectional, Dense, Dropout, Lambda, Layer, LayerNormalization
 from jaxseq.models import Sequential
 
 X = np.random.default_rng(0).normal(size=(12, 3, 4)).astype(np.float32)
@@ -131,3 +131,48 @@ def test_another_process_loads_it(tmp_path):
     told = subprocess.run([sys.executable, "-c", script, str(tmp_path / "model.pickle")], capture_output=True, text=True,
                           check=True, cwd=root).stdout
     assert told.split(maxsplit=1) == [model.fingerprint(), "['loss', 'mae'] True\n"]
+
+
+def test_a_copied_model_has_layers_of_its_own_at_every_depth():
+    inner = Sequential([Dense(3, input_shape=(4,)), LayerNormalization(name="mine")])
+    model = Sequential([inner, Sequential([Dense(2)]), Dense(1)], seed=0)
+    again = copy.deepcopy(model)
+    ours, theirs = ([layer for part in each.layers[:2] for layer in part.layers] + [each.layers[2]] for each in (model, again))
+    assert ours == theirs and not {*map(id, ours)} & {*map(id, theirs)}
+    assert [layer.own_name for layer in theirs] == [None, "mine", None, None]
+    again.layers[0].layers[0].trainable = False
+    again.set_weights([weight * 0 for weight in again.get_weights()])
+    assert model.layers[0].layers[0].trainable and len(model.trainable_weights) == 8
+    assert model.get_weights()[0].any()
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer)),
+                                    lambda layer: layer.replaced(), lambda layer: layer.replaced(dtype="float32"),
+                                    lambda layer: layer.under("float32")],
+                         ids=["copy", "deepcopy", "pickle", "replaced", "replaced dtype", "under"])
+def test_copies_keep_the_first_weights_that_were_brought(copied):
+    layer = Dense(2, weights=[np.full((4, 2), 3.0), np.ones(2)], input_shape=(4,))
+    for each in layer, copied(layer):
+        assert [weight.flat[0] for weight in Sequential([each], seed=0).get_weights()] == [3, 1]
+
+
+class Doubling(Layer):
+    def __init__(self, units, **words):
+        super().__init__(**words)
+        self.dense = Dense(units)
+
+    def call(self, x):
+        return 2 * self.dense(x)
+
+
+def test_a_layer_in_the_manner_of_keras_is_copied_with_its_parts():
+    layer = Doubling(2, input_shape=(4,))
+    model = Sequential([layer], seed=3)
+    y = model.predict(X[:, 0])
+    for copied in copy.copy, copy.deepcopy:
+        other = copied(layer)
+        assert other == layer and other.owner is None and other.name is None
+        assert_array_equal(Sequential([other], seed=3).predict(X[:, 0]), y)
+    own = copy.deepcopy(model)
+    assert_array_equal(own.predict(X[:, 0]), y)
+    assert own.layers[0].dense is not layer.dense

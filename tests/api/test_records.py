@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import jaxseq
 from jaxseq.callbacks import CSVLogger, RemoteMonitor, TensorBoard
 
 EPOCHS = [{"loss": 0.5, "accuracy": 0.25, "val_loss": 0.75}, {"loss": 0.25, "accuracy": 0.5, "val_loss": 0.5}]
@@ -153,3 +154,21 @@ def test_what_tensorboard_does_not_write_is_said(argument):
 def test_update_freq_is_checked():
     with pytest.raises(ValueError, match="write 'epoch', 'batch', or a number of steps"):
         TensorBoard(update_freq="hour")
+
+
+def test_tensorboard_shows_the_weights_of_models_within_and_single_numbers(tmp_path):
+    class Factor(jaxseq.layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight("scale", (), initializer="ones")
+
+        def call(self, x):
+            return x * self.scale
+
+    inner = jaxseq.Sequential([jaxseq.layers.Dense(3, input_shape=(4,)), Factor()], "inner")
+    model = jaxseq.Sequential([inner, jaxseq.layers.Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 4)), np.ones(8), verbose=0, callbacks=[TensorBoard(tmp_path, histogram_freq=1, write_images=True)])
+    _, tags = scalars(tmp_path / "train")
+    assert set(tags["histograms"]) == {"inner/dense/kernel", "inner/dense/bias", "inner/factor/scale", "dense/kernel",
+                                       "dense/bias"}
+    assert set(tags["images"]) == {f"{name}/image" for name in tags["histograms"]}
