@@ -115,9 +115,10 @@ class TensorBoard(Callback):
         self.write_steps_per_second = write_steps_per_second
         self.every: Any = {"epoch": 0, "batch": 1}.get(update_freq, update_freq)  # pyright: ignore[reportArgumentType]
         self._writers: dict[str, Any] = {}
+        self._training = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._written = int(self.model.train_state.step)
+        self._training, self._written = True, int(self.model.train_state.step)
 
     def on_steps_end(self, done: int, logs: Logs | None = None) -> None:
         step = int(self.model.train_state.step)
@@ -143,7 +144,10 @@ class TensorBoard(Callback):
         for name, value in _scalars(logs or {}):
             step = int(self.model.train_state.step)
             self._writer("validation").add_scalar(f"evaluation_{name}_vs_iterations", value, step)
-        self._flush()
+        if self._training:
+            self._flush()
+        else:
+            self._close()
 
     def _about_the_run(self) -> Logs:
         """The learning rate, where there is one, and the speed of the epoch, where it is asked for."""
@@ -162,6 +166,11 @@ class TensorBoard(Callback):
             writer.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
+        self._training = False
+        self._close()
+
+    def _close(self) -> None:
+        """Waits until all is written, which a flush does not."""
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
