@@ -111,6 +111,7 @@ def test_a_random_stack_trains_as_keras_does(stack):
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1200)
 @examples(160)
 @given(stacks(most=6))
 def test_more_random_stacks_predict_as_keras_does(stack):
@@ -118,6 +119,7 @@ def test_more_random_stacks_predict_as_keras_does(stack):
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1200)                          # fifty trainings twice, each compiled anew
 @examples(50)
 @given(stacks(most=4))
 def test_more_random_stacks_train_as_keras_does(stack):
