@@ -34,17 +34,32 @@ class CSVLogger(Callback):
         self._file: Any = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        going_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
+        self._before = self.filename.stat().st_size if self.append and self.filename.exists() else 0     # bytes of others
         self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
         self._writer: csv.DictWriter | None = None
-        self._header = not going_on
+
+    def state_dict(self) -> dict[str, Any]:
+        """The lines of this run."""
+        if self._file is None or self._writer is None:
+            return {}
+        own = self.filename.read_bytes()[self._before:].decode()
+        return {"lines": {"before": self._before, "columns": list(self._writer.fieldnames), "text": own}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Leaves in the file what was there before the run, and the lines that were kept."""
+        if lines := state.get("lines"):
+            self._before = lines["before"]
+            self._file.truncate(self._before)
+            self._file.seek(self._before)
+            self._file.write(lines["text"])
+            self._file.flush()
+            self._writer = self._writer_of(lines["columns"])
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         if self._writer is None:
-            self._writer = csv.DictWriter(self._file, ["epoch", *self._columns(logs)], restval="NA", extrasaction="ignore",
-                                          delimiter=self.separator)
-            if self._header:
+            self._writer = self._writer_of(["epoch", *self._columns(logs)])
+            if self._before == 0:
                 self._writer.writeheader()
         self._writer.writerow({"epoch": epoch, **{name: np.asarray(value).tolist() for name, value in logs.items()}})
         self._file.flush()
@@ -53,6 +68,8 @@ class CSVLogger(Callback):
         if self._file is not None:
             self._file.close()
 
+    def _writer_of(self, columns: list[str]) -> csv.DictWriter:
+        return csv.DictWriter(self._file, columns, restval="NA", extrasaction="ignore", delimiter=self.separator)
 
     def _columns(self, logs: Logs) -> list[str]:
         """The names in the first epoch's logs, and those of a validation that follows a later one."""
@@ -116,6 +133,10 @@ class TensorBoard(Callback):
         self.every: Any = {"epoch": 0, "batch": 1}.get(update_freq, update_freq)  # pyright: ignore[reportArgumentType]
         self._writers: dict[str, Any] = {}
         self._training = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """The steps at which something was written; clocks and open files are made anew."""
+        return {name: vars(self)[name] for name in ("_written", "_first") if name in vars(self)}
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._training, self._written = True, int(self.model.train_state.step)

@@ -256,6 +256,11 @@ class Sequential(Keras2Methods, FileMethods, Body):
             self.train_state = ts = self._fitted_optimizer(ts, ts.opt_state)
         return ts
 
+    @property
+    def frozen_paths(self) -> frozenset[str]:
+        """The paths of the layers that are not trained, as they are marked at present."""
+        return chain.frozen(self._architecture.layers)
+
     def trained_slots(self) -> list[weights.Slot]:
         """Where the weights stand that the optimizer moves, in Keras's order."""
         trained = self._slots_without(self._frozen())

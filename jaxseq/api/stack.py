@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, Self
 
+import numpy as np
+
 from jaxseq.api import cache, config, sharing
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.interrupt import at_step_boundary
@@ -193,6 +195,11 @@ class Stack(Spelled, ABC):
 
     def __repr__(self) -> str:
         return f"Sequential([{', '.join(map(repr, self.layers))}], name={self.name!r})"
+
+    def take_seed(self, seed: int | None, key: Any) -> None:
+        """Takes the seed of a run that goes on in this model; of a seed that is not known, its key."""
+        self._key = rng.root_key(np.asarray(key))
+        self.seed = self._key if seed is None else seed
 
     def layer_shapes(self, name: str) -> tuple[Shape, Shape]:
         """(input shape, output shape) of the layer."""

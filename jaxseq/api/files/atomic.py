@@ -33,7 +33,7 @@ def replacing(path: Any, overwrite: bool = True) -> Iterator[BinaryIO]:
         with suppress(FileNotFoundError):
             draft.unlink()
         raise
-    _settle(place.parent)
+    settle(place.parent)
 
 
 def _check(place: Path, path: Any, overwrite: bool) -> None:
@@ -42,7 +42,7 @@ def _check(place: Path, path: Any, overwrite: bool) -> None:
             FileExistsError)
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
     """Forces the new name to the disk, where the system can open a folder."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)

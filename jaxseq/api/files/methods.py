@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from jaxseq.api.files import keras_zip, legacy_h5, weights_h5
+from jaxseq.api.files import keras_zip, legacy_h5, weights_h5, whole_h5
 from jaxseq.api.files.atomic import replacing
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.api.interrupt import at_step_boundary
@@ -23,14 +23,16 @@ class FileMethods:
         train_state: Any
 
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
-        """Writes the whole model to a `.keras` file, which Keras 3 opens, too: `keras.models.load_model(filepath)`.
+        """Writes the whole model to a `.keras` file, or to `.h5` or `.hdf5` in Keras 2's form. Keras 3 opens all of them:
+        `keras.models.load_model(filepath)`.
 
         include_optimizer: also how it is trained, and the optimizer's state, so that training goes on where it was.
         Raises: ValueError for another ending and for what cannot be written down (a lambda); FileExistsError with
             overwrite=False. The file that was there stays whole until the new one is.
         """
         path = model_path(filepath)
-        self._written(path, overwrite, lambda file: keras_zip.write(file, self, include_optimizer=include_optimizer))
+        write = keras_zip.write if path.endswith(KERAS) else whole_h5.write
+        self._written(path, overwrite, lambda file: write(file, self, include_optimizer=include_optimizer))
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Writes the weights alone: to `.weights.h5` as Keras 3 does, with the optimizer's state, or to `.h5` or `.hdf5`
@@ -71,11 +73,12 @@ class FileMethods:
 
 
 def model_path(filepath: Any) -> str:
-    """The name of a file for a whole model; ValueError for an ending that is not .keras."""
+    """The name of a file for a whole model; ValueError for an ending that stands for no format of models."""
     path = os.fspath(filepath)
-    other = f", or save_weights({path!r}) for the weights alone." if path.endswith(LEGACY) else "."
-    require(path.endswith(KERAS), f"save({path!r}): whole models are written as .keras files. Write "
-            f"{os.path.splitext(path)[0] + KERAS!r}" + other)
+    usable = path.endswith((KERAS, *LEGACY)) and not path.endswith(WEIGHTS)
+    other = f", or save_weights({path!r}) for the weights alone." if path.endswith(WEIGHTS) else "."
+    require(usable, f"save({path!r}): whole models are written as .keras (Keras 3), .h5 or .hdf5 (Keras 2). Write "
+            f"{path.removesuffix(WEIGHTS).removesuffix(os.path.splitext(path)[1]) + KERAS!r}" + other)
     return path
 
 

@@ -51,6 +51,15 @@ def variables(optimizer: Any, leaves: Leaves, slots: Sequence[Slot]) -> list[Var
     return [*found, *_own(optimizer, leaves, slots)]
 
 
+def in_keras_2_order(optimizer: Any, leaves: Leaves, slots: Sequence[Slot]) -> list[Variable] | None:
+    """The same as Keras 2 and tf.keras list it: the updates made, then field after field; None where they keep something else."""
+    if type(optimizer) not in (o.SGD, o.RMSprop, o.Adam, o.Adamax, o.Adagrad, o.Adadelta):
+        return None
+    fields = [field for listed in _fields(optimizer) for field in listed]
+    return [_iteration(leaves, optimizer.gradient_accumulation_steps or 1),
+            *(_of(leaves, field, slot) for field in fields for slot in slots)]
+
+
 def called(optimizer: Any) -> str:
     """What an optimizer that has no such list is called in warnings."""
     if isinstance(optimizer, Optimizer):

@@ -29,12 +29,12 @@ def write(file: BinaryIO, model: Any, *, optimizer: bool = True) -> None:
     for place in places(model):
         arrays = {str(number): np.asarray(weights.at(ts, slot)) for number, slot in enumerate(place.slots)}
         groups[place.path] = Group(arrays, {"name": place.label})
-    listed = _listed(model, ts) if optimizer else None
-    if optimizer and listed is None and jax.tree.leaves(ts.opt_state):
+    known_state = listed(model, ts) if optimizer else None
+    if optimizer and known_state is None and jax.tree.leaves(ts.opt_state):
         warnings.warn(f"{optimizer_state.called(model.optimizer)} cannot be written to a file: the weights are saved without "
                       "its state. Compile with one of jaxseq.optimizers to save it, too.", stacklevel=5)
-    if listed is not None:
-        known, leaves = listed
+    if known_state is not None:
+        known, leaves = known_state
         arrays = {str(number): np.asarray(each.read(leaves)) for number, each in enumerate(known)}
         groups[OPTIMIZER] = Group(arrays, {"name": type(model.optimizer).__name__.lower()})
     hdf5.write(file, groups)
@@ -100,7 +100,7 @@ def with_values(ts: TrainState, values: dict[weights.Slot, np.ndarray]) -> Train
     return weights.put(ts, list(values), list(values.values()))
 
 
-def _listed(model: Any, ts: TrainState) -> tuple[list[optimizer_state.Variable], optimizer_state.Leaves] | None:
+def listed(model: Any, ts: TrainState) -> tuple[list[optimizer_state.Variable], optimizer_state.Leaves] | None:
     """(Keras's list of the optimizer's state, the state), or None without an optimizer of ours."""
     leaves = optimizer_state.opened(ts.opt_state)
     optimizer = model._compiled and model._compiled.optimizer
@@ -113,10 +113,10 @@ def _remembered(source: Source, found: dict[str, Any], model: Any,
     """(the optimizer's state of the file, how many batches it has seen); None where there is none, or with a warning where
     it does not fit."""
     stored = {path.removeprefix(OPTIMIZER + "/"): node for path, node in found.items() if path.startswith(OPTIMIZER + "/")}
-    listed = _listed(model, ts)
-    if not stored or listed is None:
+    known_state = listed(model, ts)
+    if not stored or known_state is None:
         return None
-    known, leaves = listed
+    known, leaves = known_state
     if not _fit(known, stored):
         warnings.warn(f"{source.path}: the optimizer's state in the file is not one of {model.optimizer!r} for the weights "
                       "that are trained here; the model's own is left as it is.", stacklevel=5)
