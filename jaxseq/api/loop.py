@@ -81,6 +81,7 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     """Trains for the planned epochs; returns the last epoch's logs."""
     fit = Underway(model, plan, callbacks, interrupt)
     callbacks.call("on_run_begin", fit)
+    fit.put_back()                          # over what the hooks of other callbacks have done since it was moved
     with closing(_cursor(fit)) as cursor:
         return _epochs(fit, cursor, callbacks)
 

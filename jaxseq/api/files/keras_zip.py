@@ -64,6 +64,11 @@ def config_of(source: Source, archive: zipfile.ZipFile) -> dict[str, Any]:
     return plain_json.parsed(source, CONFIG, archive.read(CONFIG))
 
 
+def metadata_of(source: Source, archive: zipfile.ZipFile) -> dict[str, Any]:
+    """metadata.json, parsed; nothing where there is none."""
+    return plain_json.parsed(source, METADATA, archive.read(METADATA)) if METADATA in archive.namelist() else {}
+
+
 def weights_of(archive: zipfile.ZipFile) -> BinaryIO:
     """model.weights.h5, in memory. Its size was checked when the archive was opened, its checksum is now."""
     return io.BytesIO(archive.read(WEIGHTS))

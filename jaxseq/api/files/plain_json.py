@@ -14,12 +14,15 @@ SPECIAL = {"__typespec__", "__bytes__", "__slice__", "__ellipsis__"}
 NUMBERS = {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"}
 
 
-def parsed(source: Source, member: str, content: bytes) -> dict[str, Any]:
-    """The JSON object in `content`. FileRejected for any other, and for what could do harm later."""
+def parsed(source: Source, member: str, content: bytes, *, numbers: bool = False) -> dict[str, Any]:
+    """The JSON object in `content`. FileRejected for any other, and for what could do harm later.
+
+    numbers: whether NaN and Infinity are numbers in it, as Python writes them.
+    """
     source.require(len(content) <= LARGEST, f"{len(content):,} bytes of JSON; {LARGEST:,} are read.", member)
     source.require(depth(content) <= DEEPEST, f"JSON more than {DEEPEST} levels deep.", member)
     with source.readable(f"{member} is no JSON that can be read", ValueError):
-        data = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refused)
+        data = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=float if numbers else _refused)
     source.require(isinstance(data, dict), "JSON that is no object.", member)
     _vet(source, member, data)
     return data

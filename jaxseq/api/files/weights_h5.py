@@ -65,15 +65,20 @@ def read(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = Fa
 
 
 def check(source: Source, found: dict[str, Any], shapes: dict[str, tuple[int, ...]], strict: bool = True) -> list[str]:
-    """What of the layers' arrays in the file and in the model does not agree; FileRejected for any of it if `strict`.
+    """`compared`, with the arrays of the layers in a file of Keras 3."""
+    layers = {path: node for path, node in found.items() if path.startswith("layers/") and not set(path.split("/")) & set(UNREAD)}
+    return compared(source, layers, shapes, strict)
+
+
+def compared(source: Source, found: dict[str, Any], shapes: dict[str, tuple[int, ...]], strict: bool = True) -> list[str]:
+    """What of the arrays in a file and in the model does not agree; FileRejected for any of it if `strict`.
 
     shapes: {path: shape} of what the model has.
     """
-    stored = {path for path in found if path.startswith("layers/") and not set(path.split("/")) & set(UNREAD)}
     faults = [f"{path} is missing" for path in shapes if path not in found]
     faults += [f"{path} has shape {found[path].shape}, the model's {shapes[path]}" for path in shapes
                if path in found and found[path].shape != shapes[path]]
-    faults += [f"{path} {found[path].shape} is not in the model" for path in sorted(stored - shapes.keys())]
+    faults += [f"{path} {found[path].shape} is not in the model" for path in sorted(found.keys() - shapes.keys())]
     told = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
     source.require(not faults or not strict, f"these weights are of another model: {told}. Build the model they were saved "
                    "from, or pass skip_mismatch=True to load what fits.")
@@ -82,14 +87,19 @@ def check(source: Source, found: dict[str, Any], shapes: dict[str, tuple[int, ..
 
 def numbers(source: Source, path: str, node: Any, dtype: Any) -> np.ndarray:
     """The numbers of an array of the file, which is as large as it was checked to be."""
+    value = np.asarray(node[()])
     if hdf5.text(node.attrs.get("dtype", "")) == "bfloat16":
-        source.require(node.dtype.kind in "uV" and node.dtype.itemsize == 2, f"{node.dtype} numbers that are called "
+        source.require(value.dtype.kind in "uV" and value.dtype.itemsize == 2, f"{value.dtype} numbers that are called "
                        "bfloat16.", path)
-        value = np.asarray(node[()]).view(jnp.bfloat16)
-    else:
-        source.require(node.dtype.kind == ("f" if jnp.issubdtype(dtype, jnp.floating) else "i"), f"{node.dtype} numbers for "
-                       f"weights of {jnp.dtype(dtype).name}.", path)
-        value = np.asarray(node[()])
+        value = value.view(jnp.bfloat16)
+    return typed(source, path, value, dtype)
+
+
+def typed(source: Source, path: str, value: np.ndarray, dtype: Any) -> np.ndarray:
+    """The numbers in the dtype that is wanted. FileRejected for numbers of another kind; a warning of NaN and infinity."""
+    real = lambda each: bool(jnp.issubdtype(each, jnp.floating))
+    source.require(real(value.dtype) == real(dtype) and (real(dtype) or value.dtype.kind == "i"), f"{value.dtype} numbers for "
+                   f"weights of {jnp.dtype(dtype).name}.", path)
     if not np.isfinite(value.astype(np.float32)).all():
         warnings.warn(f"{source.path}: {path}: holds NaN or infinity.", stacklevel=6)
     return value.astype(dtype)

@@ -23,7 +23,7 @@ def read(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = Fa
     """The model's TrainState with the weights of the file, found by their paths. Raises: FileRejected."""
     found = tensors.unpacked(source, file.read())
     ts, wanted = model.train_state, {weights.told(slot): slot for slot in model._slots()}
-    faults = weights_h5.check(source, found, {path: tuple(weights.at(ts, slot).shape) for path, slot in wanted.items()},
+    faults = weights_h5.compared(source, found, {path: tuple(weights.at(ts, slot).shape) for path, slot in wanted.items()},
                               strict=not skip_mismatch)
     if faults:
         warnings.warn(f"{source.path}: left as they are: " + "; ".join(faults), stacklevel=4)

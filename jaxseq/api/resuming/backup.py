@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxseq.api.callbacks import Callback, Logs
+from jaxseq.api.environment import environment
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.api.resuming import folder, written
 from jaxseq.api.underway import Rest, Underway
@@ -108,9 +109,8 @@ class BackupAndRestore(Callback):
                        "another folder to begin anew.")
 
     def _say(self, place: Path, told: dict[str, Any]) -> None:
-        here = written.environment()
-        changed = [f"{name} was {told['environment'].get(name)!r}, now {here[name]!r}" for name in here
-                   if told["environment"].get(name) != here[name]]
+        here, there = environment(), told["environment"]
+        changed = [f"{name} was {there.get(name)!r}, now {here[name]!r}" for name in here if there.get(name) != here[name]]
         if changed:
             warnings.warn(f"{place}: the run goes on in another environment, so that it ends equal within rounding and not to "
                           f"the bit: {'; '.join(changed)}.", stacklevel=2)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxseq.api.files import plain_json
+from jaxseq.api.files import plain_json, tensors
 from jaxseq.api.files.atomic import settle
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.core.require import require
@@ -28,7 +28,6 @@ from jaxseq.core.require import require
 MANIFEST, ARRAYS = "manifest.json", "arrays.safetensors"
 NAME = re.compile(r"\d{10}-\d{6}-\d{8}")
 VERSION = 1
-TWO_BYTES = {"bfloat16"}        # kept as uint16, under its own name in the manifest
 
 
 def name_of(first_step: int, epoch: int, done: int) -> str:
@@ -36,24 +35,23 @@ def name_of(first_step: int, epoch: int, done: int) -> str:
     return f"{first_step:010d}-{epoch:06d}-{done:08d}"
 
 
+def all_of(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the newest first."""
+    return sorted((each for each in folder.iterdir() if NAME.fullmatch(each.name)), reverse=True) if folder.is_dir() else []
+
+
 def found(folder: Path, first_step: int) -> list[Path]:
-    """The checkpoints of the run that began at that step, the newest first."""
-    if not folder.is_dir():
-        return []
-    return sorted((each for each in folder.iterdir() if NAME.fullmatch(each.name) and each.name.startswith(f"{first_step:010d}-")),
-                  reverse=True)
+    """Those of the run that began at that step."""
+    return [each for each in all_of(folder) if each.name.startswith(f"{first_step:010d}-")]
 
 
 def write(place: Path, told: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Writes a checkpoint: beside its place, forced to the disk, renamed. Raises: what the system raises."""
-    from safetensors.numpy import save
-
     draft = place.with_name(f".{secrets.token_hex(8)}.part")
     try:
         draft.mkdir(parents=True)
-        payload = save({path: _stored(array) for path, array in arrays.items()})
+        payload = tensors.packed(arrays)
         manifest = {"format": "jaxseq checkpoint", "version": VERSION, **told,
-                    "dtypes": {path: array.dtype.name for path, array in arrays.items()},
                     "arrays": {"bytes": len(payload), "blake2b": _hash(payload)}}
         _write(draft / ARRAYS, payload)
         _write(draft / MANIFEST, json.dumps({**manifest, "blake2b": _hash(_canonical(manifest))}).encode())
@@ -66,9 +64,6 @@ def write(place: Path, told: dict[str, Any], arrays: dict[str, np.ndarray]) -> N
 
 def read(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(what the manifest tells, the arrays) of a checkpoint. FileRejected unless every byte is what was written."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     source = Source(place)
     try:
         text, payload = (place / MANIFEST).read_bytes(), (place / ARRAYS).read_bytes()
@@ -81,9 +76,7 @@ def read(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
                    "Read it with the version of jaxseq that wrote it.", MANIFEST)
     source.require(manifest["arrays"] == {"bytes": len(payload), "blake2b": _hash(payload)}, "is damaged: its hash is another "
                    "than when it was written.", ARRAYS)
-    with source.readable(f"{ARRAYS} cannot be read", SafetensorError):
-        arrays = load(payload)
-    return manifest, {path: _restored(array, manifest["dtypes"][path]) for path, array in arrays.items()}
+    return manifest, tensors.unpacked(source, payload)
 
 
 def prune(folder: Path, first_step: int, keep: int) -> None:
@@ -136,19 +129,6 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _stored(array: np.ndarray) -> np.ndarray:
-    array = np.ascontiguousarray(array).reshape(array.shape)
-    return array.view(np.uint16) if array.dtype.name in TWO_BYTES else array
-
-
-def _restored(array: np.ndarray, dtype: str) -> np.ndarray:
-    if dtype not in TWO_BYTES:
-        return array
-    import ml_dtypes
-
-    return array.view(getattr(ml_dtypes, dtype))
 
 
 def _canonical(manifest: dict[str, Any]) -> bytes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxseq.api.environment import environment
 from jaxseq.api.files.refusal import Source
 from jaxseq.api.resuming import plain
 from jaxseq.api.underway import Kept, Rest, Underway
@@ -63,16 +62,6 @@ def read(source: Source, fit: Underway, told: Told, named: Arrays) -> Rest:
         return Rest(place["first_step"], place["epoch"], place["done"], place["stopped"],
                     jax.tree.unflatten(jax.tree.structure(zero), jax.device_put(sums)),
                     plain.unpacked(told["logs"], _numbered(named, "logs")), _state(source, fit.model, named), kept)
-
-
-def environment() -> dict[str, Any]:
-    """What the last bits of a number may depend on."""
-    import jaxlib
-
-    device = jax.devices()[0]
-    return {"jaxlib": jaxlib.__version__, "jax": jax.__version__, "device": device.device_kind, "devices": jax.device_count(),
-            "machine": platform.machine(), "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
-            else os.cpu_count(), "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "x64": bool(jax.config.read("jax_enable_x64"))}
 
 
 def _state(source: Source, model: Any, named: Arrays) -> TrainState:
