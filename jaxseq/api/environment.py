@@ -16,8 +16,8 @@ def environment() -> dict[str, Any]:
     device = jax.devices()[0]
     return {"jax": jax.__version__, "jaxlib": jaxlib.__version__, "numpy": np.__version__, "python": platform.python_version(),
             "device": device.device_kind, "devices": jax.device_count(), "machine": platform.machine(), "cores": _cores(),
-            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "x64": bool(jax.config.read("jax_enable_x64")),
-            "matmul_precision": jax.config.read("jax_default_matmul_precision")}
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "x64": bool(jax.config.jax_enable_x64),
+            "matmul_precision": jax.config.jax_default_matmul_precision}
 
 
 def _cores() -> int | None:

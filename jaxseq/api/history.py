@@ -45,7 +45,8 @@ class History(Callback):
         """The History that was saved. FileRejected for a file that is none."""
         source = Source(path)
         told = plain_json.parsed(source, "the History", Path(path).read_bytes(), numbers=True)
-        source.require({each: type(told.get(each)) for each in _FORM} == _FORM, "is no History: it has no history, epoch and run.")
+        form = {each: type(told.get(each)) for each in _FORM}
+        source.require(form == _FORM, "is no History: it has no history, epoch and run.")
         self = cls()
         self.history, self.epoch, self.run = told["history"], told["epoch"], told["run"]
         return self

@@ -110,7 +110,7 @@ class Walked:
         return first
 
     def one_pass(self, words: tuple[int, int], step: int, skip: int) -> Generator[Numbered]:
-        """Every batch once, in an order of its own; of an iterator, those that are left. Those left out are read and dropped."""
+        """Every batch once, in an order of its own; of an iterator, those that are left. What is left out is read, too."""
         begun, self._begun = self._begun, None
         yield from islice(_numbered(self._begin()) if begun is None else begun, skip, None)
 

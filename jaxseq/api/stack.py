@@ -196,7 +196,7 @@ class Stack(Spelled, ABC):
     def __repr__(self) -> str:
         return f"Sequential([{', '.join(map(repr, self.layers))}], name={self.name!r})"
 
-    def take_seed(self, seed: int | None, key: Any) -> None:
+    def go_on_with(self, seed: int | None, key: Any) -> None:
         """Takes the seed of a run that goes on in this model; of a seed that is not known, its key."""
         self._key = rng.root_key(np.asarray(key))
         self.seed = self._key if seed is None else seed

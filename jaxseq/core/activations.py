@@ -233,7 +233,8 @@ hard_swish = hard_silu
 # ---- names ----
 
 TABLE: Mapping[str, Callable[..., Array]] = {each.__name__: each for each in (
-    linear, relu, relu6, leaky_relu, hard_sigmoid, hard_sigmoid_keras2, hard_silu, hard_tanh, hard_shrink, soft_shrink, threshold,
+    linear, relu, relu6, leaky_relu, hard_sigmoid, hard_sigmoid_keras2, hard_silu, hard_tanh, hard_shrink, soft_shrink,
+    threshold,
     sparse_sigmoid, sparse_plus, sigmoid, log_sigmoid, tanh, tanh_shrink, exponential, softplus, softsign, squareplus,
     elu, selu, celu, gelu, silu, mish, softmax, log_softmax, sparsemax, glu,
 )} | {"swish": silu, "hard_swish": hard_silu}

@@ -55,8 +55,8 @@ def convnet(folder, extra):
             return jax.numpy.where(turned, x[:, :, ::-1], x), state
 
     x, y = numbers(150, 8, 8, 1), (numbers(150, 1) > 0.5).astype("float32")
-    model = Sequential([Mirror(input_shape=(8, 8, 1)), GaussianNoise(0.1), Conv2D(4, 3, activation="relu"), BatchNormalization(),
-                        SpatialDropout2D(0.3), Flatten(), Dense(1, "sigmoid")], seed=4)
+    model = Sequential([Mirror(input_shape=(8, 8, 1)), GaussianNoise(0.1), Conv2D(4, 3, activation="relu"),
+                        BatchNormalization(), SpatialDropout2D(0.3), Flatten(), Dense(1, "sigmoid")], seed=4)
     model.compile("rmsprop", "binary_crossentropy", metrics=["accuracy"])
     return model, model.fit(x, y, batch_size=16, epochs=4, validation_data=(x[:40], y[:40]), verbose=0, callbacks=extra)
 
@@ -148,14 +148,18 @@ def train(name, folder, kill):
 def kill_at_operation(number):
     """SIGKILL at the number-th call that changes the disk, while checkpoints are written."""
     count = [0]
-    for name in "fsync", "rename", "mkdir", "rmdir", "unlink":
-        def counted(*values, real=getattr(os, name), **words):
+
+    def counting(real):
+        def counted(*values, **words):
             count[0] += 1
             if count[0] == number:
                 os.kill(os.getpid(), signal.SIGKILL)
             return real(*values, **words)
 
-        setattr(os, name, counted)
+        return counted
+
+    for name in "fsync", "rename", "mkdir", "rmdir", "unlink":
+        setattr(os, name, counting(getattr(os, name)))
 
 
 def main():

@@ -1,6 +1,7 @@
 """A run that is killed at any moment and started again ends with the bits of the run that never was."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -14,19 +15,19 @@ OPERATIONS = 24             # calls that change the disk while the first checkpo
 
 
 @pytest.fixture(scope="module")
-def zygote():
-    """A function (run, folder, kill) -> the exit status of a child that trains there."""
-    process = subprocess.Popen([sys.executable, survivors.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def zygote(tmp_path_factory):
+    """A function (run, folder, kill) -> the exit status of a child that trains there. All find what one has compiled."""
+    command, pipe = [sys.executable, survivors.__file__], subprocess.PIPE
+    programs = os.environ | {"JAXSEQ_CACHE": str(tmp_path_factory.mktemp("programs"))}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=programs) as process:
+        def child(run, folder, **kill):
+            folder.mkdir(exist_ok=True)
+            process.stdin.write(json.dumps({"run": run, "folder": str(folder), "kill": kill}) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
 
-    def child(run, folder, **kill):
-        folder.mkdir(exist_ok=True)
-        process.stdin.write(json.dumps({"run": run, "folder": str(folder), "kill": kill}) + "\n")
-        process.stdin.flush()
-        return json.loads(process.stdout.readline())
-
-    yield child
-    process.stdin.close()
-    assert process.wait(30) == 0
+        yield child
+    assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")

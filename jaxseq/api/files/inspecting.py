@@ -33,11 +33,12 @@ def inspected(path: Any) -> Inspected:
                 config, about = keras_zip.config_of(source, archive), keras_zip.metadata_of(source, archive)
                 held = keras_zip.weights_of(archive)
             with hdf5.opened(source, held) as root:
-                return Inspected(about, list(_layers(config)), _compiled(config), list(_arrays(hdf5.survey(source, root))))
+                found = hdf5.survey(source, root)
+                return Inspected(about, list(_layers(config)), _compiled(config), list(_arrays(found)))
         if place.name.endswith(LEGACY):
             return _hdf5(source, file)
-        source.require(place.name.endswith(TENSORS), "is a file of another kind: .keras, .h5, .hdf5, .safetensors and folders of "
-                       "checkpoints are read.")
+        source.require(place.name.endswith(TENSORS), "is a file of another kind: .keras, .h5, .hdf5, .safetensors and "
+                       "folders of checkpoints are read.")
         found = tensors.unpacked(source, file.read())
     return Inspected({}, [], {}, list(_arrays(found)))
 
@@ -96,8 +97,7 @@ def show(path: Any) -> int:
         console.print(f"Refused: {error}", markup=False, soft_wrap=True)
         return 1
     told = [*found.origin.items(), *((name, _short(value)) for name, value in found.compiled.items())]
-    layers = [(kind, name, ", ".join(f"{key}={_short(value)}" for key, value in settings.items() if _says_something(key, value)))
-              for kind, name, settings in found.layers]
+    layers = [(kind, name, _settings(settings)) for kind, name, settings in found.layers]
     arrays = [(name, str(shape), dtype) for name, shape, dtype in found.arrays]
     for title, names, rows in (("origin and training", ("", ""), told), ("layers", ("class", "name", "settings"), layers),
                                ("arrays", ("path", "shape", "dtype"), arrays)):
@@ -109,8 +109,10 @@ def show(path: Any) -> int:
     return 0
 
 
-def _says_something(key: str, value: Any) -> bool:
-    return key not in ("name", "dtype", "trainable") and value is not None and "initializer" not in key
+def _settings(settings: dict[str, Any]) -> str:
+    """What tells a layer from others of its class."""
+    return ", ".join(f"{key}={_short(value)}" for key, value in settings.items()
+                     if key not in ("name", "dtype", "trainable") and value is not None and "initializer" not in key)
 
 
 def _short(value: Any) -> str:

@@ -32,6 +32,7 @@ def _everywhere(data: Any, change: Callable[[str, dict[str, Any]], dict[str, Any
         return data
     data = {key: _everywhere(value, change) for key, value in data.items()}
     if isinstance(data.get("class_name"), str) and isinstance(data.get("config"), dict):
+        data["class_name"] = data["class_name"].removeprefix("Custom>")        # tf.keras's own optimizers, for one
         data["config"] = change(data["class_name"], data["config"])
     return data
 
@@ -45,11 +46,14 @@ def _layer(name: str, config: dict[str, Any]) -> dict[str, Any]:
         meant["axis"] = config["axis"][0]
     if name == "Lambda" and config.get("function_type") == "function":
         meant["function"] = {"class_name": "function", "config": config.get("function")}
-    return {key: value for key, value in (config | meant).items() if key not in _GONE}
+    gone = _GONE | (_OF_PLAIN_KERNELS if name.startswith(("Separable", "Depthwise")) else set())
+    return {key: value for key, value in (config | meant).items() if key not in gone and (key, value) != ("groups", 1)}
 
 
-# Of Lambda and of wrappers; they say nothing that would matter here.
+# Of Lambda, whose other words say nothing that would matter here.
 _GONE = {"function_type", "output_shape_type", "output_shape_module", "module"}
+# Settings that layers with two kernels, or with one for each channel, carry along and never read.
+_OF_PLAIN_KERNELS = {"kernel_initializer", "kernel_regularizer", "kernel_constraint"}
 
 
 def _setting(name: str, config: dict[str, Any]) -> dict[str, Any]:

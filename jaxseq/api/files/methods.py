@@ -35,9 +35,9 @@ class FileMethods:
         self._written(path, overwrite, lambda file: write(file, self, include_optimizer=include_optimizer))
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
-        """Writes the weights alone: to `.weights.h5` as Keras 3 does, with the optimizer's state; to `.h5` or `.hdf5` as Keras 2
-        does, or to `.safetensors`, each under its path (dense/kernel), without. The state of an optimizer that Keras has not
-        is left out, with a warning. Raises: ValueError for another ending; FileExistsError with overwrite=False."""
+        """Writes the weights alone: to `.weights.h5` as Keras 3 does, with the optimizer's state; to `.h5` or `.hdf5` as
+        Keras 2 does, or to `.safetensors`, each under its path (dense/kernel), without. The state of an optimizer that Keras
+        has not is left out, with a warning. Raises: ValueError for another ending; FileExistsError with overwrite=False."""
         path = weights_path(filepath)
         writers = {WEIGHTS: weights_h5.write, TENSORS: weights_tensors.write}
         write = next((each for end, each in writers.items() if path.endswith(end)), legacy_h5.write)
@@ -60,8 +60,8 @@ class FileMethods:
             readers = {WEIGHTS: weights_h5.read, KERAS: keras_zip.read_weights, TENSORS: weights_tensors.read}
             read = next((each for end, each in readers.items() if path.endswith(end)), None)
             if read is not None:
-                require(not by_name, f"load_weights({path!r}, by_name=True): Keras 2's files (.h5, .hdf5) are read by names or by "
-                        "order; in others every weight has its place. Leave by_name out.")
+                require(not by_name, f"load_weights({path!r}, by_name=True): Keras 2's files (.h5, .hdf5) are read by names "
+                        "or by order; in others every weight has its place. Leave by_name out.")
                 self.train_state = read(source, file, self, skip_mismatch=skip_mismatch)
                 return
             require(path.endswith(LEGACY), f"load_weights({path!r}): files that end in .weights.h5, .keras, .h5, .hdf5 or "

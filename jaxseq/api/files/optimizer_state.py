@@ -52,7 +52,7 @@ def variables(optimizer: Any, leaves: Leaves, slots: Sequence[Slot]) -> list[Var
 
 
 def in_keras_2_order(optimizer: Any, leaves: Leaves, slots: Sequence[Slot]) -> list[Variable] | None:
-    """The same as Keras 2 and tf.keras list it: the updates made, then field after field; None where they keep something else."""
+    """The same as Keras 2 and tf.keras list it: the updates made, then field after field. None where they keep other things."""
     if type(optimizer) not in (o.SGD, o.RMSprop, o.Adam, o.Adamax, o.Adagrad, o.Adadelta):
         return None
     fields = [field for listed in _fields(optimizer) for field in listed]

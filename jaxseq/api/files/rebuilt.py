@@ -27,7 +27,8 @@ COUNTERS = 2**22        # numbers that the metrics of one model count in: an ove
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "quantization_config": (None,), "synchronized": (False,), "renorm": (False,), "rms_scaling": (False,),
     "renorm_clipping": (None,), "renorm_momentum": (0.99,), "lora_rank": (None,), "lora_alpha": (None,),
-    "loss_scale_factor": (None,), "time_major": (False,), "muon_a": (3.4445,), "muon_b": (-4.775,), "muon_c": (2.0315,), "autocast": (True,)}
+    "loss_scale_factor": (None,), "time_major": (False,),
+    "muon_a": (3.4445,), "muon_b": (-4.775,), "muon_c": (2.0315,), "autocast": (True,)}
 INPUT = {"sparse": (False, None), "ragged": (False, None), "optional": (False,)}
 
 # Nonsense in a file fails in a class in that class's way; all of these are the file's fault.

@@ -12,18 +12,18 @@ import numpy as np
 
 from jaxseq.api.files.refusal import Source
 
-DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16, "I64": np.int64, "I32": np.int32,
-          "I16": np.int16, "I8": np.int8, "U64": np.uint64, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8, "BOOL": np.bool_}
+DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16, "I64": np.int64,
+          "I32": np.int32, "I16": np.int16, "I8": np.int8,
+          "U64": np.uint64, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8, "BOOL": np.bool_}
 HASH = "blake2b"
 
 
 def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
     """The arrays as the bytes of a .safetensors file."""
-    from safetensors import serialize
+    from safetensors.numpy import save
 
     held = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
-    told = {name: {"dtype": array.dtype.name, "shape": list(array.shape), "data": array.tobytes()} for name, array in held.items()}
-    return serialize(told, {HASH: _digest(held), "format": "jaxseq"})
+    return save(held, {HASH: _digest(held), "format": "jaxseq"})
 
 
 def unpacked(source: Source, content: bytes) -> dict[str, np.ndarray]:

@@ -66,7 +66,8 @@ def read(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = Fa
 
 def check(source: Source, found: dict[str, Any], shapes: dict[str, tuple[int, ...]], strict: bool = True) -> list[str]:
     """`compared`, with the arrays of the layers in a file of Keras 3."""
-    layers = {path: node for path, node in found.items() if path.startswith("layers/") and not set(path.split("/")) & set(UNREAD)}
+    layers = {path: node for path, node in found.items()
+              if path.startswith("layers/") and not set(path.split("/")) & set(UNREAD)}
     return compared(source, layers, shapes, strict)
 
 

@@ -91,7 +91,7 @@ class BackupAndRestore(Callback):
                 told_of = error
                 continue
             self._check(Source(place), fit, told)
-            fit.model.take_seed(told["seed"], arrays["key"])
+            fit.model.go_on_with(told["seed"], arrays["key"])
             fit.move_to(written.read(Source(place), fit, told, arrays))
             self._saved = place.name
             self._say(place, told)

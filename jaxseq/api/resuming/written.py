@@ -12,7 +12,6 @@ from jaxseq.api.environment import environment
 from jaxseq.api.files.refusal import Source
 from jaxseq.api.resuming import plain
 from jaxseq.api.underway import Kept, Rest, Underway
-from jaxseq.core import chain
 from jaxseq.core.types import TrainState
 
 Told, Arrays = dict[str, Any], dict[str, np.ndarray]
