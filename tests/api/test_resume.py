@@ -81,12 +81,13 @@ def test_a_run_killed_while_it_saves_ends_as_one_that_was_not(operation, zygote,
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("run", survivors.RUNS)
 def test_twenty_kills_of_each_run_and_some_while_it_goes_on_again(run, zygote, unbroken, tmp_path):
-    draw = random.Random(run)
+    draw, ends = random.Random(run), []
     for number in range(20):
         folder = tmp_path / str(number)
         for _ in range(1 + number % 3):                     # killed once, twice, three times
-            zygote(run, folder, after=draw.uniform(0, 0.3), every=draw.choice([1, 2, 5, "epoch"]))
+            ends.append(zygote(run, folder, after=draw.uniform(0, 0.25), every=draw.choice([1, 2, 5, "epoch"])))
         assert resumed(zygote, run, folder) == unbroken(run), f"{run}, kill {number}"
+    assert ends.count(-signal.SIGKILL) >= 20                # most of them came before the end
 
 
 @pytest.mark.full
