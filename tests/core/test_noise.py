@@ -82,7 +82,7 @@ def test_a_draw_may_serve_a_whole_axis():
 
 
 @pytest.mark.parametrize(("make", "message"), [
-    (lambda: GaussianNoise(-1), "GaussianNoise(stddev=-1): write a number from 0 on."),
+    (lambda: GaussianNoise(-1), "GaussianNoise(stddev=-1): write a finite number of at least 0."),
     (lambda: GaussianDropout(1.0), "GaussianDropout(rate=1.0): write a number from 0 up to, and without, 1."),
     (lambda: AlphaDropout(-0.1), "AlphaDropout(rate=-0.1): write a number from 0 up to, and without, 1."),
     (lambda: SpatialDropout2D(2), "SpatialDropout2D(rate=2): write a number from 0 up to, and without, 1."),
