@@ -152,8 +152,8 @@ def mean(name: str, function: Callable[[Array, Array], Array],
         values = measured(f"metric {name!r}", function(y, y_hat), y_hat)
         if values.ndim == 0:
             require(weight is None or weight.ndim > 1, f"metric {name!r} gives one number for the whole batch, so "
-                    "sample_weight and class_weight cannot weigh its rows. Name it in metrics=[...], or let it return one number "
-                    "per row: mean(..., axis=-1).")
+                    "sample_weight and class_weight cannot weigh its rows. Name it in metrics=[...], or let it return one "
+                    "number per row: mean(..., axis=-1).")
             rows = jnp.asarray(y_hat.shape[0], values.dtype)
             return values * rows, rows
         if weight is not None:

@@ -94,3 +94,8 @@ def test_a_draw_may_serve_a_whole_axis():
 def test_errors_say_what_to_write(make, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         make()
+
+
+def test_numbers_of_numpy_are_numbers():
+    for layer in GaussianNoise(np.float32(0.5)), GaussianDropout(np.float64(0.5)), AlphaDropout(np.float16(0.5)):
+        assert layer == type(layer)(0.5) and 0.5 in layer.get_config().values() and "np." not in str(layer.get_config())
