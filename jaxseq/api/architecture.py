@@ -13,6 +13,7 @@ from jaxseq.core.layers import InputLayer
 from jaxseq.core.require import require
 from jaxseq.core.row import Row
 from jaxseq.core.types import Shape
+from jaxseq.core.words import snake_case
 
 
 @dataclass
@@ -147,8 +148,3 @@ class Architecture:
         while (name := f"{base}_{count}" if count else base) in self.names:
             count += 1
         return name
-
-
-def snake_case(name: str) -> str:
-    """MaxPooling2D -> max_pooling2d, LSTM -> lstm: the words of a class name as Keras 3 writes them."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 
@@ -61,6 +61,7 @@ def from_config(kind: str, identifier: Any, table: Mapping[str, Callable[..., An
 
 def as_data(value: Any, where: str) -> Any:
     """A field's value as JSON can hold it."""
+    value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, tuple | list):
         return [as_data(each, where) for each in value]
     if value is None or isinstance(value, bool | int | float | str):
@@ -72,11 +73,16 @@ def as_data(value: Any, where: str) -> Any:
     return {"class_name": "function", "config": value.__name__}
 
 
-def number(owner: str, argument: str, value: Any, least: float = -math.inf) -> None:
-    """Raises ValueError unless `value` is a finite number of at least `least`."""
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    wanted = "a finite number" if least == -math.inf else f"a finite number of at least {least:g}"
-    require(real and math.isfinite(value) and value >= least, f"{owner}({argument}={value!r}): write {wanted}.")
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether it is a finite number: Python's or NumPy's, but no bool."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(owner: str, argument: str, value: Any, least: float = -math.inf, most: float = math.inf) -> None:
+    """Raises ValueError unless `value` is a finite number from `least` to `most`."""
+    at_least = "" if least == -math.inf else f" of at least {least:g}"
+    wanted = f"a finite number{at_least}" if most == math.inf else f"a number from {least:g} to {most:g}"
+    require(is_number(value) and least <= value <= most, f"{owner}({argument}={value!r}): write {wanted}.")
 
 
 def _parsed(kind: str, identifier: str | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -21,9 +21,20 @@ import numpy as np
 
 from jaxseq.core import initializers
 from jaxseq.core.require import require
-from jaxseq.core.totals import DeclaredMetric, Monoid, Sums, as_rows, mean, ratio, snake_case, spread_weight, untraced
+from jaxseq.core.totals import (
+    DeclaredMetric,
+    Monoid,
+    Sums,
+    as_rows,
+    float32_alone,
+    mean,
+    ratio,
+    spread_weight,
+    untraced,
+)
 from jaxseq.core.types import Array
 from jaxseq.core.variable import Variable, asked, plain, swapped, whole_shape
+from jaxseq.core.words import snake_case
 
 __all__ = ["Metric", "Mean", "Sum", "MeanMetricWrapper"]
 
@@ -47,8 +58,7 @@ class Metric(ABC):
     """
 
     def __init__(self, name: str | None = None, dtype: Any = None):
-        require(dtype is None or jnp.dtype(dtype) == jnp.float32, f"{type(self).__name__}(dtype={dtype!r}): metrics are "
-                "measured in float32.")
+        float32_alone(type(self).__name__, dtype)
         self.name, self.dtype = name or snake_case(type(self).__name__), "float32"
         self._variables: list[Variable] = []
 
@@ -111,6 +121,9 @@ class Metric(ABC):
     def metric(self) -> Monoid:
         """The Monoid whose totals are the variables."""
         owner = type(self).__name__
+        require(_measures_pairs(self.update_state), f"{owner} takes (values, sample_weight), and a model measures targets "
+                "and predictions. Write MeanMetricWrapper(function) with a function (y_true, y_pred), or a class of your own "
+                f"that holds {owner}().", TypeError)
         declared = [each for each in self._leaves() if isinstance(each, DeclaredMetric)]
         require(not declared, f"{owner} holds {declared}: within a metric there may be metrics in Keras's way. Name the other "
                 "in compile beside this one.", TypeError)
@@ -219,6 +232,11 @@ def _weighed(values: Any, weight: Any) -> tuple[Array, Array]:
     values = jnp.asarray(plain(values)).astype(jnp.float32)
     weights = spread_weight(None if weight is None else jnp.asarray(plain(weight)), values)
     return jnp.sum(values * weights), jnp.sum(weights)
+
+
+def _measures_pairs(function: Callable[..., Any]) -> bool:
+    """Whether what comes second are predictions, and not the weights of what comes first."""
+    return [*inspect.signature(function).parameters][1:2] != ["sample_weight"]
 
 
 def _takes_weight(function: Callable[..., Any]) -> bool:

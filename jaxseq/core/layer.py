@@ -244,10 +244,9 @@ class Layer(Handle, metaclass=Style):
     def by_row(self, train: bool) -> bool:
         """Whether each row is worked on by itself, so that a batch may be filled up with rows that do not count.
 
-        Taken for granted of the layers here with the functions here; a user's own may look at the whole batch.
+        Taken for granted of the layers here, with activations from the table; any other function may look at the whole batch.
         """
-        parts = type(self), *filter(callable, vars(self).values())
-        return all(getattr(part, "__module__", "").startswith("jaxseq.") for part in parts)
+        return all(_ours(part) for part in (type(self), *filter(callable, vars(self).values())))
 
     def reset(self, state: State) -> State:
         """The state after `reset_states()`. Only stateful layers have something to forget."""
@@ -280,6 +279,12 @@ class Layer(Handle, metaclass=Style):
 
 
 _declare(Layer)
+
+
+def _ours(part: Any) -> bool:
+    """Whether it is an activation from the table, or a class or declaration of this package."""
+    made_of = part if isinstance(part, type) else type(part)
+    return made_of.__module__.startswith("jaxseq.") or any(part is each for each in activations.TABLE.values())
 
 
 def _told(value: Any) -> str:

@@ -15,7 +15,7 @@ from jaxseq import backend as K
 from jaxseq.callbacks import Callback, LambdaCallback, LearningRateScheduler, ReduceLROnPlateau
 from jaxseq.layers import Dense
 from jaxseq.models import Sequential
-from jaxseq.optimizers import SGD, Adam
+from jaxseq.optimizers import SGD, Adam, LossScaleOptimizer
 from jaxseq.optimizers.schedules import ExponentialDecay
 
 X, Y = np.linspace(-1, 1, 24, dtype=np.float32).reshape(8, 3), np.ones((8, 1), np.float32)
@@ -143,6 +143,14 @@ def test_iterations_are_the_updates_of_keras(model):
     assert int(model.optimizer.iterations) == 100 and int(model.train_state.step) == 4
     model.optimizer.iterations = 7
     assert int(model.optimizer.iterations) == 7
+
+
+def test_a_transformation_of_optax_counts_no_updates(refuses):
+    model = line(LossScaleOptimizer(optax.sgd(0.1)))
+    for use in lambda: int(model.optimizer.iterations), lambda: setattr(model.optimizer, "iterations", 7):
+        with refuses("A transformation of Optax keeps no count of its updates: compile with one of jaxseq.optimizers.",
+                     AttributeError):
+            use()
 
 
 def test_the_count_that_is_set_is_what_decay_sees():

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from twins import QUICK, assert_twins, numbers, run, weights
 
-from jaxseq.core import chain, layers, rng
+from jaxseq.core import activations, chain, layers, rng
 from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.dropout import Dropout
 from jaxseq.core.layers.embedding import Embedding
@@ -259,3 +259,9 @@ def test_activity_penalties_deep_within_are_counted_per_row(stateful):
 def test_errors_say_what_to_write(make, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         make()
+
+
+def test_the_activation_of_each_step_can_be_taken_off():
+    layer = TimeDistributed(TimeDistributed(Dense(3, activation="softmax")))
+    assert layer.without_activation() == (TimeDistributed(TimeDistributed(Dense(3))), activations.softmax)
+    assert TimeDistributed(Dense(3, activation="softmax", activity_regularizer="l2")).without_activation() is None

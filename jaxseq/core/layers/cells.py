@@ -27,7 +27,7 @@ from jaxseq.core.kernels.recurrence import (
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import Nested, joined, named, own
 from jaxseq.core.policy import cast
-from jaxseq.core.precision import wide_dtype, widened
+from jaxseq.core.precision import as_given, wide_dtype, widened
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Array, Ctx, Key, Params, Spec, State
 
@@ -147,7 +147,7 @@ class Weighted(Cell):
     def step(self, params, carry, x, ctx):
         wide = {name: widened(value) for name, value in carry.items()}
         outputs, (_, carry) = self.read(params, (wide["h"], wide), x[:, None], None, ctx, True)
-        return outputs[:, 0].astype(x.dtype), carry
+        return as_given(outputs[:, 0], x), carry
 
     def first_output(self, params, carry, x, ctx):
         return carry["h"]
@@ -348,7 +348,7 @@ class StackedRNNCells(Nested, Cell):    # pyright: ignore[reportIncompatibleVari
             weights, part, inner = own(prefix, params), own(prefix, carry), inner_ctx(ctx, prefix)
             before = now[0] if place == len(steps) else cell.first_output(weights, part, Spec(step.shape, x.dtype), inner)
             outputs, (last, part) = cell.read(weights, (before, part), x, mask, inner, unroll)
-            x = outputs.astype(x.dtype)
+            x = as_given(outputs, x)
             after.append(named(prefix, part))
         return x, (last, joined(after))
 

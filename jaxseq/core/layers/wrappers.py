@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxseq.core import rng
+from jaxseq.core.last_activation import taken_off_within
 from jaxseq.core.layer import Layer, sequence_in_words
 from jaxseq.core.layers.cells import inner_ctx
 from jaxseq.core.layers.recurrent import zeroed
@@ -159,6 +160,9 @@ class TimeDistributed(Nested):
 
     def activity_penalty(self, y):
         return self.layer.activity_penalty(y)
+
+    def without_activation(self):
+        return taken_off_within(self)
 
     def out_mask(self, x, mask):
         inner = self._inner_mask(x, mask)
