@@ -13,6 +13,7 @@ from jaxseq.api import sharing, summary, weights
 from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer
+from jaxseq.core.nested import PENALTY
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
@@ -160,19 +161,19 @@ class Body(Stack):
         self.train_state = weights.put(self.train_state, self._slots(name), values)
 
     def get_layer_state(self, name: str) -> dict[str, Any]:
-        """What the layer carries."""
-        return self.state.get(name, {})
+        """What the layer carries; a penalty on its way to the loss is none of it."""
+        return {entry: value for entry, value in self.state.get(name, {}).items() if not entry.endswith(PENALTY)}
 
     def reset_layer_states(self, name: str, states: Any = None) -> None:
         """Puts the layer's carry back to zero, or to `states`."""
         ts, layer = self.train_state, dict(self._architecture.layers)[name]
-        old = self.get_layer_state(name)
+        whole, old = self.state.get(name, {}), self.get_layer_state(name)
         if states is None:
-            new = layer.reset(old)
+            new = layer.reset(whole)
         else:
             named = states if isinstance(states, dict) else dict(zip(old, states, strict=True))
-            new = weights.like(f"states of {name}", old, named)
-        self.train_state = ts._replace(state={**ts.state, name: new} if old else ts.state)
+            new = {**whole, **weights.like(f"states of {name}", old, named)}
+        self.train_state = ts._replace(state={**ts.state, name: new} if whole else ts.state)
 
     def share_layer(self, layer: Layer) -> sharing.Box:
         """The box in which the layer's weights lie from now on, so that another model may use them, too."""
