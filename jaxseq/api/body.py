@@ -32,6 +32,8 @@ class Functional(NamedTuple):
 class Body(Stack):
     """Layers, their names, shapes and weights, and the one TrainState. See `Sequential` for how to train it."""
 
+    _order: Any = None          # {part: {layer: names of its entries}} as Keras lists them, once that is known
+
     def build(self, input_shape: Shape | None = None) -> None:
         """Draws the first weights, for an input of that shape, batch axis first: build((None, 784))."""
         if input_shape is not None:
@@ -193,10 +195,8 @@ class Body(Stack):
     def _changed(self) -> None:
         """After the layers changed: programs are stale; weights of layers that stayed are kept, new ones are drawn."""
         self._row = None
-        if self._train_state is None:
-            return
-        if not self.layers:
-            self._train_state = None
+        if self._train_state is None or not self.layers:
+            self._train_state = self._order = None
             return
         old, new = self._train_state, self._drawn()
         keep = lambda fresh, had: {name: had.get(name, entry) for name, entry in fresh.items()}
@@ -257,7 +257,7 @@ class Body(Stack):
 
     def _slots(self, name: str | None = None) -> list[weights.Slot]:
         """Where the weights stand that Keras lists, in its order; of one layer, or of all."""
-        if self._train_state is None:
+        if self._train_state is None and self._order is None:
             self.specs()
         slots = []
         for own, layer in self._architecture.layers if name is None else [(name, dict(self._architecture.layers)[name])]:

@@ -18,6 +18,7 @@ import numpy as np
 from jaxseq.api.files.refusal import Source
 
 NODES, DEPTH = 20_000, 32           # of one file; a model of a thousand layers has half of that
+SOME, EACH = 500, 8                 # nodes of a file: so many in any case, and so many for each part that is looked for
 RATIO, ALLOWANCE = 4, 64 * 2**20    # all arrays together: so many times the file, and so many bytes more
 FILTERS = {1, 2, 3}                 # deflate, shuffle, checksum; others are looked for among plugins
 EXPANSION = 1100                    # of deflate at most: bytes read for each byte stored
@@ -75,18 +76,22 @@ def opened(source: Source, file: BinaryIO) -> Iterator[Any]:
         yield root
 
 
-def survey(source: Source, root: Any) -> dict[str, Any]:
-    """{path: dataset} of the whole file, each a plain array of numbers in the file itself; else FileRejected."""
+def survey(source: Source, root: Any, parts: int | None = None) -> dict[str, Any]:
+    """{path: dataset} of the whole file, each a plain array of numbers in the file itself; else FileRejected.
+
+    parts: how many groups and arrays of weights are looked for; a file has a few for each, with what an optimizer remembers.
+    """
     import h5py
 
     found, seen, waiting = {}, set(), [("", root, 0)]
     need = stored = 0
+    most = NODES if parts is None else min(NODES, SOME + EACH * parts)
     while waiting:
         path, group, depth = waiting.pop()
         address = h5py.h5o.get_info(group.id).addr
         source.require(address not in seen and depth <= DEPTH, "groups that contain themselves, or lie too deep.", path)
         seen.add(address)
-        source.require(len(group) <= NODES - len(seen), f"more than {NODES:,} groups and arrays.")
+        source.require(len(group) <= most - len(seen), f"more than {most:,} groups and arrays.")
         for name in group:
             here = f"{path}/{name}" if path else name
             link = group.get(name, getlink=True)

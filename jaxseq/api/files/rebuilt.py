@@ -23,7 +23,7 @@ from jaxseq.core.layers import InputLayer, Lambda
 from jaxseq.core.require import nearest
 
 LAYERS = 1000           # of all models in a file
-TURNS = 1000            # of the loops that the layers of a file want written out
+TURNS = 100             # of the loops that the layers of a file want written out
 COUNTERS = 2**22        # numbers that the metrics of one model count in: an overlap of 2048 classes is that many
 
 # Settings of Keras that this library has not, with the values at which they change nothing.

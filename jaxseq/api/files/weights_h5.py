@@ -53,8 +53,8 @@ def read(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = Fa
     is, with a warning. Raises: FileRejected.
     """
     with hdf5.opened(source, file) as root:
-        found = hdf5.survey(source, root)
         wanted = {f"{place.path}/{number}": slot for place in places(model) for number, slot in enumerate(place.slots)}
+        found = hdf5.survey(source, root, parts(model))
         ts = model.settled_state()
         shapes = {path: tuple(weights.at(ts, slot).shape) for path, slot in wanted.items()}
         faults = check(source, found, shapes, strict=not skip_mismatch)
@@ -68,6 +68,11 @@ def read(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = Fa
         return ts
     leaves, batches = remembered
     return ts._replace(opt_state=optimizer_state.closed(ts.opt_state, leaves), step=jnp.array(batches, ts.step.dtype))
+
+
+def parts(model: Any) -> int:
+    """The groups and arrays of a model's weights in a file."""
+    return sum(1 + len(place.slots) for place in places(model))
 
 
 def check(source: Source, found: dict[str, Any], shapes: dict[str, tuple[int, ...]], strict: bool = True) -> list[str]:
