@@ -103,6 +103,9 @@ class Body(Stack):
         ts, trained = self.train_state, self._trained_slots()
         return [weights.at(ts, slot) for slot in self._slots() if slot not in trained]
 
+    # Keras 3's names.
+    variables, trainable_variables, non_trainable_variables = weights, trainable_weights, non_trainable_weights
+
     def get_weights(self) -> list[np.ndarray]:
         """All weights as NumPy arrays, layer by layer: trained ones, then moving statistics."""
         return weights.get(self.train_state, self._slots())

@@ -211,6 +211,11 @@ class Sequential(Keras2Methods, FileMethods, Body):
         return given.bound_to(self) if isinstance(given, Standing) else given
 
     @property
+    def loss(self) -> Any:
+        """The loss that compile() was given, as it was written; None before."""
+        return None if self._compiled is None else self._compiled.given["loss"]
+
+    @property
     def compile_arguments(self) -> dict[str, Any]:
         """What compile() was given, so that another model can be compiled alike: other.compile(**model.compile_arguments)."""
         return {**self._need_compile("compile_arguments").given, "run_eagerly": self.run_eagerly}

@@ -149,3 +149,13 @@ def test_the_loss_of_the_one_output_may_stand_in_a_list_or_a_dict(loss):
     found = model.evaluate(X, Y, verbose=0)
     model.compile("sgd", "mae")
     assert found == model.evaluate(X, Y, verbose=0)
+
+
+def test_a_model_tells_its_loss_and_its_variables():
+    model = Sequential([Dense(1, input_shape=(3,))], seed=0)
+    assert model.loss is None
+    model.compile("sgd", ["mae"])
+    assert model.loss == ["mae"]
+    for one, other in ("variables", "weights"), ("trainable_variables", "trainable_weights"), (
+            "non_trainable_variables", "non_trainable_weights"):
+        assert [each.shape for each in getattr(model, one)] == [each.shape for each in getattr(model, other)]
