@@ -144,7 +144,7 @@ class Architecture:
             return name
         if layer.name is not None and layer.name not in self.names:
             return layer.name                       # as it is called in the model that it shares with this one
-        base, count = "sequential" if isinstance(layer, Row) else snake_case(type(layer).__name__), 0
-        while (name := f"{base}_{count}" if count else base) in self.names:
+        base, count, taken = "sequential" if isinstance(layer, Row) else snake_case(type(layer).__name__), 0, set(self.names)
+        while (name := f"{base}_{count}" if count else base) in taken:
             count += 1
         return name

@@ -13,6 +13,7 @@ from jaxseq.api import sharing, summary, weights
 from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer
+from jaxseq.core.nested import PENALTY
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
@@ -30,6 +31,8 @@ class Functional(NamedTuple):
 
 class Body(Stack):
     """Layers, their names, shapes and weights, and the one TrainState. See `Sequential` for how to train it."""
+
+    _order: Any = None          # {part: {layer: names of its entries}} as Keras lists them, once that is known
 
     def build(self, input_shape: Shape | None = None) -> None:
         """Draws the first weights, for an input of that shape, batch axis first: build((None, 784))."""
@@ -100,6 +103,9 @@ class Body(Stack):
         ts, trained = self.train_state, self._trained_slots()
         return [weights.at(ts, slot) for slot in self._slots() if slot not in trained]
 
+    # Keras 3's names.
+    variables, trainable_variables, non_trainable_variables = weights, trainable_weights, non_trainable_weights
+
     def get_weights(self) -> list[np.ndarray]:
         """All weights as NumPy arrays, layer by layer: trained ones, then moving statistics."""
         return weights.get(self.train_state, self._slots())
@@ -160,19 +166,19 @@ class Body(Stack):
         self.train_state = weights.put(self.train_state, self._slots(name), values)
 
     def get_layer_state(self, name: str) -> dict[str, Any]:
-        """What the layer carries."""
-        return self.state.get(name, {})
+        """What the layer carries; a penalty on its way to the loss is none of it."""
+        return {entry: value for entry, value in self.state.get(name, {}).items() if not entry.endswith(PENALTY)}
 
     def reset_layer_states(self, name: str, states: Any = None) -> None:
         """Puts the layer's carry back to zero, or to `states`."""
         ts, layer = self.train_state, dict(self._architecture.layers)[name]
-        old = self.get_layer_state(name)
+        whole, old = self.state.get(name, {}), self.get_layer_state(name)
         if states is None:
-            new = layer.reset(old)
+            new = layer.reset(whole)
         else:
             named = states if isinstance(states, dict) else dict(zip(old, states, strict=True))
-            new = weights.like(f"states of {name}", old, named)
-        self.train_state = ts._replace(state={**ts.state, name: new} if old else ts.state)
+            new = {**whole, **weights.like(f"states of {name}", old, named)}
+        self.train_state = ts._replace(state={**ts.state, name: new} if whole else ts.state)
 
     def share_layer(self, layer: Layer) -> sharing.Box:
         """The box in which the layer's weights lie from now on, so that another model may use them, too."""
@@ -192,10 +198,8 @@ class Body(Stack):
     def _changed(self) -> None:
         """After the layers changed: programs are stale; weights of layers that stayed are kept, new ones are drawn."""
         self._row = None
-        if self._train_state is None:
-            return
-        if not self.layers:
-            self._train_state = None
+        if self._train_state is None or not self.layers:
+            self._train_state = self._order = None
             return
         old, new = self._train_state, self._drawn()
         keep = lambda fresh, had: {name: had.get(name, entry) for name, entry in fresh.items()}
@@ -256,7 +260,7 @@ class Body(Stack):
 
     def _slots(self, name: str | None = None) -> list[weights.Slot]:
         """Where the weights stand that Keras lists, in its order; of one layer, or of all."""
-        if self._train_state is None:
+        if self._train_state is None and self._order is None:
             self.specs()
         slots = []
         for own, layer in self._architecture.layers if name is None else [(name, dict(self._architecture.layers)[name])]:

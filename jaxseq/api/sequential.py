@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +21,8 @@ from jaxseq.api.history import History
 from jaxseq.api.interrupt import Interrupt, at_step_boundary
 from jaxseq.api.keras2 import Keras2Methods
 from jaxseq.api.progress import shown
+from jaxseq.api.shelf import shelve
+from jaxseq.api.stack import Stack
 from jaxseq.core import chain, optimizers, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.live import Standing
@@ -73,7 +76,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         loss: a name or a function (y_true, y_pred) -> one number per row. metrics: a list of names and such functions.
         weighted_metrics: such a list, measured with sample_weight and class_weight, of which `metrics` see nothing.
         loss_weights: a number that the loss is multiplied by, penalties not.
-            All three may also be a list of one such, or a dict with the last layer's name.
+            All of these may also be a list of one such, or a dict with the last layer's name; so may the loss.
         run_eagerly: nothing is compiled, so that print, float() and a debugger in a layer or a loss see real numbers; slow.
         auto_scale_loss: where the model or a layer computes in float16, the optimizer is put into a LossScaleOptimizer.
         steps_per_execution, jit_compile, sample_weight_mode: Keras's; accepted, and without meaning here.
@@ -117,7 +120,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         before that step; it cost 11 % of the time of a small perceptron on a busy machine.
         Returns the History; it is also at `model.history`, and there after an interruption, too.
         Raises: one clear error before the first step for input that does not fit. Ctrl-C and errors in callbacks leave
-        the model at its last whole step.
+        the model at its last whole step, or where on_train_end puts it: EarlyStopping(restore_best_weights=True) at the best.
         """
         compiled = self._need_compile("fit")
         wish = intake.FitWish(batch_size, epochs if nb_epoch is None else nb_epoch, validation_split, shuffle, initial_epoch,
@@ -136,6 +139,8 @@ class Sequential(Keras2Methods, FileMethods, Body):
             try:
                 run_callbacks.run("train", lambda: self._trained(plan, run_callbacks, interrupt))
             finally:
+                for programs in self._programs.values():
+                    programs.ahead.stop()
                 run_callbacks.show_validation(None)         # the History, which stays with the model, keeps no data
         return run_callbacks.history
 
@@ -206,6 +211,11 @@ class Sequential(Keras2Methods, FileMethods, Body):
         return given.bound_to(self) if isinstance(given, Standing) else given
 
     @property
+    def loss(self) -> Any:
+        """The loss that compile() was given, as it was written; None before."""
+        return None if self._compiled is None else self._compiled.given["loss"]
+
+    @property
     def compile_arguments(self) -> dict[str, Any]:
         """What compile() was given, so that another model can be compiled alike: other.compile(**model.compile_arguments)."""
         return {**self._need_compile("compile_arguments").given, "run_eagerly": self.run_eagerly}
@@ -225,6 +235,10 @@ class Sequential(Keras2Methods, FileMethods, Body):
         self.train_state = ts._replace(opt_state=optax.tree.set(ts.opt_state, learning_rate=rate))
 
     # ---- copies and pickles
+
+    def __copy__(self) -> Self:
+        """A model of its own: the same as copy.deepcopy, for half of a model cannot be changed without the other."""
+        return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         compiled = self._compiled and (self._compiled.given, self._compiled.trainable)
@@ -331,6 +345,9 @@ class Sequential(Keras2Methods, FileMethods, Body):
         ts = ts._replace(opt_state=weights.grafted(self._compiled.transform, trained, old))
         self._optimized_without = frozen
         return ts
+
+    def _shelve(self, layer: Layer) -> Stack:
+        return shelve(self, layer)
 
     def _changed(self) -> None:
         self._programs, self._predict = {}, None

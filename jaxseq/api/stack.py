@@ -7,7 +7,7 @@ import secrets
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -31,8 +31,14 @@ class Stack(Spelled, ABC):
         """The box in which the layer's weights lie from now on, for another model to use as well."""
 
     @abstractmethod
+    def _shelve(self, layer: Layer) -> Stack:
+        """Leaves the layer its weights, which stands in no other model, on the shelf that is returned."""
+
+    @abstractmethod
     def _changed(self) -> None:
         """After the layers changed."""
+
+    is_shelf: ClassVar[bool] = False        # see shelf.py
 
     def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None,
                  dtype: Any = None):
@@ -61,7 +67,8 @@ class Stack(Spelled, ABC):
         A model keeps its weights; a layer of another model shares them with it. They are trained wherever any of the models
         is. Without a layer, `batch_size=` and `input_shape=` declare the input of the model.
         Raises: TypeError for what is not a layer; ValueError for a layer that cannot follow the one before it, for a name
-        that is taken, and for what stands in this model already. The model is then as it was.
+        that is taken, and for what stands in this model already. The model is then as it was; one that was to be added may
+        have learned its input.
         """
         if layer is None:
             require(batch_size is not None or input_shape is not None, "add() needs a layer: model.add(Dense(10)).", TypeError)
@@ -74,6 +81,7 @@ class Stack(Spelled, ABC):
                 "subclass of jaxseq.layers.Layer.", TypeError)
         sharing.require_apart(self, layer)
         self._require_free("add")
+        owner = layer.owner if isinstance(layer, Layer) else None
         with at_step_boundary():
             before = dataclasses.replace(self._architecture), dict(self._places)
             try:
@@ -82,17 +90,30 @@ class Stack(Spelled, ABC):
                 self._architecture, self._places = before
                 self._let_go(layer)
                 raise
+            if owner is not None and owner.is_shelf:
+                owner._let_go(layer)
+                layer.mark_drawn(self)          # pyright: ignore[reportAttributeAccessIssue]  # a layer has an owner
 
     def pop(self) -> Layer | Stack:
-        """Takes the last layer away and returns it. TypeError when there is none; ValueError within another model."""
+        """Takes the last layer away and returns it, with its weights. TypeError when there is none; ValueError within another
+        model."""
         self._require_free("pop")
         with at_step_boundary():
             layer = (self.layers or [None])[-1]
-            name, _ = self._architecture.pop()
-            self._places.pop(name, None)
+            before, shelf = (dataclasses.replace(self._architecture), dict(self._places), self._train_state), None
+            try:
+                if isinstance(layer, Layer) and self._train_state is not None and not layer.shared:
+                    shelf = self._shelve(layer)
+                name, _ = self._architecture.pop()
+                self._places.pop(name, None)
+                self._changed()
+            except BaseException:
+                self._architecture, self._places, self._train_state = before
+                if shelf is not None:
+                    shelf._let_go(layer)
+                raise
             assert layer is not None
             self._let_go(layer)
-            self._changed()
         return layer
 
     @property

@@ -7,6 +7,7 @@ methods below only ask that model.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import Field, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, dataclass_transform
 
@@ -32,7 +33,7 @@ class Owner(Protocol):
 class Home(NamedTuple):
     """A model that a layer stands in, and the layer's name there. drawn: whether the model has had weights for it."""
 
-    model: weakref.ref[Any]
+    model: Callable[[], Any]        # a weak reference, unless the layer holds the model
     name: str
     drawn: bool = False
 
@@ -70,6 +71,16 @@ class Handle:
         """Notes that `model` has weights for the layer, which die with it."""
         homes = tuple(home._replace(drawn=True) if home.model() is model else home for home in self._homes)
         object.__setattr__(self, "_homes", homes)
+
+    def keep(self, model: Owner) -> None:
+        """Holds `model`, which the layer stands in, so that it lives as long as the layer stands there."""
+        homes = tuple(home._replace(model=lambda: model) if home.model() is model else home for home in self._homes)
+        object.__setattr__(self, "_homes", homes)
+
+    @property
+    def shared(self) -> bool:
+        """Whether the layer stands in several models that live."""
+        return sum(home.model() is not None for home in self._homes) > 1
 
     @property
     def owner(self) -> Any:

@@ -221,6 +221,11 @@ class MeanMetricWrapper(Mean):
         self.total.assign_add(total)
         self.count.assign_add(count)
 
+    def get_config(self) -> dict[str, Any]:
+        """Its function, too, where the class has this constructor."""
+        own = type(self).__init__ is MeanMetricWrapper.__init__
+        return super().get_config() | ({"fn": self.function.func, **self.function.keywords} if own else {})
+
     def metric(self) -> Monoid:
         """`mean` itself, unless a class under this one measures otherwise."""
         plainly = all(getattr(type(self), each) is getattr(MeanMetricWrapper, each) for each in ("update_state", "result"))

@@ -657,8 +657,8 @@ def weights_like(value: Any, dtype: Any = None) -> list[np.ndarray]:
      "Unknown loss 'msee'. Did you mean 'mse' or 'msle'?"),
     ("a number for a loss", lambda model: model.compile("sgd", 5), TypeError,
      "loss=5: write a name such as 'mse', or a function (y_true, y_pred)."),
-    ("a list of losses", lambda model: model.compile("sgd", ["mse"]), TypeError,
-     "loss=['mse']: write a name such as 'mse', or a function (y_true, y_pred)."),
+    ("a list of losses", lambda model: model.compile("sgd", ["mse", "mae"]), ValueError,
+     "loss=['mse', 'mae']: a Sequential has one loss, write one."),
     ("an unknown optimizer", lambda model: model.compile("sdg", "mse"), ValueError,
      "Unknown optimizer 'sdg'. Did you mean 'sgd'?"),
     ("a number for an optimizer", lambda model: model.compile(5, "mse"), TypeError, "optimizer=5: write a name such as 'adam', "

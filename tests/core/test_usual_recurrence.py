@@ -20,8 +20,8 @@ def given(kind, time, dtype=np.float32):
     _, gates, carries = RULES[kind]
     draw = np.random.default_rng(7)
     make = lambda *shape: jnp.asarray(0.7 * draw.normal(size=shape), dtype)
-    return tuple(make(BATCH, UNITS) for _ in range(carries)), make(BATCH, time, gates * UNITS), make(UNITS, gates * UNITS), make(
-        gates * UNITS)
+    width = gates * UNITS
+    return tuple(make(BATCH, UNITS) for _ in range(carries)), make(BATCH, time, width), make(UNITS, width), make(width)
 
 
 def both(kind, time, mask, unroll, dtype=np.float32):

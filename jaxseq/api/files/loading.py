@@ -70,7 +70,8 @@ def _begin(source: Source, model: Sequential, held: Any) -> None:
         specs = model.specs()
         wanted = {f"{place.path}/{number}": slot for place in places(model) for number, slot in enumerate(place.slots)}
     with hdf5.opened(source, held) as root:
-        weights_h5.check(source, hdf5.survey(source, root), {path: tuple(specs[slot].shape) for path, slot in wanted.items()})
+        found = hdf5.survey(source, root, weights_h5.parts(model))
+        weights_h5.check(source, found, {path: tuple(specs[slot].shape) for path, slot in wanted.items()})
     held.seek(0)
     _fill(source, model, [spec for slot, spec in specs.items() if slot not in wanted.values()])
 

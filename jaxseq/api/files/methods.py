@@ -75,6 +75,11 @@ class FileMethods:
                 write(file)
 
 
+def save_model(model: FileMethods, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    """model.save(filepath, ...)."""
+    model.save(filepath, overwrite, include_optimizer)
+
+
 def model_path(filepath: Any) -> str:
     """The name of a file for a whole model; ValueError for an ending that stands for no format of models."""
     path = os.fspath(filepath)
@@ -93,4 +98,4 @@ def weights_path(filepath: Any) -> str:
     return path
 
 
-__all__ = ["FileMethods", "FileRejected", "model_path", "weights_path"]
+__all__ = ["FileMethods", "FileRejected", "model_path", "save_model", "weights_path"]

@@ -13,11 +13,14 @@ import numpy as np
 from jaxseq.api import weights
 from jaxseq.api.files import hdf5, optimizer_state
 from jaxseq.api.files.hdf5 import Group
+from jaxseq.api.files.optimizer_state import BATCHES, SCALING
 from jaxseq.api.files.places import places
 from jaxseq.api.files.refusal import Source
+from jaxseq.core.optimizers import LossScaleOptimizer
 from jaxseq.core.types import TrainState
 
 OPTIMIZER = "optimizer/vars"
+INNER = "optimizer/inner_optimizer/vars"     # where Keras has a part of the same numbers again
 # What Keras has kept besides: the states of its generators, of metrics and of the loss.
 UNREAD = "seed_generator", "_metrics", "metrics", "_loss_tracker", "loss_tracker", "_compile_metrics", "compile_metrics"
 
@@ -37,6 +40,9 @@ def write(file: BinaryIO, model: Any, *, optimizer: bool = True) -> None:
         known, leaves = known_state
         arrays = {str(number): np.asarray(each.read(leaves)) for number, each in enumerate(known)}
         groups[OPTIMIZER] = Group(arrays, {"name": type(model.optimizer).__name__.lower()})
+        if isinstance(model.optimizer, LossScaleOptimizer):
+            inner = {str(number): arrays[str(number + SCALING)] for number in range(len(known) - SCALING)}
+            groups[INNER] = Group(inner, {"name": type(model.optimizer.inner_optimizer).__name__.lower()})
     hdf5.write(file, groups)
 
 
@@ -47,8 +53,8 @@ def read(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = Fa
     is, with a warning. Raises: FileRejected.
     """
     with hdf5.opened(source, file) as root:
-        found = hdf5.survey(source, root)
         wanted = {f"{place.path}/{number}": slot for place in places(model) for number, slot in enumerate(place.slots)}
+        found = hdf5.survey(source, root, parts(model))
         ts = model.settled_state()
         shapes = {path: tuple(weights.at(ts, slot).shape) for path, slot in wanted.items()}
         faults = check(source, found, shapes, strict=not skip_mismatch)
@@ -62,6 +68,11 @@ def read(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = Fa
         return ts
     leaves, batches = remembered
     return ts._replace(opt_state=optimizer_state.closed(ts.opt_state, leaves), step=jnp.array(batches, ts.step.dtype))
+
+
+def parts(model: Any) -> int:
+    """The groups and arrays of a model's weights in a file."""
+    return sum(1 + len(place.slots) for place in places(model))
 
 
 def check(source: Source, found: dict[str, Any], shapes: dict[str, tuple[int, ...]], strict: bool = True) -> list[str]:
@@ -116,7 +127,7 @@ def listed(model: Any, ts: TrainState) -> tuple[list[optimizer_state.Variable], 
     leaves = optimizer_state.opened(ts.opt_state)
     optimizer = model._compiled and model._compiled.optimizer
     known = optimizer_state.variables(optimizer, leaves, model.trained_slots()) if leaves else None
-    return None if known is None else (known, leaves)
+    return None if known is None else (known, {**leaves, BATCHES: np.asarray(ts.step)})
 
 
 def _remembered(source: Source, found: dict[str, Any], model: Any,
@@ -125,6 +136,9 @@ def _remembered(source: Source, found: dict[str, Any], model: Any,
     it does not fit."""
     stored = {path.removeprefix(OPTIMIZER + "/"): node for path, node in found.items() if path.startswith(OPTIMIZER + "/")}
     known_state = listed(model, ts)
+    if stored and known_state is None and jax.tree.leaves(ts.opt_state):
+        warnings.warn(f"{source.path}: {optimizer_state.called(model.optimizer)} is not read from a file; the state that the "
+                      "model's own has is left as it is.", stacklevel=5)
     if not stored or known_state is None:
         return None
     known, leaves = known_state

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxseq.core import activations, rng
-from jaxseq.core.kernels.dropout import check_rate, dropped, own_key
 from jaxseq.core.kernels import usual_recurrence as usual
+from jaxseq.core.kernels.dropout import check_rate, dropped, own_key
 from jaxseq.core.kernels.recurrence import (
     gru_cell,
     gru_cell_reset_before,
