@@ -57,24 +57,25 @@ class Pacer:
     A step that is long by itself is seldom alone, for every dispatch asks the system for fresh memory: for a convnet whose
     step takes 230 ms that costs 50 ms more. Four share it where they take less than a second.
 
+    pace: {rows of a batch: steps}, where what is learnt is kept, for the next run of the same programs as well.
     every: dispatches end at the multiples of so many steps, of which `made` lie behind.
     """
 
-    def __init__(self, single: bool, every: int | None = None, made: int = 0):
-        self.single, self._steps, self._every, self._made = single, 1, every, made
+    def __init__(self, single: bool, pace: dict[int, int] | None = None, every: int | None = None, made: int = 0):
+        self.single, self._pace, self._every, self._made = single, {} if pace is None else pace, every, made
 
-    @property
-    def steps(self) -> int:
-        """The most that the next dispatch makes."""
-        return self._steps if self._every is None else min(self._steps, self._every - self._made % self._every)
+    def steps(self, size: int) -> int:
+        """The most that the next dispatch makes, with batches of `size` rows."""
+        steps = 1 if self.single else self._pace.get(size, 1)
+        return steps if self._every is None else min(steps, self._every - self._made % self._every)
 
-    def learn(self, steps: int, seconds: float) -> None:
+    def learn(self, size: int, steps: int, seconds: float) -> None:
         """After `steps` steps took `seconds`. Grows at most eightfold, for the first dispatch also compiles."""
         self._made += steps
         if not self.single:
             each = max(seconds, 1e-6) / steps
             wanted = max(1, DISPATCH_SECONDS / each, min(LONG_STEPS, LONG_SECONDS / each))
-            self._steps = int(min(wanted, 8 * steps))
+            self._pace[size] = int(min(wanted, 8 * steps))
 
 
 def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
@@ -99,8 +100,8 @@ def _cursor(fit: Underway) -> Cursor:
 def _epochs(fit: Underway, cursor: Cursor, callbacks: CallbackList) -> Logs:
     model, plan = fit.model, fit.plan
     watch = Watch() if plan.check_finite or callbacks.wants("on_not_finite") else None
-    pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"), fit.every,
-                  fit.made)
+    pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
+                  model.programs.pace["train"], fit.every, fit.made)
     if not model.run_eagerly:
         _compile_ahead(model, plan)
     for epoch in range(fit.epoch, fit.epoch if fit.halted and not fit.done else plan.epochs.stop):
@@ -183,7 +184,7 @@ def train_once(model: Any, feed: Feed, interrupt: Interrupt) -> Logs:
 def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
     """Evaluates `steps` batches, or those of one pass; returns {"loss": ..., each metric: ...}. A carried state moves on."""
     sums = model.programs.zero
-    pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"))
+    pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"), model.programs.pace["test"])
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
         nonlocal sums
@@ -240,17 +241,18 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
     """
     logs: Logs = {}
     for segment, start, end in pieces:
+        batch = segment.rows.shape[1]
         sizes = np.sum(np.asarray(segment.rows) != NO_ROW, axis=1) if pacer.single else None
         while start < end:
             interrupt.check()
-            stop = min(start + pacer.steps, end)
+            stop = min(start + pacer.steps(batch), end)
             size = 0 if sizes is None else int(sizes[start])            # where no hook wants single batches, none reads it
             callbacks.call(f"on_{what}_batch_begin", done, BatchLogs({}, size))
             began = time.perf_counter()
-            with advised(f"The device has too little memory for batches of {segment.rows.shape[1]} rows: pass a smaller "
-                         "batch_size. The model stands at its last whole step."), jax.disable_jit(eagerly):
+            with advised(f"The device has too little memory for batches of {batch} rows: pass a smaller batch_size. The model "
+                         "stands at its last whole step."), jax.disable_jit(eagerly):
                 logs = dispatch(segment, start, stop)
-            pacer.learn(stop - start, time.perf_counter() - began)
+            pacer.learn(batch, stop - start, time.perf_counter() - began)
             done += stop - start
             start = stop
             callbacks.call(f"on_{what}_batch_end", done - 1, BatchLogs(logs, size))

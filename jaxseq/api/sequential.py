@@ -33,13 +33,15 @@ from jaxseq.core.types import Array, Spec, TrainState
 
 
 class Programs(NamedTuple):
-    """The compiled programs of a model, for one choice of what is trained. zero: the totals they begin with."""
+    """The compiled programs of a model, for one choice of what is trained. zero: the totals they begin with. pace: what the
+    loops have learnt of their speed."""
 
     task: run.Task
     train: Callable[..., Any]
     evaluate: Callable[..., Any]
     zero: run.Sums
     ahead: Ahead
+    pace: dict[str, dict[int, int]]
 
 
 class Sequential(Keras2Methods, FileMethods, Body):
@@ -259,7 +261,8 @@ class Sequential(Keras2Methods, FileMethods, Body):
         frozen = self._frozen()
         if frozen not in self._programs:
             task = self._task()
-            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self._zero(task), Ahead())
+            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self._zero(task), Ahead(),
+                                              {"train": {}, "test": {}})
         self.settled_state()
         return self._programs[frozen]
 
