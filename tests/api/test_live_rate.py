@@ -117,6 +117,25 @@ def test_the_optimizer_of_a_model_is_its_declaration(model):
     assert (SGD.learning_rate, Adam.learning_rate) == (0.01, 0.001)
 
 
+@pytest.mark.parametrize("words", [{}, {"input_shape": (3,)}], ids=["the input is not known", "it is"])
+def test_it_is_read_and_set_before_there_are_weights(words):
+    model = Sequential([Dense(1, **words)], seed=0)
+    model.compile(SGD(0.5), "mse")
+    assert repr(model.optimizer) == "SGD(learning_rate=0.5, momentum=0.0, nesterov=False)" and model.optimizer == SGD(0.5)
+    assert model.optimizer.get_config() == SGD(0.5).get_config() and int(model.optimizer.iterations) == 0
+    assert float(model.optimizer.lr) == model.learning_rate == 0.5
+    model.optimizer.lr = 0.125
+    model.optimizer.iterations = 10
+    assert model.optimizer == SGD(0.125) and not model.drawn
+    copied = copy.deepcopy(model)
+    for each in model, copied:
+        each.fit(X, Y, batch_size=8, verbose=0)
+        assert each.learning_rate == 0.125 and int(each.optimizer.iterations) == 11
+    wanted = line(SGD(0.125))
+    wanted.fit(X, Y, batch_size=8, verbose=0)
+    assert_array_equal(model.get_weights()[0], wanted.get_weights()[0])
+
+
 def test_a_declaration_stays_one(model, refuses):
     with refuses("SGD.learning_rate cannot be changed: compile with another optimizer, or write model.learning_rate = 1 for "
                  "the rate of the next step.", dataclasses.FrozenInstanceError):
