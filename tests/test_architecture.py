@@ -24,11 +24,11 @@ FLOORS = [
      "transforms", "loss_scale", "muon"},
     {"live"},
     {"layer", "regression", "crossentropy", "unpaired", "optimizers", "confusion", "scores"},
-    {"spatial", "nested", "measures", "loss_classes"},
+    {"spatial", "nested", "measures", "loss_classes", "keras_told"},
     {"layers", "chain", "losses", "mean_metrics", "keras_metric"},
     {"metrics", "row", "keras_call"},
-    {"run", "keras_style"},
-    {"probe"},
+    {"run", "keras_copies"},
+    {"probe", "keras_style"},
 ]
 # What stands under several layers: the only files in core/layers that other files there may import.
 BASES = {"identity", "cells", "recurrent"}

@@ -62,7 +62,7 @@ class SpectralNormalization(Nested):
         layer = self.layer if self.trainable else self.layer.replaced(trainable=False)
         inner = {entry: value for entry, value in state.items() if entry != "vector_u"}
         y, after = layer.apply({**params, name: kernel}, inner, x, ctx)
-        return y, {**after, "vector_u": vector_u if ctx.train and self.trainable else state["vector_u"]}
+        return y, {**after, "vector_u": vector_u if ctx.train and not self.stands_still else state["vector_u"]}
 
     def activity_penalty(self, y):
         return self.layer.activity_penalty(y)
