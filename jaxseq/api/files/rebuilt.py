@@ -21,6 +21,7 @@ from jaxseq.core.layers import InputLayer, Lambda
 from jaxseq.core.require import nearest
 
 LAYERS = 10_000         # of one model
+MODELS = "Sequential", "Functional"
 COUNTERS = 2**22        # numbers that the metrics of one model count in: an overlap of 2048 classes is that many
 
 # Settings of Keras that this library has not, with the values at which they change nothing.
@@ -50,7 +51,7 @@ class Rebuilder:
         with self.source.readable("its settings", *NONSENSE):
             model = Sequential(name=str(config.get("name", "sequential")), dtype=None if dtype == outer else dtype)
         for row in rows:
-            within = self._node(row, "layer")[1] in ("Sequential", "Functional")
+            within = self._node(row, "layer")[1] in MODELS
             layer = self.model(row, dtype) if within else self.layer(row, dtype)
             with self.source.readable(f"its layer {layer!r} cannot stand where it does", *NONSENSE):
                 model.add(layer)
@@ -145,7 +146,7 @@ class Rebuilder:
             usual = None if default in (None, MISSING) or callable(default) else _KINDS[kind][1](default)
             return default if made == usual else made
         if isinstance(value, dict) and "class_name" in value:
-            return self.layer(value, dtype)
+            return self.model(value, dtype) if value["class_name"] in MODELS else self.layer(value, dtype)
         if isinstance(value, list):
             return tuple(self._setting(cls, "", each, dtype) for each in value)
         return value
