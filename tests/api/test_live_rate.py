@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import pickle
 
+import jax
 import keras
 import numpy as np
 import optax
@@ -134,6 +135,15 @@ def test_it_is_read_and_set_before_there_are_weights(words):
     wanted = line(SGD(0.125))
     wanted.fit(X, Y, batch_size=8, verbose=0)
     assert_array_equal(model.get_weights()[0], wanted.get_weights()[0])
+
+
+def test_what_is_set_before_there_are_weights_reaches_a_model_of_float64():
+    with jax.enable_x64(True):
+        model = Sequential([Dense(1)], seed=0, dtype="float64")
+        model.compile(SGD(0.5), "mse")
+        model.optimizer.lr, model.optimizer.iterations = 0.125, 10
+        model.fit(X, Y, batch_size=8, verbose=0)
+        assert model.learning_rate == 0.125 and int(model.optimizer.iterations) == 11
 
 
 def test_a_declaration_stays_one(model, refuses):
