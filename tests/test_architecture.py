@@ -24,12 +24,12 @@ FLOORS = [
      "transforms", "loss_scale", "muon"},
     {"live"},
     {"layer", "regression", "crossentropy", "unpaired", "optimizer", "optimizer_state", "confusion", "scores", "normalizing"},
-    {"nested", "measures", "loss_classes", "last_activation", "optimizer_classes"},
+    {"nested", "measures", "loss_classes", "last_activation", "optimizer_classes", "keras_told"},
     {"spatial"},
     {"layers", "chain", "losses", "mean_metrics", "keras_metric", "loss_scale_optimizer"},
     {"metrics", "row", "keras_call", "optimizers"},
-    {"run", "keras_style"},
-    {"probe"},
+    {"run", "keras_copies"},
+    {"probe", "keras_style"},
 ]
 # What stands under several layers: the only files in core/layers that other files there may import.
 BASES = {"identity", "cells", "recurrent"}

@@ -56,8 +56,8 @@ class Architecture:
     def _wanted_by(self, first: Layer) -> str:
         """The dtype of x as the first layer wants it: float64 where it computes so. A narrower one it casts to itself."""
         wanted, dtype = first.input_dtype, first.dtype or self.policy
-        while first.inner:
-            first = first.inner[0][1]
+        while first.row_of:
+            first = first.row_of[0][1]
             dtype = first.dtype or dtype
         return "float64" if dtype == "float64" and wanted == "float32" else wanted
 

@@ -223,7 +223,7 @@ class Body(Stack):
         own = [name for name in self._architecture.names if name not in self._places]
         params, state = run.draw(self._architecture.typed, self._key, spec, {*own, *empty})
         for name, box in empty.items():
-            box.train_state = sharing.Entry(params.pop(name, {}), state.pop(name, {}))
+            box.begin(sharing.Entry(params.pop(name, {}), state.pop(name, {})))
         self._mark_drawn()
         self._order = {"params": _order(params), "state": _order(state)}
         return TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
@@ -244,10 +244,15 @@ class Body(Stack):
         """Makes all weights and states zeros, for a model whose weights come from elsewhere: nothing is compiled or drawn."""
         for model in self._within().values():
             model.fill_with_zeros()
-        names = [name for name in self._architecture.names if name not in self._places]
+        held = {name: place for name, place in self._places.items() if isinstance(place, sharing.Held)}
+        names = [name for name in self._architecture.names if name in held or name not in self._places]
         specs = run.specs(self._architecture.typed, self._key, self._need_input_spec(), names)
         self._order = {"params": _order(specs[0]), "state": _order(specs[1])}
         params, state = jax.tree.map(lambda spec: jax.device_put(np.zeros(spec.shape, spec.dtype)), specs)
+        for name, place in held.items():
+            entry = {"params": params.pop(name, {}), "state": state.pop(name, {})}
+            place.begin(sharing.Entry(**{part: {each: entry[part][each] for each in self._order[part].get(name, ())}
+                                         for part in entry}))
         self._mark_drawn()
         ts = TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
         self.train_state = self._fitted_optimizer(sharing.whole(ts, self._places))
@@ -275,7 +280,8 @@ class Body(Stack):
     def _listed(self, part: str, name: str) -> Iterable[str]:
         """The names of a layer's entries as Keras lists them."""
         place = self._places.get(name)
-        return self._order[part].get(name, ()) if place is None else getattr(place.train_state, part)
+        entry = None if place is None else place.train_state
+        return self._order[part].get(name, ()) if entry is None else getattr(entry, part)
 
     def _trained_slots(self) -> set[weights.Slot]:
         """Where the weights stand that training would change if the model were compiled now."""

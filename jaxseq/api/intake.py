@@ -277,8 +277,8 @@ def _wide(model: Architecture) -> bool:
 
 def _first_layer(model: Architecture) -> Any:
     layer = model.layers[0][1]
-    while layer.inner:
-        layer = layer.inner[0][1]
+    while layer.row_of:
+        layer = layer.row_of[0][1]
     return layer
 
 

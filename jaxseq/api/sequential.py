@@ -61,6 +61,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         self._compiled: Compiled | None = None
         self._programs: dict[frozenset[str], Programs] = {}
         self._predict: Callable[..., Any] | None = None
+        self._begins_with: Any = None       # the optimizer's state before there are weights: see `opt_state`
         self.history: History | None = None
         self.stop_training = False
         self.run_eagerly = False
@@ -99,7 +100,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
             except BaseException:
                 self._compiled = had
                 raise
-            self._programs, self.run_eagerly = {}, run_eagerly
+            self._programs, self._begins_with, self.run_eagerly = {}, None, run_eagerly
 
     @spelled
     def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: Any = 1,
@@ -233,8 +234,24 @@ class Sequential(Keras2Methods, FileMethods, Body):
         require(usable, f"learning_rate={value!r}: write a number from 0 on.")
         follows = getattr(self._compiled and self._compiled.optimizer, "learning_rate", None)
         require(not callable(follows), "The learning rate follows a schedule: compile with a number to set it.", TypeError)
-        rate, ts = jnp.asarray(value, self._rate().dtype), self.train_state
-        self.train_state = ts._replace(opt_state=optax.tree.set(ts.opt_state, learning_rate=rate))
+        rate = jnp.asarray(value, self._rate().dtype)
+        self.opt_state = optax.tree.set(self.opt_state, learning_rate=rate)
+
+    @property
+    def opt_state(self) -> Any:
+        """What the optimizer remembers; while the model has no weights, what it is going to begin with."""
+        if self.drawn:
+            return self.train_state.opt_state
+        if self._begins_with is None:
+            self._begins_with = run.init_optimizer(self._compiled.transform, {}) if self._compiled else ()
+        return self._begins_with
+
+    @opt_state.setter
+    def opt_state(self, value: Any) -> None:
+        if self.drawn:
+            self.train_state = self.train_state._replace(opt_state=value)
+        else:
+            self._begins_with = value
 
     # ---- copies and pickles
 
@@ -330,7 +347,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
 
     def _rate(self) -> Array:
         optimizer = self._compiled and self._compiled.optimizer
-        rate = optimizers.rate_now(optimizer, self.train_state.opt_state)
+        rate = optimizers.rate_now(optimizer, self.opt_state) if self._compiled else None
         require(rate is not None, f"The optimizer {optimizer!r} keeps no learning rate: compile with one of "
                 "jaxseq.optimizers.", AttributeError)
         return rate
@@ -345,6 +362,8 @@ class Sequential(Keras2Methods, FileMethods, Body):
             return ts._replace(opt_state=())
         frozen = self._frozen()
         trained, _ = chain.parted(ts.params, frozen)
+        if not self.drawn and self._begins_with is not None:
+            old = self._begins_with
         ts = ts._replace(opt_state=weights.grafted(self._compiled.transform, trained, old))
         self._optimized_without = frozen
         return ts

@@ -14,8 +14,9 @@ import numpy as np
 from jaxseq.api import cache, config, sharing
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.interrupt import at_step_boundary
-from jaxseq.core import policy, rng
+from jaxseq.core import chain, policy, rng
 from jaxseq.core.layer import Layer, checked_shape
+from jaxseq.core.nested import Flat
 from jaxseq.core.require import Spelled, nearest, positive_int, require
 from jaxseq.core.row import Row
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
@@ -53,6 +54,7 @@ class Stack(Spelled, ABC):
         self._users: weakref.WeakSet[Stack] = weakref.WeakSet()      # the models that this one stands in
         self._trainable = True
         self._row: Row | None = None
+        self._part: Flat | None = None
         require(layers is None or isinstance(layers, Iterable), f"Sequential({layers!r}): write a list, Sequential([...]).",
                 TypeError)
         for layer in layers or ():
@@ -236,6 +238,13 @@ class Stack(Spelled, ABC):
                             trainable=self.trainable)
         return self._row
 
+    def as_part(self) -> Flat:
+        """The model as a part of layers, which know its weights by flat names; the same one for all."""
+        row = self.as_row()
+        if self._part is None or self._part.row is not row:
+            self._part = Flat(row, self)
+        return self._part
+
     def learn_input(self, shape: Shape) -> None:
         """Takes the input of its place in another model for its own; ValueError if it is declared otherwise."""
         known = self.input_shape
@@ -277,10 +286,8 @@ class Stack(Spelled, ABC):
 
     def _put_last(self, layer: Layer | Stack) -> None:
         """`add`, but for what is asked before, and for what goes back when something is refused."""
-        free = isinstance(layer, Stack) and layer.may_take_dtype(None)
+        free = isinstance(layer, Stack) and self._may_give_dtype(layer, self.dtype)
         if isinstance(layer, Stack):
-            if layer.dtype is None and not free:
-                sharing.require_one_dtype(layer, layer.variable_dtype, self.variable_dtype)
             name = self._architecture.add(layer.as_row(), layer.input_shape)
             assert name is not None
             self._places[name] = layer
@@ -288,11 +295,15 @@ class Stack(Spelled, ABC):
             owner = layer.owner
             if owner is not None and layer.dtype is None:
                 sharing.require_one_dtype(layer, owner.variable_dtype, self.variable_dtype)
+            parts = layer.models_within()
+            free_parts = [part for part in parts.values() if self._may_give_dtype(part, layer.dtype or self.dtype)]
             name = self._architecture.add(layer, None if owner is None else owner.known_input(layer))
             if name is None:
                 return
             if owner is not None:
                 self._places[name] = owner.share_layer(layer)
+            elif parts:
+                self._places[name] = sharing.Held(parts)
         self._settle()
         if isinstance(layer, Stack):
             if free:
@@ -301,7 +312,19 @@ class Stack(Spelled, ABC):
             layer.take_seed(rng.fold_in(self._key, name))
         else:
             layer.bind(self, name)
+            for part in free_parts:
+                part.take_dtype(layer.dtype or self.dtype)
+            for prefix, part in parts.items():
+                part._users.add(self)
+                part.take_seed(rng.fold_in(rng.fold_in(self._key, name), prefix))
         self._changed()
+
+    def _may_give_dtype(self, model: Stack, dtype: str | None) -> bool:
+        """Whether a model that comes to stand here may take `dtype`. ValueError where it may not, and would have to."""
+        free = model.may_take_dtype(None)
+        if model.dtype is None and not free:
+            sharing.require_one_dtype(model, model.variable_dtype, policy.DTypePolicy(dtype or "float32").variable_dtype)
+        return free
 
     def _move_in(self) -> None:
         """Gives the layers of a copied or unpickled model their place in it."""
@@ -313,6 +336,8 @@ class Stack(Spelled, ABC):
                 place._users.add(self)
             else:
                 layer.bind(self, name)
+                for part in layer.models_within().values():
+                    part._users.add(self)
         if self._train_state is not None:
             self._mark_drawn()
 
@@ -324,13 +349,18 @@ class Stack(Spelled, ABC):
 
     def _let_go(self, layer: Layer | Stack) -> None:
         """Tells a layer or a model that it stands here no longer."""
-        if isinstance(layer, Stack):
-            layer._users.discard(self)
-        else:
+        for model in [layer] if isinstance(layer, Stack) else layer.models_within().values():
+            model._users.discard(self)
+        if isinstance(layer, Layer):
             layer.unbind(self)
 
     def _within(self) -> dict[str, Stack]:
-        return {name: place for name, place in self._places.items() if isinstance(place, Stack)}
+        """The models within, by the names they have here, and those that are parts of layers: {"layer/prefix": model}."""
+        models: dict[str, Any] = {}
+        for name, place in self._places.items():
+            models |= {name: place} if isinstance(place, Stack) else {
+                f"{name}/{prefix}": part for prefix, part in getattr(place, "models", {}).items()}
+        return models
 
     def _name_of(self, layer: Layer) -> str:
         return next(name for name, each in self._architecture.layers if each is layer)
@@ -358,7 +388,14 @@ class Stack(Spelled, ABC):
             place = self._places.get(name)
             if isinstance(place, Stack):
                 place.learn_input(self.layer_shapes(name)[0])
-            elif place is not None and place.train_state is not None:
+                continue
+            if isinstance(place, sharing.Held):
+                given = chain.inputs_of_models(layer, *self._architecture.given(name))
+                inputs = {prefix: shape for prefix, shape in given.items() if prefix in place.models}
+                place.models = {prefix: place.models[prefix] for prefix in inputs}
+                for prefix, shape in inputs.items():
+                    place.models[prefix].learn_input(shape)
+            if place is not None and place.train_state is not None:
                 sharing.require_same(name, layer, place.train_state, some_array(*self._architecture.given(name)))
 
 

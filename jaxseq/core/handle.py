@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import Field, field
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, dataclass_transform
 
 from jaxseq.core.require import require
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from jaxseq.core.types import Shape
+
+T = TypeVar("T")
 
 
 class Owner(Protocol):
@@ -38,6 +40,18 @@ class Home(NamedTuple):
     drawn: bool = False
 
 
+class answer(Generic[T]):
+    """A property that gives way to an attribute or a field of the same name, which a layer may have. No class has it."""
+
+    def __init__(self, read: Callable[[Any], T]):
+        self._read, self.__doc__ = read, read.__doc__
+
+    def __get__(self, layer: Any, owner: Any = None) -> T:
+        if layer is None:
+            raise AttributeError(self._read.__name__)           # so it is no field's default either
+        return self._read(layer)
+
+
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Handle:
     """The bound half of a layer. See `jaxseq.core.layer.Layer` for the pure half."""
@@ -50,7 +64,7 @@ class Handle:
 
     def __setattr__(self, field: str, value: Any) -> None:
         require(field == "trainable", f"{type(self).__name__}.{field} cannot be changed: a layer is a frozen declaration. "
-                f"Write a new one: dataclasses.replace(layer, {field}={value!r}).", AttributeError)
+                f"Write a new one: layer.replaced({field}={value!r}).", AttributeError)
         require(isinstance(value, bool), f"trainable={value!r}: write True or False.", TypeError)
         object.__setattr__(self, "trainable", value)
 
@@ -119,13 +133,13 @@ class Handle:
 
     if not TYPE_CHECKING:       # a type checker sees the constructor's word of this name: see Layer
 
-        @property
+        @answer
         def input_shape(self) -> Shape:
             """The shape of the layer's input in its model, batch axis first, None where any length fits."""
             model, name = self._placed("input_shape")
             return model.layer_shapes(name)[0]
 
-    @property
+    @answer
     def output_shape(self) -> Shape:
         """The shape of the layer's output in its model, batch axis first, None where any length fits."""
         model, name = self._placed("output_shape")
@@ -146,7 +160,7 @@ class Handle:
         model, name = self._placed("weights")
         model.set_layer_weights(name, weights)
 
-    @property
+    @answer
     def states(self) -> dict[str, Any]:
         """What a stateful layer carries from batch to batch: {"h": (batch, units), ...}."""
         model, name = self._placed("states")

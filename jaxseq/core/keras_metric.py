@@ -18,8 +18,9 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from jaxseq.core import initializers
+from jaxseq.core import initializers, rng
 from jaxseq.core.require import require
 from jaxseq.core.totals import (
     DeclaredMetric,
@@ -37,6 +38,16 @@ from jaxseq.core.variable import Variable, asked, plain, swapped, whole_shape
 from jaxseq.core.words import snake_case
 
 __all__ = ["Metric", "Mean", "Sum", "MeanMetricWrapper"]
+
+
+class Kept(Variable):
+    """A variable of the object that the user made. It outlives every program, so nothing traced may be kept in it."""
+
+    def assign(self, value: Any) -> Any:
+        require(not isinstance(plain(value), Tracer), f"{self.name}.assign: a metric that is updated while a program "
+                "is traced would keep a part of that program. Name it in compile(metrics=[...]). In call a layer counts in a "
+                "weight of its own: self.add_weight(..., trainable=False).", RuntimeError)
+        return super().assign(value)
 
 
 class Metric(ABC):
@@ -95,8 +106,8 @@ class Metric(ABC):
         dtype = jax.dtypes.canonicalize_dtype(told.get("dtype") or jnp.float32)
         shape = whole_shape(owner, name, told.get("shape"))
         with jax.ensure_compile_time_eval():            # numbers, also where a program that is traced makes the metric
-            first = initializers.get("zeros" if initializer is None else initializer)(jax.random.key(0), shape, dtype)
-        self._variables.append(Variable(name, np.asarray(first)))
+            first = initializers.get("zeros" if initializer is None else initializer)(rng.root_key(0), shape, dtype)
+        self._variables.append(Kept(name, np.asarray(first)))
         return self._variables[-1]
 
     add_weight = add_variable

@@ -20,7 +20,7 @@ def taken_off(layer: Any) -> Parts | None:
     return replace(layer, activation=None), activations.get(layer.activation)
 
 
-def taken_off_within(layer: Any) -> Parts | None:
-    """The same of a layer that ends with the layer in its field `layer`."""
-    parts = layer.layer.without_activation()
+def taken_off_within(layer: Any, part: Layer) -> Parts | None:
+    """The same of a layer that ends with `part`, which its field `layer` stands for."""
+    parts = part.without_activation()
     return None if parts is None else (replace(layer, layer=parts[0]), parts[1])

@@ -572,7 +572,7 @@ SHAPED = "write a tuple of whole numbers, None where any length fits."
     ("Input of complex numbers", lambda: Input((4,), dtype="complex64"), ValueError,
      "Input(dtype='complex64'): write 'float32', or 'int32' for token ids."),
     ("a field set later", lambda: setattr(Dense(3), "units", 4), AttributeError, "Dense.units cannot be changed: a layer is a "
-     "frozen declaration. Write a new one: dataclasses.replace(layer, units=4)."),
+     "frozen declaration. Write a new one: layer.replaced(units=4)."),
     ("trainable 'no'", lambda: setattr(Dense(3), "trainable", "no"), TypeError, "trainable='no': write True or False."),
     ("seed -1", lambda: Sequential(seed=-1), ValueError, f"seed=-1: {SEEDED}"),
     ("seed 2**63", lambda: Sequential(seed=2**63), ValueError, f"seed=9223372036854775808: {SEEDED}"),

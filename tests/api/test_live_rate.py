@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import pickle
 
+import jax
 import keras
 import numpy as np
 import optax
@@ -116,6 +117,34 @@ def test_the_optimizer_of_a_model_is_its_declaration(model):
     for copied in copy.deepcopy(model.optimizer), pickle.loads(pickle.dumps(model.optimizer)):
         assert copied == SGD(0.1) and copied.owner is None
     assert (SGD.learning_rate, Adam.learning_rate) == (0.01, 0.001)
+
+
+@pytest.mark.parametrize("words", [{}, {"input_shape": (3,)}], ids=["the input is not known", "it is"])
+def test_it_is_read_and_set_before_there_are_weights(words):
+    model = Sequential([Dense(1, **words)], seed=0)
+    model.compile(SGD(0.5), "mse")
+    assert repr(model.optimizer) == "SGD(learning_rate=0.5, momentum=0.0, nesterov=False)" and model.optimizer == SGD(0.5)
+    assert model.optimizer.get_config() == SGD(0.5).get_config() and int(model.optimizer.iterations) == 0
+    assert float(model.optimizer.lr) == model.learning_rate == 0.5
+    model.optimizer.lr = 0.125
+    model.optimizer.iterations = 10
+    assert model.optimizer == SGD(0.125) and not model.drawn
+    copied = copy.deepcopy(model)
+    for each in model, copied:
+        each.fit(X, Y, batch_size=8, verbose=0)
+        assert each.learning_rate == 0.125 and int(each.optimizer.iterations) == 11
+    wanted = line(SGD(0.125))
+    wanted.fit(X, Y, batch_size=8, verbose=0)
+    assert_array_equal(model.get_weights()[0], wanted.get_weights()[0])
+
+
+def test_what_is_set_before_there_are_weights_reaches_a_model_of_float64():
+    with jax.enable_x64(True):
+        model = Sequential([Dense(1)], seed=0, dtype="float64")
+        model.compile(SGD(0.5), "mse")
+        model.optimizer.lr, model.optimizer.iterations = 0.125, 10
+        model.fit(X, Y, batch_size=8, verbose=0)
+        assert model.learning_rate == 0.125 and int(model.optimizer.iterations) == 11
 
 
 def test_a_declaration_stays_one(model, refuses):

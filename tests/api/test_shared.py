@@ -223,7 +223,7 @@ def test_a_layer_lives_as_long_as_one_of_its_models(refuses):
     assert layer.owner is encoder and not layer.bereft and last.bereft
     with refuses("Dense(units=6, name='dense_2') had its weights in a model that is gone, and they with it. Keep that model "
                  "while its layers are used, base = ...; Sequential(base.layers[:-1]), or copy the layer: "
-                 "dataclasses.replace(layer)."):
+                 "layer.replaced()."):
         Sequential([last])
 
 

@@ -24,6 +24,7 @@ from jaxseq.core.require import nearest
 
 LAYERS = 1000           # of all models in a file
 TURNS = 100             # of the loops that the layers of a file want written out
+MODELS = "Sequential", "Functional"
 COUNTERS = 2**22        # numbers that the metrics of one model count in: an overlap of 2048 classes is that many
 
 # Settings of Keras that this library has not, with the values at which they change nothing.
@@ -58,7 +59,7 @@ class Rebuilder:
         with self.source.readable("its settings", *NONSENSE):
             model = Sequential(name=str(config.get("name", "sequential")), dtype=None if dtype == outer else dtype)
         for row in rows:
-            within = self._node(row, "layer")[1] in ("Sequential", "Functional")
+            within = self._node(row, "layer")[1] in MODELS
             layer = self.model(row, dtype) if within else self.layer(row, dtype)
             with self.source.readable(f"its layer {layer!r} cannot stand where it does", *NONSENSE):
                 model.add(layer)
@@ -168,6 +169,8 @@ class Rebuilder:
             return {key: self._plain(each, dtype) for key, each in value.items()}
         if value["class_name"] == "function":
             return self._function(value, "function", {})
+        if value["class_name"] in MODELS:
+            return self.model(value, dtype)
         _, name, config = self._node(value, "setting")
         if name in ("__numpy__", "__tensor__"):
             with self.source.readable("an array", *NONSENSE):

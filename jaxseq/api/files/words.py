@@ -17,8 +17,8 @@ import numpy as np
 from jaxseq.api.config import CATALOGUE
 from jaxseq.core import activations, constraints, initializers, losses, metrics, optimizers, regularizers, schedules
 from jaxseq.core.declared import Declared
-from jaxseq.core.keras_style import BASE, KerasStyle
-from jaxseq.core.layer import Layer
+from jaxseq.core.keras_style import KerasStyle
+from jaxseq.core.layer import BASE, Layer
 from jaxseq.core.optimizers import LossScaleOptimizer, Optimizer
 from jaxseq.core.require import require
 
@@ -157,6 +157,8 @@ def of_value(value: Any, where: str, dtype: str | None = None, names: Mapping[st
         return {key: of_value(each, where, dtype, names) for key, each in value.items()}
     if isinstance(value, Layer):
         return of_layer(value.under(dtype))
+    if hasattr(value, "as_row"):
+        return of_model(value, None, dtype or "float32")
     if isinstance(value, type) and issubclass(value, Declared | metrics.Metric):
         value = value()
     if isinstance(value, Declared | metrics.Metric):

@@ -358,7 +358,7 @@ class StackedRNNCells(Nested, Cell):    # pyright: ignore[reportIncompatibleVari
         listed = []
         for prefix, cell in self.parts().items():
             listed.append((prefix, cell, step))
-            shown = jax.eval_shape(partial(_one_step, cell), jax.eval_shape(lambda: jax.random.key(0)), step)
+            shown = jax.eval_shape(partial(_one_step, cell), rng.key_spec(), step)
             step = Spec(shown.shape, shown.dtype)
         return listed
 

@@ -62,7 +62,7 @@ class SpectralNormalization(Nested):
         kernel, vector_u = self._normalized(params[name], state["vector_u"])
         layer = self.layer if self.trainable else self.layer.replaced(trainable=False)
         y, after = layer.apply({**params, name: kernel}, _of_layer(state), x, ctx)
-        return y, {**after, "vector_u": vector_u if ctx.train and self.trainable else state["vector_u"]}
+        return y, {**after, "vector_u": vector_u if ctx.train and not self.stands_still else state["vector_u"]}
 
     def activity_penalty(self, y):
         return self.layer.activity_penalty(y)
@@ -71,7 +71,7 @@ class SpectralNormalization(Nested):
         return {**super().reset(_of_layer(state)), "vector_u": state["vector_u"]}
 
     def without_activation(self):
-        return taken_off_within(self)
+        return taken_off_within(self, self.layer)
 
     def out_mask(self, x, mask):
         return self.layer.out_mask(x, mask)
