@@ -109,11 +109,11 @@ class Wrapper(BaseEstimator):
         seed = None if "random_state" in words else fitting.seed_of(self.sk_params.get("random_state"))
         return fitting.built(builder, words, seed)
 
-    def _train(self, model: Sequential, X: np.ndarray, target: np.ndarray, sample_weight: Any, words: dict[str, Any],
-               **learned: Any) -> Self:
-        """Trains the model. learned: attributes that go with it; where training fails, those of the last fit stay."""
-        history = model.fit(X, target, **fitting.weighed(sample_weight, self._those(FIT) | words))
-        vars(self).update(learned, history_=history, model_=model)
+    def _train(self, model: Sequential, X: np.ndarray, target: np.ndarray, sample_weight: Any,
+               words: dict[str, Any]) -> Self:
+        """Trains the model, which then is the estimator's."""
+        self.history_ = model.fit(X, target, **fitting.weighed(sample_weight, self._those(FIT) | words))
+        self.model_ = model
         return self
 
     def _outputs(self, X: Any, words: dict[str, Any]) -> np.ndarray:
@@ -137,16 +137,21 @@ class KerasClassifier(ClassifierMixin, Wrapper):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **words: Any) -> Self:
         """Builds a model and trains it. words: of Sequential.fit; they win over sk_params."""
+        with fitting.as_before_if_it_fails(self):
+            return self._fitted(X, y, sample_weight, words)
+
+    def _fitted(self, X: Any, y: Any, sample_weight: Any, words: dict[str, Any]) -> Self:
+        """A builder may ask for classes_ and n_classes_, so they are known before it is called."""
         X, y = fitting.checked(self, X, y, multi_output=True)
         one_hot = y.ndim == 2 and y.shape[1] > 1
         classes, numbers = np.unique(y.argmax(1) if one_hot else fitting.labels(y), return_inverse=True)
-        classes = np.arange(y.shape[1]) if one_hot else classes
-        count = len(classes)
-        require(count > 1, f"A classifier cannot train on one class alone; all of y is {classes.tolist()[0]!r}.")
+        self.classes_ = np.arange(y.shape[1]) if one_hot else classes
+        self.n_classes_ = count = len(self.classes_)
+        require(count > 1, f"A classifier cannot train on one class alone; all of y is {self.classes_.tolist()[0]!r}.")
         model = self._built()
         wanted = losses.plain(losses.get(model._need_compile("fit").loss)) is losses.categorical_crossentropy
         target = y if one_hot else to_categorical(numbers, count) if wanted else numbers
-        return self._train(model, X, target, sample_weight, words, classes_=classes, n_classes_=count)
+        return self._train(model, X, target, sample_weight, words)
 
     def predict(self, X: Any, **words: Any) -> np.ndarray:
         """The label of every row. words: of Sequential.predict."""
@@ -178,9 +183,11 @@ class KerasRegressor(RegressorMixin, Wrapper):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **words: Any) -> Self:
         """Builds a model and trains it. words: of Sequential.fit; they win over sk_params."""
-        X, y = fitting.checked(self, X, y, multi_output=True, y_numeric=True)
-        target = fitting.columns(y)
-        return self._train(self._built(), X, target, sample_weight, words, n_outputs_=target.shape[1])
+        with fitting.as_before_if_it_fails(self):
+            X, y = fitting.checked(self, X, y, multi_output=True, y_numeric=True)
+            target = fitting.columns(y)
+            self.n_outputs_ = target.shape[1]
+            return self._train(self._built(), X, target, sample_weight, words)
 
     def predict(self, X: Any, **words: Any) -> np.ndarray:
         """The outputs, (rows,) where there is one for each row. words: of Sequential.predict."""
