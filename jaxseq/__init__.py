@@ -27,8 +27,10 @@ from jaxseq import (
     models as models,
     optimizers as optimizers,
     regularizers as regularizers,
+    saving as saving,
     utils as utils,
 )
+from jaxseq.api import keras3
 from jaxseq.api.selfcheck import self_check as self_check
 from jaxseq.layers import Input as Input
 from jaxseq.mixed_precision import DTypePolicy as DTypePolicy
@@ -38,7 +40,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str):
-    """jaxseq.wrappers, which needs scikit-learn, is imported when it is asked for."""
+    """jaxseq.wrappers, which needs scikit-learn, is imported when it is asked for; so are Keras 3's names for what is elsewhere."""
     if name == "wrappers":
         return importlib.import_module("jaxseq.wrappers")
-    raise AttributeError(f"module 'jaxseq' has no attribute {name!r}")
+    return keras3.named(name)

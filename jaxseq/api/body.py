@@ -14,7 +14,7 @@ from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import PENALTY
-from jaxseq.core.require import require
+from jaxseq.core.require import require, spelled
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
 
@@ -47,6 +47,7 @@ class Body(Stack):
                 self._declare(tuple(input_shape), None)
         self._need_state()
 
+    @spelled
     def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None, *,
                 expand_nested: bool = False) -> None:
         """Prints a table of the layers: name, class, output shape, weights. expand_nested: those of models within it, too."""
@@ -70,7 +71,7 @@ class Body(Stack):
 
     @property
     def params(self) -> dict[str, Any]:
-        """{layer: {weight: array}} of what is trained, in the layers' order. Assign a tree of that form to replace it."""
+        """{layer: {weight: array}} of what is trained, in the layers' order. A copy: assign a tree like it to change it."""
         return self._ordered("params")
 
     @params.setter

@@ -44,6 +44,11 @@ class Programs(NamedTuple):
     pace: dict[str, dict[int, int]]
 
 
+# What Keras asks of a subclass's own. Here a step is a program made of layers, loss and optimizer, and asks none of them.
+NEVER_ASKED = {"call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "make_train_function",
+               "make_test_function", "make_predict_function"}
+
+
 class Sequential(Keras2Methods, FileMethods, Body):
     """Layers in a row, with Keras's words to train them: add, compile, fit, evaluate, predict.
 
@@ -55,6 +60,12 @@ class Sequential(Keras2Methods, FileMethods, Body):
 
     The model holds its whole training in one field, `train_state`; `params` and `state` are its named pytrees.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        asked = sorted(NEVER_ASKED & vars(cls).keys())
+        require(not asked, f"{cls.__name__} defines {', '.join(asked)}, which a Sequential here never asks. Write it as a "
+                "layer, a loss or a callback, or train in a loop of your own over model.functional().", TypeError)
 
     def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None,
                  dtype: Any = None):

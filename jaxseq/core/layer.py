@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
@@ -105,6 +106,12 @@ class Style(ABCMeta):
             if written and inner is None:
                 bases = *bases[:place], cls.adapter, *bases[place:]
         return super().__new__(cls, name, bases, members, **options)
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of the constructor, for help() and editors."""
+        signature = inspect.signature(cls.__init__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
 
     if not TYPE_CHECKING:       # a type checker reads the constructor itself
 

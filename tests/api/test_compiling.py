@@ -159,3 +159,9 @@ def test_a_model_tells_its_loss_and_its_variables():
     for one, other in ("variables", "weights"), ("trainable_variables", "trainable_weights"), (
             "non_trainable_variables", "non_trainable_weights"):
         assert [each.shape for each in getattr(model, one)] == [each.shape for each in getattr(model, other)]
+
+
+@pytest.mark.parametrize("method", ["call", "train_step", "compute_loss"])
+def test_what_would_never_be_asked_is_refused_where_the_class_is_made(method):
+    with pytest.raises(TypeError, match=f"Mine defines {method}, which a Sequential here never asks"):
+        type("Mine", (Sequential,), {method: lambda self, *values: None})

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gc
+import inspect
 import re
 from typing import Any
 
@@ -314,3 +315,17 @@ def test_a_layer_without_a_model_says_so(ask, what):
     message = f"Dense(units=3) stands in no model yet, so it has no {what}. Add it first: model.add(layer)."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         ask(Dense(3))
+
+
+def test_signatures_are_those_of_the_constructors():
+    from jaxseq import layers
+
+    class Own(layers.Layer):
+        def __init__(self, units, rate=0.5, **kwargs):
+            super().__init__(**kwargs)
+
+        def call(self, x):
+            return x
+
+    assert [*inspect.signature(layers.Dense).parameters][:3] == ["units", "activation", "use_bias"]
+    assert [*inspect.signature(Own).parameters] == ["units", "rate", "kwargs"]

@@ -38,6 +38,8 @@ def replacing(path: Any, overwrite: bool = True) -> Iterator[BinaryIO]:
 
 def _check(place: Path, path: Any, overwrite: bool) -> None:
     require(not place.is_dir(), f"{path} is a folder: write the name of a file.", IsADirectoryError)
+    require(place.parent.is_dir(), f"{path}: there is no folder {str(place.parent)!r}. Make it first: "
+            f"os.makedirs({str(place.parent)!r}).", FileNotFoundError)
     require(overwrite or not place.exists(), f"{path} is there already: write overwrite=True to replace it, or another name.",
             FileExistsError)
 

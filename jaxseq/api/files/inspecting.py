@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from jaxseq.api.files import hdf5, keras_zip, plain_json, tensors
 from jaxseq.api.files.methods import KERAS, LEGACY, TENSORS
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.api.resuming import folder
+
+WIDE = 200          # columns
 
 
 class Inspected(NamedTuple):
@@ -81,7 +84,7 @@ def _compiled(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arrays(found: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...], str]]:
-    for path in sorted(found):
+    for path in sorted(found, key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]):
         yield path, tuple(found[path].shape), str(found[path].dtype)
 
 
@@ -91,6 +94,7 @@ def show(path: Any) -> int:
     from rich.table import Table
 
     console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=WIDE)      # a file or a pipe has any width
     try:
         found = inspected(path)
     except (FileRejected, OSError) as error:
@@ -117,6 +121,8 @@ def _settings(settings: dict[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     """A setting in a few words: of an object its class."""
+    if isinstance(value, dict) and value.get("class_name") == "function":
+        return str(value.get("config"))
     if isinstance(value, dict):
         return str(value.get("class_name", ", ".join(f"{key}={_short(each)}" for key, each in value.items())))
     return f"[{', '.join(map(_short, value))}]" if isinstance(value, list) else str(value)

@@ -10,7 +10,7 @@ from jaxseq.api.files import keras_zip, legacy_h5, weights_h5, weights_tensors, 
 from jaxseq.api.files.atomic import replacing
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.api.interrupt import at_step_boundary
-from jaxseq.core.require import require
+from jaxseq.core.require import require, spelled
 
 KERAS, WEIGHTS, LEGACY, TENSORS = ".keras", ".weights.h5", (".h5", ".hdf5"), ".safetensors"
 
@@ -22,6 +22,7 @@ class FileMethods:
         build: Any
         train_state: Any
 
+    @spelled
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
         """Writes the whole model to a `.keras` file, or to `.h5` or `.hdf5` in Keras 2's form. Keras 3 opens all of them:
         `keras.models.load_model(filepath)`.
@@ -34,6 +35,7 @@ class FileMethods:
         write = keras_zip.write if path.endswith(KERAS) else whole_h5.write
         self._written(path, overwrite, lambda file: write(file, self, include_optimizer=include_optimizer))
 
+    @spelled
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Writes the weights alone: to `.weights.h5` as Keras 3 does, with the optimizer's state; to `.h5` or `.hdf5` as
         Keras 2 does, or to `.safetensors`, each under its path (dense/kernel), without. The state of an optimizer that Keras
@@ -43,6 +45,7 @@ class FileMethods:
         write = next((each for end, each in writers.items() if path.endswith(end)), legacy_h5.write)
         self._written(path, overwrite, lambda file: write(file, self))
 
+    @spelled
     def load_weights(self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False) -> None:
         """Replaces the model's weights by those of a file: `.weights.h5` or `.keras` of Keras 3, `.h5` or `.hdf5` of Keras 2,
         or `.safetensors`.

@@ -95,6 +95,8 @@ class BackupAndRestore(Callback):
             fit.move_to(written.read(Source(place), fit, told, arrays))
             self._saved = place.name
             self._say(place, told)
+            if self.params.get("verbose"):
+                print(f"Going on at epoch {fit.epoch + 1}, after {fit.done} steps of it, from {place}.")
             return
         require(not places, f"{self.backup_dir}: every checkpoint in it is damaged. Remove the folder to begin anew. The last "
                 f"one: {told_of}", FileRejected)
