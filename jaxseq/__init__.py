@@ -10,8 +10,6 @@
 `model.functional()` opens the same model as pure functions over named pytrees.
 """
 
-import importlib
-
 from jaxseq import (
     activations as activations,
     backend as backend,
@@ -30,17 +28,10 @@ from jaxseq import (
     saving as saving,
     utils as utils,
 )
-from jaxseq.api import keras3
+from jaxseq.api.keras3 import named as __getattr__  # noqa: F401
 from jaxseq.api.selfcheck import self_check as self_check
 from jaxseq.layers import Input as Input
 from jaxseq.mixed_precision import DTypePolicy as DTypePolicy
 from jaxseq.models import Sequential as Sequential
 
 __version__ = "0.1.0"
-
-
-def __getattr__(name: str):
-    """jaxseq.wrappers, which needs scikit-learn, is imported when it is asked for; so are Keras 3's names for what is elsewhere."""
-    if name == "wrappers":
-        return importlib.import_module("jaxseq.wrappers")
-    return keras3.named(name)

@@ -1,4 +1,4 @@
-"""Keras 3's names at the top of the package: those that stand in a module here, and what to write for others."""
+"""Names at the top of the package that are looked for when they are asked for: Keras 3's, and the estimators' module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ HINTS = {"ops": "Write jax.numpy, or jaxseq.backend in the words of Keras 2.",
 
 
 def named(name: str) -> Any:
-    """What keras.<name> is here. AttributeError for what is not here."""
+    """What jaxseq.<name> is; AttributeError for what is not here. jaxseq.wrappers needs scikit-learn."""
+    if name == "wrappers":
+        return importlib.import_module("jaxseq.wrappers")
     found = getattr(importlib.import_module(f"jaxseq.{IN_MODULES[name]}"), name, None) if name in IN_MODULES else None
     if found is None:
         raise AttributeError(f"module 'jaxseq' has no attribute {name!r}." + (f" {HINTS[name]}" if name in HINTS else ""))
