@@ -10,8 +10,6 @@
 `model.functional()` opens the same model as pure functions over named pytrees.
 """
 
-import importlib
-
 from jaxseq import (
     activations as activations,
     backend as backend,
@@ -27,18 +25,13 @@ from jaxseq import (
     models as models,
     optimizers as optimizers,
     regularizers as regularizers,
+    saving as saving,
     utils as utils,
 )
+from jaxseq.api.keras3 import named as __getattr__  # noqa: F401
 from jaxseq.api.selfcheck import self_check as self_check
 from jaxseq.layers import Input as Input
 from jaxseq.mixed_precision import DTypePolicy as DTypePolicy
 from jaxseq.models import Sequential as Sequential
 
 __version__ = "0.1.0"
-
-
-def __getattr__(name: str):
-    """jaxseq.wrappers, which needs scikit-learn, is imported when it is asked for."""
-    if name == "wrappers":
-        return importlib.import_module("jaxseq.wrappers")
-    raise AttributeError(f"module 'jaxseq' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""python -m jaxseq: the demo and the self-check, from the command line."""
+"""python -m jaxseq: the demo, the self-check, and what is in a file, from the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ def main(words: Sequence[str] | None = None) -> int:
     demo.add_argument("--seed", type=int, default=0, help="what weights, dropout and the order of rows follow from")
     check = commands.add_parser("self-check", help="compare what this installation computes with NumPy")
     check.add_argument("--verbose", action="store_true", help="a line for each program")
+    look = commands.add_parser("inspect", help="print what is in a file of a model, without building it")
+    look.add_argument("file", help=".keras, .h5, .hdf5, .safetensors, or a folder of checkpoints")
     given = parser.parse_args(words)
+    if given.command == "inspect":
+        from jaxseq.api.files.inspecting import show as show_file
+
+        return show_file(given.file)
     if given.command == "demo":
         from jaxseq.api.demo import show
 

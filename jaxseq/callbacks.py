@@ -12,4 +12,6 @@ from jaxseq.api.monitoring import (
 )
 from jaxseq.api.progress import ProgbarLogger as ProgbarLogger
 from jaxseq.api.rates import LearningRateScheduler as LearningRateScheduler
-from jaxseq.api.records import CSVLogger as CSVLogger, RemoteMonitor as RemoteMonitor, TensorBoard as TensorBoard
+from jaxseq.api.records import CSVLogger as CSVLogger, RemoteMonitor as RemoteMonitor
+from jaxseq.api.resuming.backup import BackupAndRestore as BackupAndRestore
+from jaxseq.api.tensorboard import TensorBoard as TensorBoard

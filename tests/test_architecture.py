@@ -19,16 +19,17 @@ LAYERS = sorted(path.stem for path in (PACKAGE / "core" / "layers").glob("*.py")
 # The core from the ground up: a module imports from lower floors alone. `layers` and `kernels` are whole folders.
 FLOORS = [
     {"require", "types"},
-    {"rng", "precision", "policy", "declared", "given", "variable"},
+    {"rng", "precision", "policy", "declared", "given", "variable", "axes", "words"},
     {"activations", "initializers", "regularizers", "constraints", "handle", "kernels", "pairs", "schedules", "totals",
      "transforms", "loss_scale", "muon"},
     {"live"},
-    {"layer", "regression", "crossentropy", "unpaired", "optimizers", "confusion", "scores"},
-    {"spatial", "nested", "measures", "loss_classes"},
-    {"layers", "chain", "losses", "mean_metrics", "keras_metric"},
-    {"metrics", "row", "keras_call"},
-    {"run", "keras_style"},
-    {"probe"},
+    {"layer", "regression", "crossentropy", "unpaired", "optimizer", "optimizer_state", "confusion", "scores", "normalizing"},
+    {"nested", "measures", "loss_classes", "last_activation", "optimizer_classes", "keras_told"},
+    {"spatial"},
+    {"layers", "chain", "losses", "mean_metrics", "keras_metric", "loss_scale_optimizer"},
+    {"metrics", "row", "keras_call", "optimizers"},
+    {"run", "keras_copies"},
+    {"probe", "keras_style"},
 ]
 # What stands under several layers: the only files in core/layers that other files there may import.
 BASES = {"identity", "cells", "recurrent"}

@@ -532,6 +532,14 @@ def test_settings_of_layers():
         layers.Dropout(1.0)
 
 
+@pytest.mark.parametrize("name", ["Softmax", "UnitNormalization"])
+def test_an_axis_of_rows(name):
+    theirs = stacked(keras, getattr(keras.layers, name)(axis=0))
+    assert np.any(theirs.predict(X, verbose=0)[:10] != theirs.predict(X[:10], verbose=0))
+    with pytest.raises(ValueError, match="and not 0, the batch axis"):
+        getattr(layers, name)(axis=0)
+
+
 def test_batch_normalization():
     for k in keras, jaxseq:
         model = compiled(k, k.layers.BatchNormalization(momentum=0.0))
@@ -587,6 +595,11 @@ def test_where_epsilon_stands(name, mean_square):
                          loss=lambda y, y_hat: 1e-4 * y_hat[:, 0], optimizer=name)
         model.train_on_batch(np.ones((1, 1)), np.ones((1, 1)))
         assert model.get_weights()[0][0, 0] == pytest.approx(-0.001 * 1e-4 / np.sqrt(mean_square + 1e-7), rel=1e-4)
+
+
+def test_weights_without_decay():
+    keras.optimizers.AdamW().exclude_from_weight_decay(var_names=["bias"])
+    assert not hasattr(optimizers.AdamW(), "exclude_from_weight_decay")
 
 
 def test_centered_rmsprop():

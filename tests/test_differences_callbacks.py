@@ -138,3 +138,37 @@ def test_one_optimizer_in_two_models():
 def test_the_name_of_the_rate_in_the_history():
     for k in LIBRARIES:
         assert "learning_rate" in fit(linear(k), k.callbacks.LearningRateScheduler(lambda epoch: 0.1)).history
+
+
+def interrupted(batch, logs):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("k", LIBRARIES)
+def test_an_interrupted_run_and_the_best_weights(k):
+    model = linear(k)
+    model.fit(X, Y, verbose=0)
+    kept = []
+    stop = k.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: kept.append(model.get_weights()) if epoch == 0
+                                      else interrupted(epoch, logs))
+    best = k.callbacks.EarlyStopping("val_loss", mode="max", patience=9, restore_best_weights=True)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, best, stop, epochs=3, validation_data=(X, Y))
+    assert np.array_equal(kept[0][0], model.get_weights()[0]) == (k is jaxseq)
+
+
+@pytest.mark.parametrize("k", LIBRARIES)
+def test_the_seventh_argument_of_model_checkpoint(k, tmp_path):
+    callback = k.callbacks.ModelCheckpoint(str(tmp_path / "m.keras"), "loss", 0, False, False, "min", 5)
+    assert callback.save_freq == 5
+
+
+@pytest.mark.parametrize("k", LIBRARIES)
+def test_a_batch_size_beside_batches(k):
+    model = linear(k)
+    data = (batch for batch in [(X, Y)] * 3)
+    if k is keras:
+        model.fit(data, batch_size=4, steps_per_epoch=1, verbose=0)
+    else:
+        with pytest.raises(ValueError, match="batch_size=4, and the data come in batches of their own"):
+            model.fit(data, batch_size=4, steps_per_epoch=1, verbose=0)

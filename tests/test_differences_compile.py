@@ -80,3 +80,11 @@ def test_a_batch_that_does_not_fit():
     with pytest.raises(ValueError, match="x has shape") as ours:
         compiled(jaxseq).fit(batches(), verbose=0)
     assert ours.value.__notes__ == ["In batch 2 of the data, counted from 0."]
+
+
+def test_a_mean_of_targets_and_predictions():
+    model = compiled(keras, metrics=[keras.metrics.Mean()])
+    with pytest.raises(TypeError):
+        model.evaluate(X, Y, verbose=0)
+    with pytest.raises(TypeError, match="a model measures targets and predictions"):
+        compiled(jaxseq, metrics=[jaxseq.metrics.Mean()])

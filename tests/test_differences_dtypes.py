@@ -69,3 +69,16 @@ def test_settings_of_the_optimizer_within():
         keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(), clipnorm=1.0)
     with pytest.raises(TypeError, match=re.escape("write it in the optimizer within, LossScaleOptimizer(Adam(clipnorm=1.0)).")):
         optimizers.LossScaleOptimizer("adam", clipnorm=1.0)
+
+
+def test_dtype_float():
+    assert keras.layers.Dense(2, dtype=float).compute_dtype == "float32"
+    with pytest.raises(ValueError, match="needs JAX's 64-bit numbers"):
+        layers.Dense(2, dtype=float)
+
+
+def test_the_dtype_of_a_loss_and_of_a_metric():
+    assert keras.losses.Huber(dtype="bfloat16").dtype == keras.metrics.Accuracy(dtype="bfloat16").dtype == "bfloat16"
+    for make in jaxseq.losses.Huber, jaxseq.metrics.Accuracy:
+        with pytest.raises(ValueError, match="Leave dtype out"):
+            make(dtype="bfloat16")

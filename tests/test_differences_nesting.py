@@ -3,7 +3,6 @@
 import gc
 
 import keras
-import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -62,9 +61,3 @@ def test_a_model_within_another_keeps_its_layers():
         else:
             with pytest.raises(ValueError, match="which stands in another one"):
                 base.add(k.layers.Dense(2))
-
-
-def test_a_model_at_each_step_of_a_sequence():
-    assert keras.layers.TimeDistributed(small(keras))(np.ones((2, 4, 3), "float32")).shape == (2, 4, 3)
-    with pytest.raises(TypeError, match="write a layer"):
-        jaxseq.layers.TimeDistributed(small(jaxseq))

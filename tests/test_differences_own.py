@@ -59,6 +59,63 @@ def test_several_outputs():
         stacked(jaxseq, two(jaxseq))
 
 
+def test_a_part_that_is_to_draw_in_evaluation():
+    told("`self.drop(x, training=True)` in `call`")
+
+    def dropping(k):
+        class Dropping(k.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.drop = k.layers.Dropout(0.5)
+
+            def call(self, x):
+                return self.drop(x, training=True)
+        return Dropping()
+
+    assert (stacked(keras, dropping(keras)).predict(X, verbose=0) == 0).any()
+    with pytest.raises(ValueError, match="is called with training=True in evaluation"):
+        stacked(jaxseq, dropping(jaxseq))
+
+
+def test_a_loss_that_is_added_at_some_calls():
+    told("`add_loss` in `call` at some calls alone, as under a mask")
+
+    def adding(k):
+        class Adding(k.layers.Layer):
+            def call(self, x, mask=None):
+                if mask is not None:
+                    self.add_loss(x[0, 0, 0])
+                return x * 1.0
+        return Adding()
+
+    x = np.ones((4, 3, 2), "float32")
+    evaluated = lambda k: compiled(k, k.layers.Masking(), adding(k), shape=(3, 2)).evaluate(x, x, verbose=0)
+    assert evaluated(keras) == 1
+    with pytest.raises(ValueError, match="adds to the loss here"):
+        evaluated(jaxseq)
+
+
+def test_a_metric_that_call_updates():
+    told("a metric object that `call` updates")
+
+    def counting(k):
+        class Counting(k.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.seen = k.metrics.Sum()
+
+            def call(self, x):
+                self.seen.update_state(x)
+                return x * 1.0
+        return Counting()
+
+    layer = counting(keras)
+    layer(np.ones((2, 3), "float32"))
+    assert float(layer.seen.result()) == 6
+    with pytest.raises(RuntimeError, match="count"):
+        stacked(jaxseq, counting(jaxseq))
+
+
 def test_a_part_that_is_frozen_by_itself():
     told("a frozen layer within an own layer that is trained")
 

@@ -37,3 +37,14 @@ def test_what_is_not_there_says_what_to_write(path, message):
     with pytest.raises(ImportError) as error:
         importlib.import_module(f"jaxseq.{path}")
     assert type(error.value) is ImportError and str(error.value) == message
+
+
+def test_names_of_keras_3_lead_somewhere():
+    import jaxseq
+
+    assert jaxseq.Layer is jaxseq.layers.Layer and jaxseq.saving.load_model is jaxseq.models.load_model
+    for name, hint in {"ops": "jax.numpy", "random": "draw_key", "Model": "Sequential"}.items():
+        with pytest.raises(AttributeError, match=hint):
+            getattr(jaxseq, name)
+    with pytest.raises(AttributeError, match="custom_objects"):
+        jaxseq.saving.register_keras_serializable  # noqa: B018

@@ -97,3 +97,15 @@ def test_rows_that_the_batch_size_does_not_divide_are_refused_before_the_first_s
     with pytest.raises(ValueError, match="x has 22 rows, but the model is declared for batches of exactly 4"):
         model.fit(CUT[:22], np.zeros((22, PIECE, 2)), verbose=0)
     assert model.fingerprint() == before
+
+
+def test_a_penalty_is_nothing_that_a_layer_carries():
+    model = Sequential([LSTM(2, stateful=True, activity_regularizer="l2", batch_input_shape=(2, 3, 1)), Dense(1)], seed=0)
+    model.predict(np.ones((2, 3, 1)), batch_size=2)
+    kept = list(map(np.array, model.layers[0].states.values()))
+    assert [*model.layers[0].states] == ["h", "c"]
+    model.reset_states()
+    model.layers[0].reset_states(kept)
+    np.testing.assert_array_equal(model.layers[0].states["c"], kept[1])
+    model.layers[0].reset_states()
+    assert not np.any(model.layers[0].states["h"])

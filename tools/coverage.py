@@ -92,7 +92,7 @@ ABSENT = {
     "shares its matrix with another layer of the model": "layers.ReversibleEmbedding",
     "is a base without use of its own: derive from Layer": "layers.Wrapper",
     "configs go through get_config, to_json and files": """layers.serialize layers.deserialize optimizers.schedules.serialize
-        optimizers.schedules.deserialize models.model_from_yaml models.model_from_config models.save_model Sequential.to_yaml
+        optimizers.schedules.deserialize models.model_from_yaml models.model_from_config Sequential.to_yaml
         utils.deserialize_keras_object utils.serialize_keras_object Sequential.build_from_config Sequential.compile_from_config
         Sequential.get_build_config Sequential.get_compile_config Sequential.load_own_variables
         Sequential.save_own_variables""",
@@ -100,21 +100,22 @@ ABSENT = {
         utils.CustomObjectScope utils.custom_object_scope utils.get_custom_objects utils.get_registered_name
         utils.get_registered_object utils.register_keras_serializable utils.Config utils.disable_interactive_logging
         utils.enable_interactive_logging utils.is_interactive_logging_enabled utils.clear_session utils.standardize_dtype""",
-    "is not in this version": """callbacks.BackupAndRestore callbacks.OrbaxCheckpoint utils.plot_model utils.model_to_dot
+    "is not in this version": """callbacks.OrbaxCheckpoint utils.plot_model utils.model_to_dot
         utils.split_dataset utils.print_summary utils.pack_x_y_sample_weight utils.unpack_x_y_sample_weight
         utils.GeneratorEnqueuer utils.OrderedEnqueuer utils.multi_gpu_model utils.convert_all_kernels_in_model
         Sequential.export Sequential.quantize Sequential.quantization_mode Sequential.quantized_build Sequential.quantized_call
         Sequential.get_quantization_layer_structure Sequential.rematerialized_call""",
+    "is counted within the programs: metrics_names, evaluate and the History tell of it": """Sequential.metrics
+        Sequential.metrics_variables Sequential.get_metrics_result Sequential.reset_metrics""",
     "is for subclasses that make steps of their own: `functional()` gives the model as pure functions": """Sequential.add_loss
         Sequential.add_metric Sequential.add_variable Sequential.add_weight Sequential.call Sequential.compute_loss
         Sequential.compute_loss_and_updates Sequential.compute_mask Sequential.compute_metrics Sequential.compute_output_shape
-        Sequential.compute_output_spec Sequential.get_metrics_result Sequential.get_state_tree Sequential.input_spec
+        Sequential.compute_output_spec Sequential.get_state_tree Sequential.input_spec
         Sequential.jax_state_sync Sequential.jit_compile Sequential.make_predict_function Sequential.make_test_function
-        Sequential.make_train_function Sequential.metrics Sequential.metrics_variables Sequential.path Sequential.predict_step
-        Sequential.reset_metrics Sequential.set_state_tree Sequential.stateless_call Sequential.stateless_compute_loss
+        Sequential.make_train_function Sequential.path Sequential.predict_step
+        Sequential.set_state_tree Sequential.stateless_call Sequential.stateless_compute_loss
         Sequential.supports_masking Sequential.symbolic_call Sequential.test_step Sequential.train_step Sequential.losses
-        Sequential.updates Sequential.stateful Sequential.loss Sequential.variables Sequential.trainable_variables
-        Sequential.non_trainable_variables""",
+        Sequential.updates Sequential.stateful""",
 }
 
 

@@ -33,6 +33,12 @@ class Ahead:
         if new:
             threading.Thread(target=_work, args=(new,), name="jaxseq-compile").start()
 
+    def stop(self) -> None:
+        """Gives up what has not begun. Whoever needs it compiles it, or asks for it anew."""
+        for key, future in list(self._futures.items()):
+            if future.cancel():
+                del self._futures[key]
+
     def wait(self, *job: Any) -> None:
         """Returns when the program is compiled for such arguments, or is nobody's job."""
         future = self._futures and self._futures.get(_key(*job))
@@ -42,6 +48,8 @@ class Ahead:
 
 def _work(jobs: list[tuple[Future, Job]]) -> None:
     for future, (program, arguments) in jobs:
+        if not future.set_running_or_notify_cancel():
+            continue
         try:
             future.set_result(run.prepare(program, *arguments))
         except BaseException as error:              # whatever it is, nobody may wait for ever

@@ -13,6 +13,7 @@ from jaxseq.core.layers import InputLayer
 from jaxseq.core.require import require
 from jaxseq.core.row import Row
 from jaxseq.core.types import Shape
+from jaxseq.core.words import snake_case
 
 
 @dataclass
@@ -55,8 +56,8 @@ class Architecture:
     def _wanted_by(self, first: Layer) -> str:
         """The dtype of x as the first layer wants it: float64 where it computes so. A narrower one it casts to itself."""
         wanted, dtype = first.input_dtype, first.dtype or self.policy
-        while first.inner:
-            first = first.inner[0][1]
+        while first.row_of:
+            first = first.row_of[0][1]
             dtype = first.dtype or dtype
         return "float64" if dtype == "float64" and wanted == "float32" else wanted
 
@@ -143,12 +144,7 @@ class Architecture:
             return name
         if layer.name is not None and layer.name not in self.names:
             return layer.name                       # as it is called in the model that it shares with this one
-        base, count = "sequential" if isinstance(layer, Row) else snake_case(type(layer).__name__), 0
-        while (name := f"{base}_{count}" if count else base) in self.names:
+        base, count, taken = "sequential" if isinstance(layer, Row) else snake_case(type(layer).__name__), 0, set(self.names)
+        while (name := f"{base}_{count}" if count else base) in taken:
             count += 1
         return name
-
-
-def snake_case(name: str) -> str:
-    """MaxPooling2D -> max_pooling2d, LSTM -> lstm: the words of a class name as Keras 3 writes them."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -13,7 +13,8 @@ from jaxseq.api import sharing, summary, weights
 from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer
-from jaxseq.core.require import require
+from jaxseq.core.nested import PENALTY
+from jaxseq.core.require import require, spelled
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
 
@@ -31,6 +32,8 @@ class Functional(NamedTuple):
 class Body(Stack):
     """Layers, their names, shapes and weights, and the one TrainState. See `Sequential` for how to train it."""
 
+    _order: Any = None          # {part: {layer: names of its entries}} as Keras lists them, once that is known
+
     def build(self, input_shape: Shape | None = None) -> None:
         """Draws the first weights, for an input of that shape, batch axis first: build((None, 784))."""
         if input_shape is not None:
@@ -44,6 +47,7 @@ class Body(Stack):
                 self._declare(tuple(input_shape), None)
         self._need_state()
 
+    @spelled
     def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None, *,
                 expand_nested: bool = False) -> None:
         """Prints a table of the layers: name, class, output shape, weights. expand_nested: those of models within it, too."""
@@ -67,7 +71,7 @@ class Body(Stack):
 
     @property
     def params(self) -> dict[str, Any]:
-        """{layer: {weight: array}} of what is trained, in the layers' order. Assign a tree of that form to replace it."""
+        """{layer: {weight: array}} of what is trained, in the layers' order. A copy: assign a tree like it to change it."""
         return self._ordered("params")
 
     @params.setter
@@ -99,6 +103,9 @@ class Body(Stack):
         """Those of frozen layers, and moving statistics."""
         ts, trained = self.train_state, self._trained_slots()
         return [weights.at(ts, slot) for slot in self._slots() if slot not in trained]
+
+    # Keras 3's names.
+    variables, trainable_variables, non_trainable_variables = weights, trainable_weights, non_trainable_weights
 
     def get_weights(self) -> list[np.ndarray]:
         """All weights as NumPy arrays, layer by layer: trained ones, then moving statistics."""
@@ -160,19 +167,19 @@ class Body(Stack):
         self.train_state = weights.put(self.train_state, self._slots(name), values)
 
     def get_layer_state(self, name: str) -> dict[str, Any]:
-        """What the layer carries."""
-        return self.state.get(name, {})
+        """What the layer carries; a penalty on its way to the loss is none of it."""
+        return {entry: value for entry, value in self.state.get(name, {}).items() if not entry.endswith(PENALTY)}
 
     def reset_layer_states(self, name: str, states: Any = None) -> None:
         """Puts the layer's carry back to zero, or to `states`."""
         ts, layer = self.train_state, dict(self._architecture.layers)[name]
-        old = self.get_layer_state(name)
+        whole, old = self.state.get(name, {}), self.get_layer_state(name)
         if states is None:
-            new = layer.reset(old)
+            new = layer.reset(whole)
         else:
             named = states if isinstance(states, dict) else dict(zip(old, states, strict=True))
-            new = weights.like(f"states of {name}", old, named)
-        self.train_state = ts._replace(state={**ts.state, name: new} if old else ts.state)
+            new = {**whole, **weights.like(f"states of {name}", old, named)}
+        self.train_state = ts._replace(state={**ts.state, name: new} if whole else ts.state)
 
     def share_layer(self, layer: Layer) -> sharing.Box:
         """The box in which the layer's weights lie from now on, so that another model may use them, too."""
@@ -192,10 +199,8 @@ class Body(Stack):
     def _changed(self) -> None:
         """After the layers changed: programs are stale; weights of layers that stayed are kept, new ones are drawn."""
         self._row = None
-        if self._train_state is None:
-            return
-        if not self.layers:
-            self._train_state = None
+        if self._train_state is None or not self.layers:
+            self._train_state = self._order = None
             return
         old, new = self._train_state, self._drawn()
         keep = lambda fresh, had: {name: had.get(name, entry) for name, entry in fresh.items()}
@@ -219,7 +224,7 @@ class Body(Stack):
         own = [name for name in self._architecture.names if name not in self._places]
         params, state = run.draw(self._architecture.typed, self._key, spec, {*own, *empty})
         for name, box in empty.items():
-            box.train_state = sharing.Entry(params.pop(name, {}), state.pop(name, {}))
+            box.begin(sharing.Entry(params.pop(name, {}), state.pop(name, {})))
         self._mark_drawn()
         self._order = {"params": _order(params), "state": _order(state)}
         return TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
@@ -240,10 +245,15 @@ class Body(Stack):
         """Makes all weights and states zeros, for a model whose weights come from elsewhere: nothing is compiled or drawn."""
         for model in self._within().values():
             model.fill_with_zeros()
-        names = [name for name in self._architecture.names if name not in self._places]
+        held = {name: place for name, place in self._places.items() if isinstance(place, sharing.Held)}
+        names = [name for name in self._architecture.names if name in held or name not in self._places]
         specs = run.specs(self._architecture.typed, self._key, self._need_input_spec(), names)
         self._order = {"params": _order(specs[0]), "state": _order(specs[1])}
         params, state = jax.tree.map(lambda spec: jax.device_put(np.zeros(spec.shape, spec.dtype)), specs)
+        for name, place in held.items():
+            entry = {"params": params.pop(name, {}), "state": state.pop(name, {})}
+            place.begin(sharing.Entry(**{part: {each: entry[part][each] for each in self._order[part].get(name, ())}
+                                         for part in entry}))
         self._mark_drawn()
         ts = TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
         self.train_state = self._fitted_optimizer(sharing.whole(ts, self._places))
@@ -256,7 +266,7 @@ class Body(Stack):
 
     def _slots(self, name: str | None = None) -> list[weights.Slot]:
         """Where the weights stand that Keras lists, in its order; of one layer, or of all."""
-        if self._train_state is None:
+        if self._train_state is None and self._order is None:
             self.specs()
         slots = []
         for own, layer in self._architecture.layers if name is None else [(name, dict(self._architecture.layers)[name])]:
@@ -271,7 +281,8 @@ class Body(Stack):
     def _listed(self, part: str, name: str) -> Iterable[str]:
         """The names of a layer's entries as Keras lists them."""
         place = self._places.get(name)
-        return self._order[part].get(name, ()) if place is None else getattr(place.train_state, part)
+        entry = None if place is None else place.train_state
+        return self._order[part].get(name, ()) if entry is None else getattr(entry, part)
 
     def _trained_slots(self) -> set[weights.Slot]:
         """Where the weights stand that training would change if the model were compiled now."""

@@ -44,6 +44,23 @@ class Callback(Spelled):
         """Called with the run's parameters before the first hook."""
         self.params = params
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a run that goes on later must find here again, by attribute. All of them, unless a class says otherwise.
+
+        Kept are numbers, text, arrays and lists, tuples, sets and dicts of them, where they changed since training began.
+        """
+        return {name: value for name, value in vars(self).items() if name not in ("model", "params", "validation_data")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave in the run that was broken off. The hooks that begin it have been called."""
+        vars(self).update(state)
+
+    def on_run_begin(self, fit: Any) -> None:
+        """After on_train_begin of all callbacks: `fit`, an `Underway`, may now be put where an earlier one stood."""
+
+    def on_whole_step(self, fit: Any) -> None:
+        """After all hooks of a dispatch, and after those of an epoch's end: `fit.rest()` is the whole of it, to be kept."""
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch of fit."""
 

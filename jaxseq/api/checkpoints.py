@@ -28,8 +28,9 @@ class ModelCheckpoint(Callback):
 
     Raises: ValueError for a name whose ending does not say what to write; at the end of an epoch that does not measure
         `monitor`, or what the name asks for; before the first step for a model that cannot be written down.
-    Source: as keras.callbacks.ModelCheckpoint. Differs from Keras 3, which saves whatever it is where `monitor` is not
-        measured, and takes NaN for the best there is when it comes first.
+    Source: as keras.callbacks.ModelCheckpoint; the seventh argument by place is Keras 3's, and Keras 2's period is a word.
+        Differs from Keras 3, which saves whatever it is where `monitor` is not measured, and takes NaN for the best there is
+        when it comes first.
     """
 
     def __init__(self, filepath: Any, monitor: str = "val_loss", verbose: int = 0, save_best_only: bool = False,
@@ -74,40 +75,40 @@ class ModelCheckpoint(Callback):
         require(not self.save_best_only or not self.monitor.startswith("val_"), f"ModelCheckpoint(save_freq={every}, "
                 f"monitor={self.monitor!r}): a validation follows epochs, not batches. Write save_freq='epoch', or "
                 f"monitor={self.monitor.removeprefix('val_')!r}.")
-        self._batches = 0
+        self.save_freq, self._batches = every, 0
+        self.on_train_batch_end = self._after_batch         # type: ignore[method-assign]
 
-        def on_train_batch_end(batch: int, logs: Logs | None = None) -> None:
-            self._batches += 1
-            if self._batches >= every:
-                self._batches = 0
-                self._save(logs or {}, {"epoch": self._epoch + 1, "batch": batch + 1})
-
-        self.on_train_batch_end = on_train_batch_end        # type: ignore[method-assign]
+    def _after_batch(self, batch: int, logs: Logs | None = None) -> None:
+        self._batches += 1
+        if self._batches >= self.save_freq:
+            self._batches = 0
+            self._save(logs or {}, {"epoch": self._epoch + 1, "batch": batch + 1})
 
     def _save(self, logs: Logs, place: dict[str, int]) -> None:
-        path = self._path(place | logs)
-        if not self._wanted(logs, place["epoch"], path):
+        """Saves the model, with save_best_only where it is the best; the best of all is one that lies in a file."""
+        score = monitored(self, logs) if self.save_best_only else None
+        if self.save_best_only and not self._is_best(score, place["epoch"]):
             return
+        path = self._path(place | logs)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        went = "" if score is None else f"{self.monitor} went from {self._best_so_far} to {score:.5f}, "
+        self._say(f"Epoch {place['epoch']}: {went}saving {path}")
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(path)
+        self.best = self.best if score is None else score
 
-    def _wanted(self, logs: Logs, epoch: int, path: str) -> bool:
-        """Whether to save now; with save_best_only the score becomes the best if it is."""
-        if not self.save_best_only:
-            self._say(f"Epoch {epoch}: saving {path}")
-            return True
-        score = monitored(self, logs)
+    def _is_best(self, score: float | None, epoch: int) -> bool:
+        """Whether the score is better than all before it; None, of an epoch without a validation, is not."""
         if score is None:
             return False
-        best = "nothing" if self.best is None else f"{self.best:.5f}"
         better = not math.isnan(score) and (self.best is None or self._sign * score < self._sign * self.best)
-        if better:
-            self._say(f"Epoch {epoch}: {self.monitor} went from {best} to {score:.5f}, saving {path}")
-            self.best = score
-        else:
-            self._say(f"Epoch {epoch}: {self.monitor} is {score:.5f}, not better than {best}")
+        if not better:
+            self._say(f"Epoch {epoch}: {self.monitor} is {score:.5f}, not better than {self._best_so_far}")
         return better
+
+    @property
+    def _best_so_far(self) -> str:
+        return "nothing" if self.best is None else f"{self.best:.5f}"
 
     def _path(self, names: dict[str, Any]) -> str:
         try:

@@ -38,6 +38,7 @@ def interpreted(optimizer: Any, loss: Any, measured: Any, loss_weights: Any = No
     optimizer = optimizers.get(optimizer)
     if half and auto_scale_loss and not isinstance(optimizer, optimizers.LossScaleOptimizer):
         optimizer = optimizers.LossScaleOptimizer(optimizer)
+    loss = _one("loss", loss, output)
     loss = None if loss is None else losses.get(loss)
     require(getattr(loss, "reduction", "sum") not in (None, "none"), f"loss={loss!r} leaves its values as they are, so there "
             "is no one number to train on: write reduction='sum_over_batch_size'.")
@@ -74,7 +75,8 @@ def _listed(argument: str, given: Any, output: str | None) -> list[Any]:
         given = given if isinstance(given, list | tuple) else [given]
     require(given is None or isinstance(given, list | tuple), f"{argument}={given!r}: write a list, {argument}=[{given!r}].",
             TypeError)
-    flat = [one for each in given or () for one in (each if isinstance(each, list | tuple) else [each])]
+    several = lambda each: isinstance(each, list | tuple) and not isinstance(each, metrics.Monoid)
+    flat = [one for each in given or () for one in (each if several(each) else [each])]
     numbers = [each for each in flat if _is_number(each)]
     require(not flat or len(numbers) < len(flat), f"{argument}={given!r} are numbers: the third argument of compile is "
             f"metrics, as in Keras 2. Write loss_weights={given!r}.", TypeError)
@@ -83,15 +85,20 @@ def _listed(argument: str, given: Any, output: str | None) -> list[Any]:
 
 def _loss_weight(given: Any, output: str | None) -> float:
     """The one number that `loss_weights` comes to: itself, the one of a list, or the one of a dict."""
-    value = given
-    if isinstance(given, Mapping):
-        value = _of_output("loss_weights", given, output)
-    elif isinstance(given, list | tuple):
-        require(len(given) == 1, f"loss_weights={given!r}: a Sequential has one loss, write one number.")
-        value = given[0]
+    value = _one("loss_weights", given, output)
     require(value is None or _is_number(value) and np.isfinite(value), f"loss_weights={given!r}: write a finite number, by "
             "which the loss is multiplied.")
     return 1.0 if value is None else float(value)
+
+
+def _one(argument: str, given: Any, output: str | None) -> Any:
+    """What is given for the one output: itself, the one of a list, or the one of a dict that names the output."""
+    if isinstance(given, Mapping) and "class_name" not in given:
+        return _of_output(argument, given, output)
+    if isinstance(given, list | tuple):
+        require(len(given) == 1, f"{argument}={given!r}: a Sequential has one loss, write one.")
+        return given[0]
+    return given
 
 
 def _of_output(argument: str, given: Mapping[str, Any], output: str | None) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxseq.api.architecture import Architecture
 from jaxseq.core import layers as catalogue
+from jaxseq.core.declared import restored
 from jaxseq.core.layer import Layer
 from jaxseq.core.require import nearest, require
 
@@ -35,14 +36,14 @@ def layers(data: dict[str, Any], custom_objects: dict[str, Any], model: Callable
     model: makes a model within the model, of its config.
     """
     for each in data["layers"]:
-        yield model(each["config"]) if each["class_name"] == "Sequential" else _layer(each, custom_objects)
+        yield model(each["config"]) if each["class_name"] == "Sequential" else _layer(each, custom_objects, model)
 
 
-def _layer(data: dict[str, Any], custom_objects: dict[str, Any]) -> Layer:
+def _layer(data: dict[str, Any], custom_objects: dict[str, Any], model: Callable[[dict[str, Any]], Any]) -> Layer:
     name, known = data["class_name"], CATALOGUE | custom_objects
     require(name in known, f"Unknown layer {name!r}." + nearest(name, known) + " For a layer of your own pass "
             f"custom_objects={{{name!r}: {name}}}.")
-    settings = {field: _meant(value, custom_objects) for field, value in data["config"].items()}
+    settings = {field: _meant(value, custom_objects, model) for field, value in data["config"].items()}
     return known[name].from_config(settings)
 
 
@@ -62,12 +63,14 @@ def from_json(text: str) -> dict[str, Any]:
     return data["config"]
 
 
-def _meant(value: Any, custom_objects: dict[str, Any]) -> Any:
+def _meant(value: Any, custom_objects: dict[str, Any], model: Callable[[dict[str, Any]], Any]) -> Any:
     """The value that `Layer.get_config` wrote down; a function is one of the user's custom_objects, or a name of ours."""
     if isinstance(value, list):
-        return tuple(_meant(each, custom_objects) for each in value)
+        return tuple(_meant(each, custom_objects, model) for each in value)
     if isinstance(value, dict) and value.get("class_name") == "function":
         return custom_objects.get(value["config"], value["config"])
     if isinstance(value, dict) and value.get("class_name") in CATALOGUE | custom_objects:
-        return _layer(value, custom_objects)                                    # the part of a wrapper
-    return value
+        return _layer(value, custom_objects, model)                             # the part of a wrapper
+    if isinstance(value, dict) and value.get("class_name") == "Sequential":
+        return model(value["config"])
+    return restored(value)

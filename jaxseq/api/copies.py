@@ -26,7 +26,7 @@ def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | No
 
     clone_function: (layer) -> the layer that takes its place; a copy when absent. seed: as in Sequential.
     """
-    copied = clone_function or (lambda layer: layer.replaced())
+    copied = clone_function or (lambda layer: layer.with_models(clone_model))
     clone = type(model)(name=model.name, seed=seed, dtype=model.dtype)
     if model.input_shape is not None:
         clone.add(InputLayer(batch_input_shape=model.input_shape, dtype=model.input_dtype))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
@@ -23,15 +24,17 @@ NO_ROW = -1                             # the row number of what fills up a batc
 RESIDENT_BYTES = 64 * 2**20             # of training data, up to which they lie on the device as a whole
 STREAMED_SLAB_BYTES = 16 * 2**20        # of each slab of larger ones
 BLOCK_BYTES = 2**20                     # of each slab of an evaluation
+SAMPLED = 64                            # rows of the data that are looked at to tell them from others
 ALIGNMENT = 64                          # bytes; JAX takes host memory as it is where it begins at a multiple
 
 
 class Segment(NamedTuple):
-    """Some steps over one slab: rows (steps or more, batch) int32, which rows each step takes."""
+    """Some steps over one slab: rows (steps or more, batch) int32, which rows each step takes. first: of those to be made."""
 
     slab: Batch
     rows: Any
     steps: int
+    first: int = 0
 
 
 class Feed(ABC):
@@ -45,18 +48,30 @@ class Feed(ABC):
     batch_size: int | None
 
     @abstractmethod
-    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Generator[Segment]:
-        """The segments of one pass that begins at `step`; its order is a pure function of that and the key's words."""
+    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0, skip: int = 0) -> Generator[Segment]:
+        """The segments of one pass that begins at `step`; its order is a pure function of that and the key's words.
+
+        skip: so many of its batches are left out at the beginning.
+        """
 
     @abstractmethod
     def kinds(self) -> list[Segment]:
         """A segment of Specs for each program that a pass needs, as far as that is known in advance."""
 
-    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf) -> Generator[Generator[Segment]]:
-        """Pass after pass, each in its own order. most: steps that will be asked for, so that no more data are read."""
+    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf,
+               skip: int = 0) -> Generator[Generator[Segment]]:
+        """Pass after pass, each in its own order. most: batches that will be read. skip: those left out of the first pass."""
         while True:
-            yield self.one_pass(words, step)
-            step += self.steps or 1
+            yield self.one_pass(words, step, skip)
+            step, skip = step + (self.steps or 1), 0
+
+    def told(self) -> dict[str, Any]:
+        """What tells these data from others, as far as it can be known without reading them all."""
+        return {"rows": self.rows, "batch_size": self.batch_size, "steps": self.steps}
+
+    def place(self, made: int, done: int) -> tuple[int, int]:
+        """(whole passes, batches of the one after) that `made` steps have taken; `done` of them since a pass may have begun."""
+        return divmod(made, self.steps) if self.steps else (0, done)
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,7 @@ class Columns(Feed):
         """The batches of one pass over the data."""
         return math.ceil(self.rows / self.batch_size)
 
-    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Generator[Segment]:
+    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0, skip: int = 0) -> Generator[Segment]:
         """The segments of one pass that begins at `step`: the full batches, then the ragged one where there is one.
 
         The order is a pure function of (words of the root key, step): see `rng.row_order`.
@@ -90,7 +105,12 @@ class Columns(Feed):
             steps = math.ceil(size / self.batch_size)
             if self.padded:
                 piece = np.pad(piece, (0, steps * self.batch_size - size), constant_values=NO_ROW)
-            yield from self._segments(piece.reshape(steps, -1))
+            if skip < steps:
+                yield from self._segments(piece.reshape(steps, -1), skip)
+            skip = max(0, skip - steps)
+
+    def told(self) -> dict[str, Any]:
+        return super().told() | {"shuffle": self.shuffle, "content": _digest(self.columns)}
 
     def kinds(self) -> list[Segment]:
         """A segment of Specs for each program that a pass needs."""
@@ -114,8 +134,8 @@ class Columns(Feed):
         return np.arange(self.rows, dtype=np.int32)
 
     @abstractmethod
-    def _segments(self, rows: np.ndarray) -> Generator[Segment]:
-        """The segments of some steps: rows (steps, batch)."""
+    def _segments(self, rows: np.ndarray, skip: int) -> Generator[Segment]:
+        """The segments of some steps, without the first `skip` of them: rows (steps, batch)."""
 
     @abstractmethod
     def _kind(self, steps: int, size: int) -> Segment:
@@ -125,8 +145,8 @@ class Columns(Feed):
 class Resident(Columns):
     """Data that lie on the device as a whole, as one slab."""
 
-    def _segments(self, rows):
-        yield Segment(self.columns, jax.device_put(rows), len(rows))
+    def _segments(self, rows, skip):
+        yield Segment(self.columns, jax.device_put(rows), len(rows), skip)
 
     def _kind(self, steps, size):
         return Segment(self.columns, Spec((steps, size), np.int32), steps)
@@ -142,8 +162,8 @@ class Streamed(Columns):
 
     slab_bytes: int = STREAMED_SLAB_BYTES
 
-    def _segments(self, rows):
-        steps = self._steps_of_a_slab(rows.shape[1])
+    def _segments(self, rows, skip):
+        rows, steps = rows[skip:], self._steps_of_a_slab(rows.shape[1])
         parts = [rows[start:start + steps] for start in range(0, len(rows), steps)]
         memory = [jax.tree.map(lambda column: _aligned((steps * rows.shape[1], *column.shape[1:]), column.dtype), self.columns)
                   for _ in parts[:3]]                       # one in use, one ready, one to fill; in turns
@@ -247,13 +267,16 @@ def ahead(items: Iterator[Any]) -> Generator[Any]:
 
 
 class Cursor:
-    """Where a run of at most `steps` steps stands in its passes. Epochs take theirs from it."""
+    """Where a run of at most `steps` steps stands in its passes. Epochs take theirs from it.
 
-    def __init__(self, passes: Generator[Generator[Segment]], steps: float = math.inf):
+    midway: whether the run begins within an epoch, and so with what is left of the first pass.
+    """
+
+    def __init__(self, passes: Generator[Generator[Segment]], steps: float = math.inf, *, midway: bool = False):
         self._passes, self._left = passes, steps
-        self._pass: Generator[Segment] = (none for none in ())
+        self._pass: Generator[Segment] = next(passes) if midway else (none for none in ())
         self._open: tuple[Segment, int] | None = None       # a segment that is not used up, and its next step
-        self._over_the_end = True                           # whether a new pass may begin within an epoch
+        self._over_the_end = not midway                     # whether a new pass may begin within an epoch
 
     def take(self, steps: int | None = None) -> Iterator[tuple[Segment, int, int]]:
         """The next `steps` steps as (segment, start, stop), over the ends of passes; None: the steps of one pass."""
@@ -281,7 +304,7 @@ class Cursor:
             if segment is None and self._over_the_end:
                 self._pass = next(self._passes)
                 segment = next(self._pass, None)
-            self._open = segment and (segment, 0)
+            self._open = segment and (segment, segment.first)
         return self._open is not None
 
 
@@ -292,6 +315,16 @@ def _columns(x: Any, y: Column, weight: Column | None) -> Batch:
 
 def _on_host(columns: Batch) -> Batch:
     return jax.tree.map(lambda column: column if isinstance(column, SparseRows) else np.asarray(column), columns)
+
+
+def _digest(columns: Batch) -> str:
+    """A hash of the columns' shapes and dtypes, and of some rows of each, evenly spread."""
+    digest = hashlib.blake2b(digest_size=16)
+    for column in jax.tree.leaves(columns):
+        digest.update(f"{column.shape} {column.dtype}\n".encode())
+        if not isinstance(column, SparseRows) and len(column):
+            digest.update(np.asarray(column[:: max(1, len(column) // SAMPLED)]).tobytes())
+    return digest.hexdigest()
 
 
 def _bytes(columns: Batch) -> int:

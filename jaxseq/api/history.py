@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from jaxseq.api import weights
 from jaxseq.api.callbacks import Callback
+from jaxseq.api.environment import environment
+from jaxseq.api.files import plain_json
+from jaxseq.api.files.atomic import replacing
+from jaxseq.api.files.refusal import Source
 from jaxseq.api.progress import told
 
 
@@ -15,15 +24,42 @@ class History(Callback):
 
     history: {"loss": [one float per epoch], "accuracy": [...], "val_loss": [...]}, under the names the user wrote.
     epoch: the epochs' numbers, from initial_epoch on.
+    run: what the numbers follow from: the model's seed, the data (shapes, and a hash of some of their rows), how they were gone
+        through, versions and device, and hashes of all of training `before` and `after`.
     """
 
     def __init__(self):
         super().__init__()
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
+        self.run: dict[str, Any] = {}
+
+    def save(self, path: Any) -> None:
+        """Writes history, epoch and run as JSON, as a whole or not at all."""
+        told = {"history": self.history, "epoch": self.epoch, "run": self.run}
+        with replacing(path) as file:
+            file.write(json.dumps(told, default=_plain, indent=1).encode())
+
+    @classmethod
+    def load(cls, path: Any) -> History:
+        """The History that was saved. FileRejected for a file that is none."""
+        source = Source(path)
+        told = plain_json.parsed(source, "the History", Path(path).read_bytes(), numbers=True)
+        form = {each: type(told.get(each)) for each in _FORM}
+        source.require(form == _FORM, "is no History: it has no history, epoch and run.")
+        self = cls()
+        self.history, self.epoch, self.run = told["history"], told["epoch"], told["run"]
+        return self
+
+    def on_run_begin(self, fit: Any) -> None:
+        self.run = begun(fit)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self.run:
+            self.run["after"] = weights.fingerprint(self.model.train_state)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.history, self.epoch = {}, []
+        self.history, self.epoch, self.run = {}, [], {}
         if self.model is not None:
             self.model.history = self
 
@@ -35,3 +71,20 @@ class History(Callback):
     def __repr__(self) -> str:
         last = ", ".join(f"{name}={told(values[-1], '{:.4g}'.format)}" for name, values in self.history.items())
         return f"<History of {len(self.epoch)} epochs{': ' + last if last else ''}>"
+
+
+_FORM = {"history": dict, "epoch": list, "run": dict}
+
+
+def begun(fit: Any) -> dict[str, Any]:
+    """What a fit begins with."""
+    plan, seed = fit.plan, fit.model.seed
+    return {"seed": seed if isinstance(seed, int) else "a key", "data": plan.train.told(),
+            "validation": None if plan.valid is None else plan.valid.told(),
+            "epochs": [plan.epochs.start, plan.epochs.stop], "steps_per_epoch": plan.steps,
+            "environment": environment(), "before": weights.fingerprint(fit.model.train_state)}
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays as JSON can hold them."""
+    return np.asarray(value).tolist()

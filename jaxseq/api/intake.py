@@ -62,7 +62,7 @@ def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any,
         limited(argument, getattr(wish, argument), 1)
     source = source_of(x, bool(wish.shuffle))
     if source is not None:
-        _require_alone(y, sample_weight)
+        _require_alone(y, sample_weight, wish.batch_size)
         return _streamed_plan(model, loss, source, class_weight, validation_data, epochs, wish, check_inputs, task)
     size = batch_size(model, wish.batch_size)
     rows = fitted_rows(model, loss, x, y, sample_weight, class_weight, "", check_inputs)
@@ -90,9 +90,14 @@ def _streamed_plan(model: Architecture, loss: Any, source: Source, class_weight:
     return _plan(train, valid, epochs, steps, wish), first.x.shape
 
 
-def _require_alone(y: Any, sample_weight: Any) -> None:
+def _require_alone(y: Any, sample_weight: Any, size: Any) -> None:
+    _require_no_size("batch_size", size)
     require(y is None and sample_weight is None, "x gives batches by itself, so y and sample_weight must come in them: let "
             "each batch be (x, y) or (x, y, sample_weight).", TypeError)
+
+
+def _require_no_size(argument: str, size: Any) -> None:
+    require(size is None, f"{argument}={size!r}, and the data come in batches of their own: leave {argument} out.")
 
 
 def _plan(train: Feed, valid: Feed | None, epochs: range, steps: int | None, wish: FitWish) -> Plan:
@@ -115,11 +120,13 @@ def _validation_feed(model: Architecture, loss: Any, data: Any, wish: FitWish, c
     source = source_of(data)
     if source is None:
         return _columns_to_measure(model, _validation_rows(model, loss, data, check_inputs), wish, task)
+    _require_no_size("validation_batch_size", wish.validation_batch_size)
     return _stream_to_measure(model, loss, source, "validation ", check_inputs, task)[0]
 
 
 def _columns_to_measure(model: Architecture, rows: Rows, wish: FitWish, task: Any) -> Feed:
-    size = batch_size(model, wish.validation_batch_size or wish.batch_size)
+    asked = wish.batch_size if wish.validation_batch_size is None else wish.validation_batch_size
+    size = batch_size(model, asked, "batch_size" if wish.validation_batch_size is None else "validation_batch_size")
     whole_batches(model, "validation x", rows.x.shape[0], size)
     return measured(*rows, size, run.may_pad(task, train=False))
 
@@ -144,7 +151,7 @@ def evaluation_feed(model: Architecture, loss: Any, x: Any, y: Any, sample_weigh
     """The data of evaluate, ready to be run over, and the shape of x."""
     source = source_of(x)
     if source is not None:
-        _require_alone(y, sample_weight)
+        _require_alone(y, sample_weight, size)
         feed, first = _stream_to_measure(model, loss, source, "", check_inputs, task)
         return feed, first.x.shape
     size = batch_size(model, size)
@@ -164,6 +171,7 @@ def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | 
     """The data of predict, ready to be run over, and the shape of x."""
     source, padded = source_of(x), chain.by_row(model.layers, train=False)
     if source is not None:
+        _require_no_size("batch_size", size)
         fit = lambda given: dense(fitted_predictors(model, parts(given)[0], check_inputs))
         batches = StreamedBatches(source, fit, padded, steps)
         return batches, batches.x.shape
@@ -225,14 +233,14 @@ def shown(model: Architecture, x: columns.Rows) -> Architecture:
     return trial
 
 
-def batch_size(model: Architecture, size: Any) -> int:
+def batch_size(model: Architecture, size: Any, argument: str = "batch_size") -> int:
     """The batch size to work with: the model's fixed one, or the one asked for, or 32."""
     fixed = _fixed_batch_size(model)
     if size is None:
         return fixed or DEFAULT_BATCH_SIZE
-    size = positive_int("batch_size", size)
-    require(fixed is None or size == fixed, f"batch_size={size}, but the model is declared for batches of {fixed}: pass "
-            f"batch_size={fixed}, or build it without a fixed batch size.")
+    size = positive_int(argument, size)
+    require(fixed is None or size == fixed, f"{argument}={size}, but the model is declared for batches of {fixed}: pass "
+            f"{argument}={fixed}, or build it without a fixed batch size.")
     return size
 
 
@@ -269,8 +277,8 @@ def _wide(model: Architecture) -> bool:
 
 def _first_layer(model: Architecture) -> Any:
     layer = model.layers[0][1]
-    while layer.inner:
-        layer = layer.inner[0][1]
+    while layer.row_of:
+        layer = layer.row_of[0][1]
     return layer
 
 

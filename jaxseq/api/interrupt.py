@@ -1,32 +1,54 @@
-"""Ctrl-C at a step boundary: a first SIGINT waits for the step that is running, a second one does not."""
+"""Signals at a step boundary: a first Ctrl-C waits for the step that is running, a second one does not."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 class Interrupt:
-    """Whether a SIGINT has come since the run began."""
+    """Whether a signal that ends the run has come since it began."""
 
     def __init__(self):
-        self.asked = False
+        self.asked: int = 0             # the signal's number
+        self._answer: Callable[[], None] | None = None
+        self._standing: dict[int, object] = {}
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
-        """The signal handler: remembers the first SIGINT, and lets a second one through at once."""
+        """The signal handler: remembers the first signal, and lets a second one through at once."""
         if self.asked:
-            self.asked = False
-            raise KeyboardInterrupt
-        self.asked = True
+            self.asked = 0
+            raise _ended(signum)
+        self.asked = signum
 
     def check(self) -> None:
-        """Raises KeyboardInterrupt when one was asked for. Called between two steps."""
+        """Raises KeyboardInterrupt, or SystemExit for another signal, when one has come. Called between two steps."""
         if self.asked:
-            self.asked = False
-            raise KeyboardInterrupt
+            signum, self.asked = self.asked, 0
+            if self._answer is not None:
+                self._answer()
+            raise _ended(signum)
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether anyone wants to know before a signal ends the run."""
+        return self._answer is not None
+
+    def answered_by(self, answer: Callable[[], None], signals: tuple[int, ...] = ()) -> None:
+        """Calls `answer` before a signal ends the run. `signals` end it besides SIGINT, unless the program handles them."""
+        self._answer = answer
+        for signum in signals if threading.current_thread() is threading.main_thread() else ():
+            if signal.getsignal(signum) is signal.SIG_DFL:
+                self._standing[signum] = signal.signal(signum, self.handle)
+
+    def let_go(self) -> None:
+        """Puts back the handlers that `answered_by` has replaced."""
+        for signum, handler in self._standing.items():
+            signal.signal(signum, handler)  # type: ignore[arg-type]
+        self._standing, self._answer = {}, None
 
 
 @contextmanager
@@ -49,4 +71,10 @@ def at_step_boundary() -> Iterator[Interrupt]:
         yield interrupt
     finally:
         signal.signal(signal.SIGINT, standing)
+        interrupt.let_go()
         interrupt.check()
+
+
+def _ended(signum: int) -> BaseException:
+    """What ends a program on that signal: as the shell has it, status 128 + number."""
+    return KeyboardInterrupt() if signum == signal.SIGINT else SystemExit(128 + signum)

@@ -24,6 +24,7 @@ from jaxseq.api.data import NO_ROW, Batches, Cursor, Feed, Segment
 from jaxseq.api.finite import Watch
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.api.memory import advised
+from jaxseq.api.underway import Underway
 from jaxseq.core import run
 from jaxseq.core.types import Spec
 
@@ -55,53 +56,85 @@ class Pacer:
 
     A step that is long by itself is seldom alone, for every dispatch asks the system for fresh memory: for a convnet whose
     step takes 230 ms that costs 50 ms more. Four share it where they take less than a second.
+
+    pace: {rows of a batch: steps}, where what is learnt is kept, for the next run of the same programs as well.
+    every: dispatches end at the multiples of so many steps, of which `made` lie behind.
     """
 
-    def __init__(self, single: bool):
-        self.steps, self.single = 1, single
+    def __init__(self, single: bool, pace: dict[int, int] | None = None, every: int | None = None, made: int = 0):
+        self.single, self._pace, self._every, self._made = single, {} if pace is None else pace, every, made
 
-    def learn(self, steps: int, seconds: float) -> None:
+    def steps(self, size: int) -> int:
+        """The most that the next dispatch makes, with batches of `size` rows."""
+        steps = 1 if self.single else self._pace.get(size, 1)
+        return steps if self._every is None else min(steps, self._every - self._made % self._every)
+
+    def learn(self, size: int, steps: int, seconds: float) -> None:
         """After `steps` steps took `seconds`. Grows at most eightfold, for the first dispatch also compiles."""
+        self._made += steps
         if not self.single:
             each = max(seconds, 1e-6) / steps
             wanted = max(1, DISPATCH_SECONDS / each, min(LONG_STEPS, LONG_SECONDS / each))
-            self.steps = int(min(wanted, 8 * steps))
+            self._pace[size] = int(min(wanted, 8 * steps))
 
 
 def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
     """Trains for the planned epochs; returns the last epoch's logs."""
-    high, low = np.asarray(jax.random.key_data(model.train_state.key))
-    steps = math.inf if plan.steps is None else plan.steps * len(plan.epochs)
-    passes = plan.train.passes((int(high), int(low)), int(model.train_state.step), steps)
-    with closing(Cursor(passes, steps)) as cursor:
-        return _epochs(model, plan, cursor, callbacks, interrupt)
+    fit = Underway(model, plan, callbacks, interrupt)
+    callbacks.call("on_run_begin", fit)
+    fit.put_back()                          # over what the hooks of other callbacks have done since it was moved
+    with closing(_cursor(fit)) as cursor:
+        return _epochs(fit, cursor, callbacks)
 
 
-def _epochs(model: Any, plan: Plan, cursor: Cursor, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
-    logs: Logs = {}
+def _cursor(fit: Underway) -> Cursor:
+    """The steps that are left, from where the fit stands in its data."""
+    high, low = np.asarray(jax.random.key_data(fit.model.train_state.key))
+    train, steps, epochs = fit.plan.train, fit.plan.steps, fit.plan.epochs.stop - fit.epoch
+    left = math.inf if steps is None else steps * epochs - fit.done
+    passes, within = train.place(fit.made, fit.done)
+    begun = fit.first_step + passes * (train.steps or 1)
+    return Cursor(train.passes((int(high), int(low)), begun, left + within, within), left, midway=fit.done > 0)
+
+
+def _epochs(fit: Underway, cursor: Cursor, callbacks: CallbackList) -> Logs:
+    model, plan = fit.model, fit.plan
     watch = Watch() if plan.check_finite or callbacks.wants("on_not_finite") else None
-    pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"))
+    pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
+                  model.programs.pace["train"], fit.every, fit.made)
     if not model.run_eagerly:
         _compile_ahead(model, plan)
-    for epoch in plan.epochs:
-        if not cursor.prepare():
+    for epoch in range(fit.epoch, fit.epoch if fit.halted and not fit.done else plan.epochs.stop):
+        if not fit.done and not cursor.prepare():
             warnings.warn(f"The data ended before epoch {epoch + 1} of {plan.epochs.stop}: a generator must give batches for "
                           "all epochs. Pass a jaxseq.utils.Sequence, which can be read again.", stacklevel=2)
             break
         callbacks.call("on_epoch_begin", epoch, {})
-        logs = _train_epoch(model, cursor, plan.steps, pacer, callbacks, interrupt, watch, epoch)
+        if fit.done:                        # moved into the middle of an epoch, whose beginning lies behind it
+            fit.put_back()
+        fit.logs = _train_epoch(fit, cursor, pacer, callbacks, watch)
         if plan.check_finite and watch is not None and watch.told is not None:
             raise FloatingPointError(watch.told)
         if plan.valid is not None and epoch in plan.validated:
-            measured = evaluate_loop(model, plan.valid, plan.valid_steps, callbacks, interrupt)
-            if not measured:
-                warnings.warn(f"The validation data ended before epoch {epoch + 1}: a generator must give batches for all "
-                              "validations. Pass a jaxseq.utils.Sequence, which can be read again.", stacklevel=2)
-            logs |= {f"val_{name}": value for name, value in measured.items()}
-        callbacks.call("on_epoch_end", epoch, logs)
+            fit.logs |= _validation(fit, plan.valid, callbacks)
+        callbacks.call("on_epoch_end", epoch, fit.logs)
+        fit.epoch, fit.done, fit.sums = epoch + 1, 0, model.programs.zero
+        callbacks.call("on_whole_step", fit)
         if model.stop_training:
             break
-    return logs
+    fit.finished = True
+    return fit.logs
+
+
+def _validation(fit: Underway, feed: Feed, callbacks: CallbackList) -> Logs:
+    """What the validation measures, each name behind val_."""
+    fit.before_validation = fit.rest() if fit.interrupt.has_answer else None
+    measured = evaluate_loop(fit.model, feed, fit.plan.valid_steps, callbacks, fit.interrupt)
+    fit.before_validation = None
+    if not measured:
+        warnings.warn(f"The validation data ended before epoch {fit.epoch + 1}: a generator must give batches for all "
+                      "validations. Pass a jaxseq.utils.Sequence, which can be read again.", stacklevel=2)
+    return {f"val_{name}": value for name, value in measured.items()}
 
 
 def _compile_ahead(model: Any, plan: Plan) -> None:
@@ -113,40 +146,45 @@ def _compile_ahead(model: Any, plan: Plan) -> None:
     programs.ahead.start([*train[1:], *valid])
 
 
-def _train_epoch(model: Any, cursor: Cursor, steps: int | None, pacer: Pacer, callbacks: CallbackList,
-                 interrupt: Interrupt, watch: Watch | None = None, epoch: int = 0) -> Logs:
-    """One epoch of training steps, cut short where a callback stops it; returns its logs."""
-    sums, done = model.programs.zero, 0
+def _train_epoch(fit: Underway, cursor: Cursor, pacer: Pacer, callbacks: CallbackList, watch: Watch | None = None) -> Logs:
+    """The training steps that are left of the epoch, cut short where a callback stops it; returns the epoch's logs."""
+    model = fit.model
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
-        nonlocal sums, done
         programs = model.programs           # asked anew: a callback may have frozen a layer
-        arguments = model.train_state, sums, segment.slab, segment.rows, start, stop
+        arguments = model.train_state, fit.sums, segment.slab, segment.rows, start, stop
         programs.ahead.wait(programs.train, arguments)
         ts, sums = programs.train(*arguments)
         try:
             cursor.prepare()                # while the device works
         finally:                            # data that raise do not undo the steps before them
             logs = run.finish(programs.task, sums)
-            model.train_state = ts if watch is None else watch.looked(programs, arguments, ts, sums, epoch, done)
-        done += stop - start
+            model.train_state = ts if watch is None else watch.looked(programs, arguments, ts, sums, fit.epoch, fit.done)
+        fit.sums, fit.done = sums, fit.done + stop - start
         if watch is not None and watch.told is not None:
             model.stop_training = True
             callbacks.call("on_not_finite", watch.told)
         return logs
 
-    return _paced(model, "train", dispatch, cursor.take(steps), pacer, callbacks, interrupt, lambda: model.stop_training)
+    def stopped() -> bool:
+        callbacks.call("on_whole_step", fit)
+        return model.stop_training
+
+    steps, logs = fit.plan.steps, run.finish(model.programs.task, fit.sums) if fit.done else {}
+    pieces = cursor.take(0 if fit.halted else None if steps is None else steps - fit.done)
+    return _paced("train", dispatch, pieces, pacer, callbacks, fit.interrupt, fit.done, model.run_eagerly, stopped) or logs
 
 
 def train_once(model: Any, feed: Feed, interrupt: Interrupt) -> Logs:
     """One training step on the whole feed; returns its logs."""
-    return _train_epoch(model, Cursor(feed.passes(), 1), 1, Pacer(single=True), CallbackList(model=model), interrupt)
+    fit = Underway(model, Plan(feed, None, range(1), 1, None), (), interrupt)
+    return _train_epoch(fit, Cursor(feed.passes(), 1), Pacer(single=True), CallbackList(model=model))
 
 
 def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
     """Evaluates `steps` batches, or those of one pass; returns {"loss": ..., each metric: ...}. A carried state moves on."""
     sums = model.programs.zero
-    pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"))
+    pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"), model.programs.pace["test"])
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
         nonlocal sums
@@ -161,7 +199,7 @@ def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: Callback
     def body() -> Logs:
         most = math.inf if steps is None else steps
         with closing(Cursor(feed.passes(most=most), most)) as cursor:
-            return _paced(model, "test", dispatch, cursor.take(steps), pacer, callbacks, interrupt)
+            return _paced("test", dispatch, cursor.take(steps), pacer, callbacks, interrupt, eagerly=model.run_eagerly)
 
     return callbacks.run("test", body)
 
@@ -181,7 +219,7 @@ def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: Cal
     def body() -> Logs:
         with closing(batches.one_pass()) as segments:
             pieces = ((segment, 0, 1) for segment in islice(segments, steps))
-            _paced(model, "predict", dispatch, pieces, Pacer(single=True), callbacks, interrupt)
+            _paced("predict", dispatch, pieces, Pacer(single=True), callbacks, interrupt, eagerly=model.run_eagerly)
         return {}
 
     callbacks.run("predict", body)
@@ -195,23 +233,26 @@ def _no_predictions(model: Any, x: np.ndarray) -> np.ndarray:
     return np.zeros((0, *y.shape[1:]), y.dtype)
 
 
-def _paced(model: Any, what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pieces, pacer: Pacer,
-           callbacks: CallbackList, interrupt: Interrupt, stopped: Callable[[], bool] = lambda: False) -> Logs:
-    """Runs `dispatch` over all pieces, so many steps at a time as the pacer says; returns the logs of the last."""
+def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pieces, pacer: Pacer, callbacks: CallbackList,
+           interrupt: Interrupt, done: int = 0, eagerly: bool = False, stopped: Callable[[], bool] = lambda: False) -> Logs:
+    """Runs `dispatch` over all pieces, so many steps at a time as the pacer says; returns the logs of the last.
+
+    done: the steps that lie before the first piece. stopped: asked once all hooks of a dispatch are over.
+    """
     logs: Logs = {}
-    done = 0
     for segment, start, end in pieces:
+        batch = segment.rows.shape[1]
         sizes = np.sum(np.asarray(segment.rows) != NO_ROW, axis=1) if pacer.single else None
         while start < end:
             interrupt.check()
-            stop = min(start + pacer.steps, end)
+            stop = min(start + pacer.steps(batch), end)
             size = 0 if sizes is None else int(sizes[start])            # where no hook wants single batches, none reads it
             callbacks.call(f"on_{what}_batch_begin", done, BatchLogs({}, size))
             began = time.perf_counter()
-            with advised(f"The device has too little memory for batches of {segment.rows.shape[1]} rows: pass a smaller "
-                         "batch_size. The model stands at its last whole step."), jax.disable_jit(model.run_eagerly):
+            with advised(f"The device has too little memory for batches of {batch} rows: pass a smaller batch_size. The model "
+                         "stands at its last whole step."), jax.disable_jit(eagerly):
                 logs = dispatch(segment, start, stop)
-            pacer.learn(stop - start, time.perf_counter() - began)
+            pacer.learn(batch, stop - start, time.perf_counter() - began)
             done += stop - start
             start = stop
             callbacks.call(f"on_{what}_batch_end", done - 1, BatchLogs(logs, size))

@@ -6,6 +6,8 @@ import math
 import re
 from typing import Any
 
+import numpy as np
+
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.rates import require_rate
 from jaxseq.core.declared import number
@@ -106,7 +108,7 @@ class ReduceLROnPlateau(Callback):
             self.best, self.wait = score, 0
         elif self.cooling == 0:
             self.wait += 1
-            if self.wait >= self.patience and self.model.learning_rate > self.min_lr:
+            if self.wait >= self.patience and np.float32(self.model.learning_rate) > np.float32(self.min_lr):
                 self._reduce(epoch)
 
     def _reduce(self, epoch: int) -> None:

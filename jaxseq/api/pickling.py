@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-ON_THE_DEVICE = "seed", "_key", "_train_state"      # the attributes that hold arrays or keys
+ON_THE_DEVICE = "seed", "_key", "_train_state", "_begins_with"      # the attributes that hold arrays or keys
 
 
 class HeldKey(NamedTuple):

@@ -94,6 +94,9 @@ class ProgbarLogger(Callback):
         super().set_params(params)
         self._total = params.get("steps")
 
+    def state_dict(self) -> dict[str, Any]:
+        return {}                                           # what is shown begins anew
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._in_fit = True
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +21,8 @@ from jaxseq.api.history import History
 from jaxseq.api.interrupt import Interrupt, at_step_boundary
 from jaxseq.api.keras2 import Keras2Methods
 from jaxseq.api.progress import shown
+from jaxseq.api.shelf import shelve
+from jaxseq.api.stack import Stack
 from jaxseq.core import chain, optimizers, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.live import Standing
@@ -30,13 +33,20 @@ from jaxseq.core.types import Array, Spec, TrainState
 
 
 class Programs(NamedTuple):
-    """The compiled programs of a model, for one choice of what is trained. zero: the totals they begin with."""
+    """The compiled programs of a model, for one choice of what is trained. zero: the totals they begin with. pace: what the
+    loops have learnt of their speed."""
 
     task: run.Task
     train: Callable[..., Any]
     evaluate: Callable[..., Any]
     zero: run.Sums
     ahead: Ahead
+    pace: dict[str, dict[int, int]]
+
+
+# What Keras asks of a subclass's own. Here a step is a program made of layers, loss and optimizer, and asks none of them.
+NEVER_ASKED = {"call", "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "make_train_function",
+               "make_test_function", "make_predict_function"}
 
 
 class Sequential(Keras2Methods, FileMethods, Body):
@@ -51,11 +61,18 @@ class Sequential(Keras2Methods, FileMethods, Body):
     The model holds its whole training in one field, `train_state`; `params` and `state` are its named pytrees.
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        asked = sorted(NEVER_ASKED & vars(cls).keys())
+        require(not asked, f"{cls.__name__} defines {', '.join(asked)}, which a Sequential here never asks. Write it as a "
+                "layer, a loss or a callback, or train in a loop of your own over model.functional().", TypeError)
+
     def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None,
                  dtype: Any = None):
         self._compiled: Compiled | None = None
         self._programs: dict[frozenset[str], Programs] = {}
         self._predict: Callable[..., Any] | None = None
+        self._begins_with: Any = None       # the optimizer's state before there are weights: see `opt_state`
         self.history: History | None = None
         self.stop_training = False
         self.run_eagerly = False
@@ -73,7 +90,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         loss: a name or a function (y_true, y_pred) -> one number per row. metrics: a list of names and such functions.
         weighted_metrics: such a list, measured with sample_weight and class_weight, of which `metrics` see nothing.
         loss_weights: a number that the loss is multiplied by, penalties not.
-            All three may also be a list of one such, or a dict with the last layer's name.
+            All of these may also be a list of one such, or a dict with the last layer's name; so may the loss.
         run_eagerly: nothing is compiled, so that print, float() and a debugger in a layer or a loss see real numbers; slow.
         auto_scale_loss: where the model or a layer computes in float16, the optimizer is put into a LossScaleOptimizer.
         steps_per_execution, jit_compile, sample_weight_mode: Keras's; accepted, and without meaning here.
@@ -94,7 +111,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
             except BaseException:
                 self._compiled = had
                 raise
-            self._programs, self.run_eagerly = {}, run_eagerly
+            self._programs, self._begins_with, self.run_eagerly = {}, None, run_eagerly
 
     @spelled
     def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: Any = 1,
@@ -117,7 +134,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         before that step; it cost 11 % of the time of a small perceptron on a busy machine.
         Returns the History; it is also at `model.history`, and there after an interruption, too.
         Raises: one clear error before the first step for input that does not fit. Ctrl-C and errors in callbacks leave
-        the model at its last whole step.
+        the model at its last whole step, or where on_train_end puts it: EarlyStopping(restore_best_weights=True) at the best.
         """
         compiled = self._need_compile("fit")
         wish = intake.FitWish(batch_size, epochs if nb_epoch is None else nb_epoch, validation_split, shuffle, initial_epoch,
@@ -136,6 +153,8 @@ class Sequential(Keras2Methods, FileMethods, Body):
             try:
                 run_callbacks.run("train", lambda: self._trained(plan, run_callbacks, interrupt))
             finally:
+                for programs in self._programs.values():
+                    programs.ahead.stop()
                 run_callbacks.show_validation(None)         # the History, which stays with the model, keeps no data
         return run_callbacks.history
 
@@ -206,6 +225,11 @@ class Sequential(Keras2Methods, FileMethods, Body):
         return given.bound_to(self) if isinstance(given, Standing) else given
 
     @property
+    def loss(self) -> Any:
+        """The loss that compile() was given, as it was written; None before."""
+        return None if self._compiled is None else self._compiled.given["loss"]
+
+    @property
     def compile_arguments(self) -> dict[str, Any]:
         """What compile() was given, so that another model can be compiled alike: other.compile(**model.compile_arguments)."""
         return {**self._need_compile("compile_arguments").given, "run_eagerly": self.run_eagerly}
@@ -221,10 +245,30 @@ class Sequential(Keras2Methods, FileMethods, Body):
         require(usable, f"learning_rate={value!r}: write a number from 0 on.")
         follows = getattr(self._compiled and self._compiled.optimizer, "learning_rate", None)
         require(not callable(follows), "The learning rate follows a schedule: compile with a number to set it.", TypeError)
-        rate, ts = jnp.asarray(value, self._rate().dtype), self.train_state
-        self.train_state = ts._replace(opt_state=optax.tree.set(ts.opt_state, learning_rate=rate))
+        rate = jnp.asarray(value, self._rate().dtype)
+        self.opt_state = optax.tree.set(self.opt_state, learning_rate=rate)
+
+    @property
+    def opt_state(self) -> Any:
+        """What the optimizer remembers; while the model has no weights, what it is going to begin with."""
+        if self.drawn:
+            return self.train_state.opt_state
+        if self._begins_with is None:
+            self._begins_with = run.init_optimizer(self._compiled.transform, {}) if self._compiled else ()
+        return self._begins_with
+
+    @opt_state.setter
+    def opt_state(self, value: Any) -> None:
+        if self.drawn:
+            self.train_state = self.train_state._replace(opt_state=value)
+        else:
+            self._begins_with = value
 
     # ---- copies and pickles
+
+    def __copy__(self) -> Self:
+        """A model of its own: the same as copy.deepcopy, for half of a model cannot be changed without the other."""
+        return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         compiled = self._compiled and (self._compiled.given, self._compiled.trainable)
@@ -245,7 +289,8 @@ class Sequential(Keras2Methods, FileMethods, Body):
         frozen = self._frozen()
         if frozen not in self._programs:
             task = self._task()
-            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self._zero(task), Ahead())
+            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self._zero(task), Ahead(),
+                                              {"train": {}, "test": {}})
         self.settled_state()
         return self._programs[frozen]
 
@@ -255,6 +300,11 @@ class Sequential(Keras2Methods, FileMethods, Body):
         if self._compiled is not None and self._frozen() != self._optimized_without:
             self.train_state = ts = self._fitted_optimizer(ts, ts.opt_state)
         return ts
+
+    @property
+    def frozen_paths(self) -> frozenset[str]:
+        """The paths of the layers that are not trained, as they are marked at present."""
+        return chain.frozen(self._architecture.layers)
 
     def trained_slots(self) -> list[weights.Slot]:
         """Where the weights stand that the optimizer moves, in Keras's order."""
@@ -308,7 +358,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
 
     def _rate(self) -> Array:
         optimizer = self._compiled and self._compiled.optimizer
-        rate = optimizers.rate_now(optimizer, self.train_state.opt_state)
+        rate = optimizers.rate_now(optimizer, self.opt_state) if self._compiled else None
         require(rate is not None, f"The optimizer {optimizer!r} keeps no learning rate: compile with one of "
                 "jaxseq.optimizers.", AttributeError)
         return rate
@@ -323,9 +373,14 @@ class Sequential(Keras2Methods, FileMethods, Body):
             return ts._replace(opt_state=())
         frozen = self._frozen()
         trained, _ = chain.parted(ts.params, frozen)
+        if not self.drawn and self._begins_with is not None:
+            old = self._begins_with
         ts = ts._replace(opt_state=weights.grafted(self._compiled.transform, trained, old))
         self._optimized_without = frozen
         return ts
+
+    def _shelve(self, layer: Layer) -> Stack:
+        return shelve(self, layer)
 
     def _changed(self) -> None:
         self._programs, self._predict = {}, None

@@ -54,20 +54,23 @@ Numbered = tuple[int, Any]      # a batch behind its number, counted from 0; of 
 class Source(Protocol):
     """One pass after another over batches as the user's object gives them, each as (its number, batch).
 
-    length: batches of a pass; None where only its end will tell. `peek` gives the first batch; no pass misses it. An error
-    of the user's object comes as it is, with the batch's number in a note.
+    length: batches of a pass; None where only its end will tell. once: whether there is one pass and no other. `peek` gives
+    the first batch; no pass misses it. `one_pass` leaves out the first `skip` batches. An error of the user's object comes
+    as it is, with the batch's number in a note.
     """
 
     length: int | None
+    once: bool
 
     def peek(self) -> Numbered: ...
-    def one_pass(self, words: tuple[int, int], step: int) -> Generator[Numbered]: ...
+    def one_pass(self, words: tuple[int, int], step: int, skip: int) -> Generator[Numbered]: ...
 
 
 class Indexed:
     """A Sequence: its batches in an order of ours, read by its threads, given in that order."""
 
     length: int | None
+    once = False
 
     def __init__(self, sequence: Any, shuffle: bool):
         self.length, self._sequence, self._shuffle = len(sequence), sequence, shuffle
@@ -78,13 +81,13 @@ class Indexed:
             raise StopIteration
         return self._read(0)
 
-    def one_pass(self, words: tuple[int, int], step: int) -> Generator[Numbered]:
-        """Every batch once, between on_epoch_begin and on_epoch_end."""
+    def one_pass(self, words: tuple[int, int], step: int, skip: int) -> Generator[Numbered]:
+        """Every batch once, between on_epoch_begin and on_epoch_end. Those left out are not read."""
         getattr(self._sequence, "on_epoch_begin", lambda: None)()       # Keras 2's has none
         count = len(self._sequence)
         order = rng.row_order(words, step, count) if self._shuffle else np.arange(count)
         workers, waiting = getattr(self._sequence, "workers", 1), getattr(self._sequence, "max_queue_size", 10)
-        yield from in_order(self._read, map(int, order), max(1, workers), max(1, waiting))
+        yield from in_order(self._read, map(int, order[skip:]), max(1, workers), max(1, waiting))
         self._sequence.on_epoch_end()
 
     def _read(self, index: int) -> Numbered:
@@ -95,8 +98,8 @@ class Indexed:
 class Walked:
     """Something to walk through: again and again, or, where it is an iterator itself, once."""
 
-    def __init__(self, begin: Callable[[], Iterator[Any]], length: int | None):
-        self.length, self._begin = length, begin
+    def __init__(self, begin: Callable[[], Iterator[Any]], length: int | None, once: bool = False):
+        self.length, self.once, self._begin = length, once, begin
         self._begun: Iterator[Numbered] | None = None
 
     def peek(self) -> Numbered:
@@ -106,10 +109,10 @@ class Walked:
         self._begun = itertools.chain([first], walk)
         return first
 
-    def one_pass(self, words: tuple[int, int], step: int) -> Generator[Numbered]:
-        """Every batch once, in an order of its own; of an iterator, those that are left."""
+    def one_pass(self, words: tuple[int, int], step: int, skip: int) -> Generator[Numbered]:
+        """Every batch once, in an order of its own; of an iterator, those that are left. What is left out is read, too."""
         begun, self._begun = self._begun, None
-        yield from _numbered(self._begin()) if begun is None else begun
+        yield from islice(_numbered(self._begin()) if begun is None else begun, skip, None)
 
 
 def source_of(data: Any, shuffle: bool = False) -> Source | None:
@@ -121,7 +124,7 @@ def source_of(data: Any, shuffle: bool = False) -> Source | None:
     columns = any(hasattr(data, each) for each in ("__array__", "to_numpy", "toarray"))
     if columns or isinstance(data, list | tuple | dict | set | frozenset | str | bytes) or not hasattr(data, "__iter__"):
         return None
-    return Walked(data.__iter__, _length(data))
+    return Walked(data.__iter__, _length(data), isinstance(data, Iterator))
 
 
 @contextmanager

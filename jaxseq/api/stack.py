@@ -7,13 +7,16 @@ import secrets
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from jaxseq.api import cache, config, sharing
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.interrupt import at_step_boundary
-from jaxseq.core import policy, rng
+from jaxseq.core import chain, policy, rng
 from jaxseq.core.layer import Layer, checked_shape
+from jaxseq.core.nested import Flat
 from jaxseq.core.require import Spelled, nearest, positive_int, require
 from jaxseq.core.row import Row
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
@@ -29,8 +32,14 @@ class Stack(Spelled, ABC):
         """The box in which the layer's weights lie from now on, for another model to use as well."""
 
     @abstractmethod
+    def _shelve(self, layer: Layer) -> Stack:
+        """Leaves the layer its weights, which stands in no other model, on the shelf that is returned."""
+
+    @abstractmethod
     def _changed(self) -> None:
         """After the layers changed."""
+
+    is_shelf: ClassVar[bool] = False        # see shelf.py
 
     def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None,
                  dtype: Any = None):
@@ -45,6 +54,7 @@ class Stack(Spelled, ABC):
         self._users: weakref.WeakSet[Stack] = weakref.WeakSet()      # the models that this one stands in
         self._trainable = True
         self._row: Row | None = None
+        self._part: Flat | None = None
         require(layers is None or isinstance(layers, Iterable), f"Sequential({layers!r}): write a list, Sequential([...]).",
                 TypeError)
         for layer in layers or ():
@@ -59,7 +69,8 @@ class Stack(Spelled, ABC):
         A model keeps its weights; a layer of another model shares them with it. They are trained wherever any of the models
         is. Without a layer, `batch_size=` and `input_shape=` declare the input of the model.
         Raises: TypeError for what is not a layer; ValueError for a layer that cannot follow the one before it, for a name
-        that is taken, and for what stands in this model already. The model is then as it was.
+        that is taken, and for what stands in this model already. The model is then as it was; one that was to be added may
+        have learned its input.
         """
         if layer is None:
             require(batch_size is not None or input_shape is not None, "add() needs a layer: model.add(Dense(10)).", TypeError)
@@ -72,6 +83,7 @@ class Stack(Spelled, ABC):
                 "subclass of jaxseq.layers.Layer.", TypeError)
         sharing.require_apart(self, layer)
         self._require_free("add")
+        owner = layer.owner if isinstance(layer, Layer) else None
         with at_step_boundary():
             before = dataclasses.replace(self._architecture), dict(self._places)
             try:
@@ -80,17 +92,30 @@ class Stack(Spelled, ABC):
                 self._architecture, self._places = before
                 self._let_go(layer)
                 raise
+            if owner is not None and owner.is_shelf:
+                owner._let_go(layer)
+                layer.mark_drawn(self)          # pyright: ignore[reportAttributeAccessIssue]  # a layer has an owner
 
     def pop(self) -> Layer | Stack:
-        """Takes the last layer away and returns it. TypeError when there is none; ValueError within another model."""
+        """Takes the last layer away and returns it, with its weights. TypeError when there is none; ValueError within another
+        model."""
         self._require_free("pop")
         with at_step_boundary():
             layer = (self.layers or [None])[-1]
-            name, _ = self._architecture.pop()
-            self._places.pop(name, None)
+            before, shelf = (dataclasses.replace(self._architecture), dict(self._places), self._train_state), None
+            try:
+                if isinstance(layer, Layer) and self._train_state is not None and not layer.shared:
+                    shelf = self._shelve(layer)
+                name, _ = self._architecture.pop()
+                self._places.pop(name, None)
+                self._changed()
+            except BaseException:
+                self._architecture, self._places, self._train_state = before
+                if shelf is not None:
+                    shelf._let_go(layer)
+                raise
             assert layer is not None
             self._let_go(layer)
-            self._changed()
         return layer
 
     @property
@@ -194,6 +219,11 @@ class Stack(Spelled, ABC):
     def __repr__(self) -> str:
         return f"Sequential([{', '.join(map(repr, self.layers))}], name={self.name!r})"
 
+    def go_on_with(self, seed: int | None, key: Any) -> None:
+        """Takes the seed of a run that goes on in this model; of a seed that is not known, its key."""
+        self._key = rng.root_key(np.asarray(key))
+        self.seed = self._key if seed is None else seed
+
     def layer_shapes(self, name: str) -> tuple[Shape, Shape]:
         """(input shape, output shape) of the layer."""
         return self._architecture.shapes(name)
@@ -207,6 +237,13 @@ class Stack(Spelled, ABC):
             self._row = Row(self._architecture.layers, self._architecture.dtype, dtype=self.dtype, name=name,
                             trainable=self.trainable)
         return self._row
+
+    def as_part(self) -> Flat:
+        """The model as a part of layers, which know its weights by flat names; the same one for all."""
+        row = self.as_row()
+        if self._part is None or self._part.row is not row:
+            self._part = Flat(row, self)
+        return self._part
 
     def learn_input(self, shape: Shape) -> None:
         """Takes the input of its place in another model for its own; ValueError if it is declared otherwise."""
@@ -249,10 +286,8 @@ class Stack(Spelled, ABC):
 
     def _put_last(self, layer: Layer | Stack) -> None:
         """`add`, but for what is asked before, and for what goes back when something is refused."""
-        free = isinstance(layer, Stack) and layer.may_take_dtype(None)
+        free = isinstance(layer, Stack) and self._may_give_dtype(layer, self.dtype)
         if isinstance(layer, Stack):
-            if layer.dtype is None and not free:
-                sharing.require_one_dtype(layer, layer.variable_dtype, self.variable_dtype)
             name = self._architecture.add(layer.as_row(), layer.input_shape)
             assert name is not None
             self._places[name] = layer
@@ -260,11 +295,15 @@ class Stack(Spelled, ABC):
             owner = layer.owner
             if owner is not None and layer.dtype is None:
                 sharing.require_one_dtype(layer, owner.variable_dtype, self.variable_dtype)
+            parts = layer.models_within()
+            free_parts = [part for part in parts.values() if self._may_give_dtype(part, layer.dtype or self.dtype)]
             name = self._architecture.add(layer, None if owner is None else owner.known_input(layer))
             if name is None:
                 return
             if owner is not None:
                 self._places[name] = owner.share_layer(layer)
+            elif parts:
+                self._places[name] = sharing.Held(parts)
         self._settle()
         if isinstance(layer, Stack):
             if free:
@@ -273,7 +312,19 @@ class Stack(Spelled, ABC):
             layer.take_seed(rng.fold_in(self._key, name))
         else:
             layer.bind(self, name)
+            for part in free_parts:
+                part.take_dtype(layer.dtype or self.dtype)
+            for prefix, part in parts.items():
+                part._users.add(self)
+                part.take_seed(rng.fold_in(rng.fold_in(self._key, name), prefix))
         self._changed()
+
+    def _may_give_dtype(self, model: Stack, dtype: str | None) -> bool:
+        """Whether a model that comes to stand here may take `dtype`. ValueError where it may not, and would have to."""
+        free = model.may_take_dtype(None)
+        if model.dtype is None and not free:
+            sharing.require_one_dtype(model, model.variable_dtype, policy.DTypePolicy(dtype or "float32").variable_dtype)
+        return free
 
     def _move_in(self) -> None:
         """Gives the layers of a copied or unpickled model their place in it."""
@@ -285,6 +336,8 @@ class Stack(Spelled, ABC):
                 place._users.add(self)
             else:
                 layer.bind(self, name)
+                for part in layer.models_within().values():
+                    part._users.add(self)
         if self._train_state is not None:
             self._mark_drawn()
 
@@ -296,13 +349,18 @@ class Stack(Spelled, ABC):
 
     def _let_go(self, layer: Layer | Stack) -> None:
         """Tells a layer or a model that it stands here no longer."""
-        if isinstance(layer, Stack):
-            layer._users.discard(self)
-        else:
+        for model in [layer] if isinstance(layer, Stack) else layer.models_within().values():
+            model._users.discard(self)
+        if isinstance(layer, Layer):
             layer.unbind(self)
 
     def _within(self) -> dict[str, Stack]:
-        return {name: place for name, place in self._places.items() if isinstance(place, Stack)}
+        """The models within, by the names they have here, and those that are parts of layers: {"layer/prefix": model}."""
+        models: dict[str, Any] = {}
+        for name, place in self._places.items():
+            models |= {name: place} if isinstance(place, Stack) else {
+                f"{name}/{prefix}": part for prefix, part in getattr(place, "models", {}).items()}
+        return models
 
     def _name_of(self, layer: Layer) -> str:
         return next(name for name, each in self._architecture.layers if each is layer)
@@ -330,7 +388,14 @@ class Stack(Spelled, ABC):
             place = self._places.get(name)
             if isinstance(place, Stack):
                 place.learn_input(self.layer_shapes(name)[0])
-            elif place is not None and place.train_state is not None:
+                continue
+            if isinstance(place, sharing.Held):
+                given = chain.inputs_of_models(layer, *self._architecture.given(name))
+                inputs = {prefix: shape for prefix, shape in given.items() if prefix in place.models}
+                place.models = {prefix: place.models[prefix] for prefix in inputs}
+                for prefix, shape in inputs.items():
+                    place.models[prefix].learn_input(shape)
+            if place is not None and place.train_state is not None:
                 sharing.require_same(name, layer, place.train_state, some_array(*self._architecture.given(name)))
 
 

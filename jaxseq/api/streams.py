@@ -29,13 +29,17 @@ class Stream(Feed):
         self._source, self._fit, self._padded, self._size = source, fit, padded, 0
         self._left: float = math.inf
 
-    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf) -> Generator[Generator[Segment]]:
-        self._left = most if self.steps is None else math.inf       # what has a length can be read again
-        yield from super().passes(words, step)
+    def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf,
+               skip: int = 0) -> Generator[Generator[Segment]]:
+        self._left = most - skip if self.steps is None else math.inf        # what has a length can be read again
+        yield from super().passes(words, step, most, skip)
 
-    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0) -> Generator[Segment]:
-        with closing(self._source.one_pass(words, step)) as batches:    # an error holds frames, and with them its threads
+    def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0, skip: int = 0) -> Generator[Segment]:
+        with closing(self._source.one_pass(words, step, skip)) as batches:  # an error holds frames, and with them its threads
             yield from ahead(map(self._segment, self._limited(batches)))
+
+    def place(self, made: int, done: int) -> tuple[int, int]:
+        return (0, made) if self._source.once else super().place(made, done)
 
     def kinds(self) -> list[Segment]:
         return []
@@ -78,7 +82,7 @@ class StreamedBatches:
 
     def one_pass(self) -> Generator[Segment]:
         """A segment for each batch."""
-        with closing(self._source.one_pass((0, 0), 0)) as batches:
+        with closing(self._source.one_pass((0, 0), 0, 0)) as batches:
             yield from ahead(map(self._segment, islice(batches, self._most)))
 
     def _segment(self, given: Numbered) -> Segment:

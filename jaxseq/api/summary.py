@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from jaxseq.core.layer import Layer
+
 
 def text(model: Any, line_length: int | None = None, expand_nested: bool = False) -> str:
     """Name, class, output shape and number of weights of every layer, and the totals."""
@@ -38,7 +40,7 @@ def show(model: Any, line_length: int | None = None, print_fn: Callable[[str], A
 def _rows(model: Any, expand_nested: bool, depth: int = 0, frozen: bool = False) -> Iterator[tuple[Any, str, str]]:
     """A row of the table for each layer; with expand_nested, those of a model within the model after its own."""
     for name, layer in model.named_layers:
-        still = frozen or not layer.trainable
+        still = frozen or (layer.stands_still if isinstance(layer, Layer) else not layer.trainable)
         told = f"{'  ' * depth}{name} ({type(layer).__name__}{', frozen' if still else ''})"
         yield _plain(told), *_shape_and_count(model, name)
         if expand_nested and hasattr(layer, "named_layers"):

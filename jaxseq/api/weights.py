@@ -70,7 +70,9 @@ def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any) -> 
 
     def keep(path: Any, fresh: Any) -> Any:
         had = known.get(_key(path))
-        return had if had is not None and had.shape == fresh.shape and had.dtype == fresh.dtype else fresh
+        if had is None or had.shape != fresh.shape:
+            return fresh
+        return had if had.dtype == fresh.dtype else had.astype(fresh.dtype)     # of numbers set before the weights were drawn
 
     return jax.tree_util.tree_map_with_path(keep, run.init_optimizer(optimizer, trained))
 

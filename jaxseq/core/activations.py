@@ -74,6 +74,11 @@ def hard_sigmoid(x: Array) -> Array:
     return jax.nn.hard_sigmoid(x)
 
 
+def hard_sigmoid_keras2(x: Array) -> Array:
+    """y = clip(x / 5 + 1/2, 0, 1): what Keras 2 calls hard_sigmoid. Keras 3 has no name for it."""
+    return jnp.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+
 def hard_silu(x: Array) -> Array:
     """y = x * hard_sigmoid(x), also called hard_swish. Source: Howard et al. 2019, arXiv:1905.02244."""
     return jax.nn.hard_silu(x)
@@ -228,7 +233,8 @@ hard_swish = hard_silu
 # ---- names ----
 
 TABLE: Mapping[str, Callable[..., Array]] = {each.__name__: each for each in (
-    linear, relu, relu6, leaky_relu, hard_sigmoid, hard_silu, hard_tanh, hard_shrink, soft_shrink, threshold,
+    linear, relu, relu6, leaky_relu, hard_sigmoid, hard_sigmoid_keras2, hard_silu, hard_tanh, hard_shrink, soft_shrink,
+    threshold,
     sparse_sigmoid, sparse_plus, sigmoid, log_sigmoid, tanh, tanh_shrink, exponential, softplus, softsign, squareplus,
     elu, selu, celu, gelu, silu, mish, softmax, log_softmax, sparsemax, glu,
 )} | {"swish": silu, "hard_swish": hard_silu}

@@ -97,7 +97,7 @@ def begun(layer: Layer, key: Key, x: Spec) -> tuple[Params, State]:
 
 def dtypes(layers: Iterable[tuple[str, Layer]]) -> set[str]:
     """The dtypes that are written in layers, at any depth of rows."""
-    return {dtype for _, layer in layers for dtype in ({layer.dtype} - {None} | dtypes(layer.inner))}
+    return {dtype for _, layer in layers for dtype in layer.dtypes_within()}
 
 
 def by_row(layers: Layers, *, train: bool) -> bool:
@@ -107,18 +107,13 @@ def by_row(layers: Layers, *, train: bool) -> bool:
 
 def penalised(layers: Layers) -> bool:
     """Whether the output of any layer has its share in the loss."""
-    return any(getattr(layer, "activity_regularizer", None) is not None or penalised(layer.inner) for _, layer in layers)
+    return any(getattr(layer, "activity_regularizer", None) is not None or penalised(layer.row_of) for _, layer in layers)
 
 
 def frozen(layers: Layers) -> frozenset[str]:
     """The paths of what is not trained: a layer's name, or "row/name" for a layer within a row that is trained itself."""
-    names: set[str] = set()
-    for name, layer in layers:
-        if not layer.trainable:
-            names.add(name)
-        elif layer.inner:
-            names |= {f"{name}/{path}" for path in frozen(layer.inner)}
-    return frozenset(names)
+    return frozenset(path for name, layer in layers for path in (
+        [name] if layer.stands_still else [f"{name}/{within}" for within in layer.frozen_within()]))
 
 
 def stilled(layers: Layers) -> Layers:
@@ -128,12 +123,18 @@ def stilled(layers: Layers) -> Layers:
 
 def parted(params: dict[str, Any], paths: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(what is trained, what is frozen) of params, given the paths of the latter. A row may stand in both."""
-    trained, still = {}, {}
+    trained: dict[str, Any] = {}
+    still: dict[str, Any] = {}
     for name, entry in params.items():
         within = frozenset(path.removeprefix(f"{name}/") for path in paths if path.startswith(f"{name}/"))
-        moves, stays = ({}, entry) if name in paths else parted(entry, within) if within else (entry, {})
-        trained |= {name: moves} if moves else {}
-        still |= {name: stays} if stays else {}
+        if any(f"{name}/".startswith(f"{path}/") for path in paths):      # a name may be a path itself, as "dense/kernel"
+            still[name] = entry
+        elif within:
+            moves, stays = parted(entry, within)
+            trained |= {name: moves} if moves else {}
+            still |= {name: stays} if stays else {}
+        else:
+            trained[name] = entry
     return trained, still
 
 
@@ -165,6 +166,14 @@ def constrain(layers: Layers, params: dict[str, Any]) -> dict[str, Any]:
 def reset(layers: Layers, state: dict[str, Any]) -> dict[str, Any]:
     """The state after every stateful layer has forgotten what it carried."""
     return {name: layer.reset(state[name]) for name, layer in layers if name in state}
+
+
+def inputs_of_models(layer: Layer, shape: Shape, dtype: Any) -> dict[str, Shape]:
+    """{prefix: the shape of what the model there is given} of the models that are parts of a layer; see `shapes`."""
+    specs = [Spec(tuple(size if each is None else each for each in shape), dtype) for size in TRIED]
+    given, given_2 = map(layer.inputs_of_models, specs)
+    return {prefix: tuple(a if a == b else None for a, b in zip(x.shape, given_2[prefix].shape, strict=True))
+            for prefix, x in given.items()}
 
 
 def shapes(name: str, layer: Layer, shape: Shape, dtype: Any) -> tuple[Shape, Any]:
@@ -200,7 +209,7 @@ def _trial(layer: Layer, x: Spec) -> tuple[Any, Any, Spec]:
         params, state = begun(layer, key, Spec(x.shape, x.dtype))
         return params, state, applied(layer, params, state, x, Ctx())[0]
 
-    return jax.eval_shape(run, jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")), x)
+    return jax.eval_shape(run, rng.key_spec(), x)
 
 
 def _refusal(layer: Layer, x: Spec) -> str:

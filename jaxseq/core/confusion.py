@@ -11,7 +11,7 @@ import functools
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ import numpy as np
 from jaxseq.core.declared import number
 from jaxseq.core.pairs import EPSILON, alike
 from jaxseq.core.require import one_of, positive_int, require
-from jaxseq.core.totals import DeclaredMetric, Monoid, Sums, ratio, spread_weight
+from jaxseq.core.totals import DeclaredMetric, Monoid, Sums, ratio, spread_weight, unused_dtype
 from jaxseq.core.types import Array
 
 __all__ = [
@@ -43,12 +43,13 @@ class Counts(NamedTuple):
 
 
 def counting(name: str, thresholds: Sequence[float], finish: Callable[[Counts], Any], labels: int | None = 1,
-             prepare: Callable[[Triple], Triple] = lambda triple: triple, of_shares: bool = True) -> Monoid:
+             prepare: Callable[[Triple], Triple] = lambda triple: triple, of_shares: bool = True,
+             class_id: int | None = None) -> Monoid:
     """The Monoid that finish(Counts) makes of the counts at `thresholds`.
 
     labels: 1 to count all labels together, else how many there are on the last axis; None where the predictions tell.
     prepare: what is done to (y, y_hat, weight) before they are counted.
-    of_shares: whether y_hat has to lie between 0 and 1.
+    of_shares: whether y_hat has to lie between 0 and 1. class_id: the one label of the last axis that counts.
     """
     cuts = np.sort(np.asarray(thresholds, np.float32))
     places = np.searchsorted(cuts, np.asarray(thresholds, np.float32))
@@ -56,9 +57,9 @@ def counting(name: str, thresholds: Sequence[float], finish: Callable[[Counts], 
     def sums(y: Array, y_hat: Array, weight: Array | None) -> Sums:
         y, y_hat = alike(y, y_hat, f"metric {name!r}")
         weights = spread_weight(weight, y_hat)
-        *above, positive, negative = _above(prepare((y, y_hat, weights)), jnp.asarray(cuts),
-                                            y_hat.shape[-1] if labels is None else labels)
         outside = (weights != 0) & ((y_hat < -_ROUNDING) | (y_hat > 1 + _ROUNDING))
+        *prepared, outside = (_of_class(class_id, each) for each in (*prepare((y, y_hat, weights)), outside))
+        *above, positive, negative = _above(prepared, jnp.asarray(cuts), y_hat.shape[-1] if labels is None else labels)
         return *above, positive + jnp.where(of_shares & jnp.any(outside), jnp.nan, 0), negative
 
     def finished(tp: Any, fp: Any, positive: Any, negative: Any) -> Any:
@@ -71,7 +72,7 @@ def counting(name: str, thresholds: Sequence[float], finish: Callable[[Counts], 
     return Monoid(name, zero, sums, finished, by_row=True, of_shares=of_shares)
 
 
-def _above(triple: Triple, cuts: Array, labels: int) -> Sums:
+def _above(triple: Sequence[Array], cuts: Array, labels: int) -> Sums:
     """(positives above each cut, negatives above it: (cuts, labels); all positives, all negatives: (labels,)).
 
     Each prediction falls into the interval between two cuts; what lies above a cut is the sum of the intervals there.
@@ -129,6 +130,7 @@ class TruePositives(_AtThresholds):
     """How many positive labels lie above the threshold. Raises: ValueError for a threshold outside of [0, 1]."""
 
     name: str = "true_positives"
+    dtype: Any = unused_dtype()
 
     def of_counts(self, counts: Counts) -> Any:
         return counts.tp
@@ -139,6 +141,7 @@ class FalsePositives(_AtThresholds):
     """How many other labels lie above the threshold. Raises: ValueError for a threshold outside of [0, 1]."""
 
     name: str = "false_positives"
+    dtype: Any = unused_dtype()
 
     def of_counts(self, counts: Counts) -> Any:
         return counts.fp
@@ -149,6 +152,7 @@ class TrueNegatives(_AtThresholds):
     """How many other labels do not lie above the threshold. Raises: ValueError for a threshold outside of [0, 1]."""
 
     name: str = "true_negatives"
+    dtype: Any = unused_dtype()
 
     def of_counts(self, counts: Counts) -> Any:
         return counts.tn
@@ -159,6 +163,7 @@ class FalseNegatives(_AtThresholds):
     """How many positive labels do not lie above the threshold. Raises: ValueError for a threshold outside of [0, 1]."""
 
     name: str = "false_negatives"
+    dtype: Any = unused_dtype()
 
     def of_counts(self, counts: Counts) -> Any:
         return counts.fn
@@ -176,9 +181,9 @@ class _Ratio(_AtThresholds):
 
     def metric(self) -> Monoid:
         cuts = self._thresholds() or (-np.inf,)                 # the top k count whatever they are
-        prepare = functools.partial(_selected, top_k=self.top_k, class_id=self.class_id)
+        prepare = functools.partial(_selected, top_k=self.top_k)
         return counting(self.name, cuts, lambda counts: _one(self.of_counts(counts)), prepare=prepare,
-                        of_shares=bool(self._thresholds()))
+                        of_shares=bool(self._thresholds()), class_id=self.class_id)
 
 
 @dataclass(frozen=True)
@@ -191,6 +196,7 @@ class Precision(_Ratio):
     """
 
     name: str = "precision"
+    dtype: Any = unused_dtype()
 
     def of_counts(self, counts: Counts) -> Any:
         return ratio(counts.tp, counts.tp + counts.fp)
@@ -201,48 +207,32 @@ class Recall(_Ratio):
     """tp / (tp + fn): the share of the positive labels that are claimed; 0 where none is positive. See `Precision`."""
 
     name: str = "recall"
+    dtype: Any = unused_dtype()
 
     def of_counts(self, counts: Counts) -> Any:
         return ratio(counts.tp, counts.tp + counts.fn)
 
 
-def _selected(triple: Triple, top_k: int | None, class_id: int | None) -> Triple:
-    """The triple with -inf for what is not among the top k of its row, then of one class alone."""
+def _selected(triple: Triple, top_k: int | None) -> Triple:
+    """The triple with -inf for what is not among the top k of its row."""
     y, y_hat, weight = triple
     if top_k is not None:
         _, best = jax.lax.top_k(y_hat, positive_int("top_k", top_k))
         chosen = jnp.any(jax.nn.one_hot(best, y_hat.shape[-1], dtype=bool), axis=-2)
         y_hat = jnp.where(chosen, y_hat, -jnp.inf)
+    return y, y_hat, weight
+
+
+def _of_class(class_id: int | None, values: Array) -> Array:
+    """The values of one class; all where none is named."""
     if class_id is None:
-        return y, y_hat, weight
-    require(-y.shape[-1] <= class_id < y.shape[-1], f"class_id={class_id!r}: the predictions have {y.shape[-1]} classes.")
-    return y[..., class_id], y_hat[..., class_id], weight[..., class_id]
+        return values
+    classes = values.shape[-1]
+    require(-classes <= class_id < classes, f"class_id={class_id!r}: the predictions have {classes} classes.")
+    return values[..., class_id]
 
 
 # ---- the best of one ratio where another is good enough ----
-
-
-@dataclass(frozen=True)
-class _Constrained(DeclaredMetric):
-    """The largest of one ratio over the thresholds where another is at least what was asked; 0 where it never is."""
-
-    @abstractmethod
-    def ratios(self, counts: Counts) -> tuple[float, Any, Any]:
-        """(the least wanted, the ratio that has to reach it, the ratio of which the largest is reported)."""
-
-    def _metric(self, num_thresholds: int, class_id: int | None) -> Monoid:
-        positive_int("num_thresholds", num_thresholds)
-        cuts = (0.5,) if num_thresholds == 1 else np.linspace(0, 1, num_thresholds).tolist()
-
-        def finish(counts: Counts) -> Any:
-            least, constrained, wanted = self.ratios(counts)
-            return np.max(np.where(constrained >= least, wanted, 0))
-
-        def prepare(triple: Triple) -> Triple:
-            y, y_hat, weight = _selected(triple, None, class_id)
-            return y, jnp.clip(y_hat, 0, 1), weight
-
-        return counting(self.name, cuts, finish, prepare=prepare)
 
 
 def _sensitivity(counts: Counts) -> Any:
@@ -257,6 +247,37 @@ def _precision(counts: Counts) -> Any:
     return ratio(counts.tp, counts.tp + counts.fp)
 
 
+class _Constrained(DeclaredMetric):
+    """The largest of one ratio over the thresholds where another is at least what was asked; 0 where it never is.
+
+    asked: the field that says the least wanted. reaching: the ratio that has to reach it. wanted: the one that is reported.
+    """
+
+    num_thresholds: int
+    class_id: int | None
+    asked: ClassVar[str]
+    reaching: ClassVar[Callable[[Counts], Any]]
+    wanted: ClassVar[Callable[[Counts], Any]]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number(type(self).__name__, self.asked, getattr(self, self.asked), 0, 1)
+
+    def metric(self) -> Monoid:
+        positive_int("num_thresholds", self.num_thresholds)
+        cuts = (0.5,) if self.num_thresholds == 1 else np.linspace(0, 1, self.num_thresholds).tolist()
+        return counting(self.name, cuts, self._best, prepare=_clipped, class_id=self.class_id)
+
+    def _best(self, counts: Counts) -> Any:
+        enough = type(self).reaching(counts) >= getattr(self, self.asked)
+        return np.max(np.where(enough, type(self).wanted(counts), 0))
+
+
+def _clipped(triple: Triple) -> Triple:
+    y, y_hat, weight = triple
+    return y, jnp.clip(y_hat, 0, 1), weight
+
+
 @dataclass(frozen=True)
 class SensitivityAtSpecificity(_Constrained):
     """The largest tp / (tp + fn) where tn / (tn + fp) >= specificity. Raises: ValueError unless 0 <= specificity <= 1."""
@@ -265,16 +286,9 @@ class SensitivityAtSpecificity(_Constrained):
     num_thresholds: int = 200
     class_id: int | None = None
     name: str = "sensitivity_at_specificity"
+    dtype: Any = unused_dtype()
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_share(self, "specificity", self.specificity)
-
-    def ratios(self, counts: Counts) -> tuple[float, Any, Any]:
-        return self.specificity, _specificity(counts), _sensitivity(counts)
-
-    def metric(self) -> Monoid:
-        return self._metric(self.num_thresholds, self.class_id)
+    asked, reaching, wanted = "specificity", staticmethod(_specificity), staticmethod(_sensitivity)
 
 
 @dataclass(frozen=True)
@@ -285,16 +299,9 @@ class SpecificityAtSensitivity(_Constrained):
     num_thresholds: int = 200
     class_id: int | None = None
     name: str = "specificity_at_sensitivity"
+    dtype: Any = unused_dtype()
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_share(self, "sensitivity", self.sensitivity)
-
-    def ratios(self, counts: Counts) -> tuple[float, Any, Any]:
-        return self.sensitivity, _sensitivity(counts), _specificity(counts)
-
-    def metric(self) -> Monoid:
-        return self._metric(self.num_thresholds, self.class_id)
+    asked, reaching, wanted = "sensitivity", staticmethod(_sensitivity), staticmethod(_specificity)
 
 
 @dataclass(frozen=True)
@@ -305,16 +312,9 @@ class PrecisionAtRecall(_Constrained):
     num_thresholds: int = 200
     class_id: int | None = None
     name: str = "precision_at_recall"
+    dtype: Any = unused_dtype()
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_share(self, "recall", self.recall)
-
-    def ratios(self, counts: Counts) -> tuple[float, Any, Any]:
-        return self.recall, _sensitivity(counts), _precision(counts)
-
-    def metric(self) -> Monoid:
-        return self._metric(self.num_thresholds, self.class_id)
+    asked, reaching, wanted = "recall", staticmethod(_sensitivity), staticmethod(_precision)
 
 
 @dataclass(frozen=True)
@@ -325,21 +325,10 @@ class RecallAtPrecision(_Constrained):
     num_thresholds: int = 200
     class_id: int | None = None
     name: str = "recall_at_precision"
+    dtype: Any = unused_dtype()
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_share(self, "precision", self.precision)
+    asked, reaching, wanted = "precision", staticmethod(_precision), staticmethod(_sensitivity)
 
-    def ratios(self, counts: Counts) -> tuple[float, Any, Any]:
-        return self.precision, _precision(counts), _sensitivity(counts)
-
-    def metric(self) -> Monoid:
-        return self._metric(self.num_thresholds, self.class_id)
-
-
-def _check_share(metric: DeclaredMetric, argument: str, value: float) -> None:
-    number(type(metric).__name__, argument, value)
-    require(0 <= value <= 1, f"{type(metric).__name__}({argument}={value!r}): write a number from 0 to 1.")
 
 
 # ---- areas ----
@@ -364,6 +353,7 @@ class AUC(DeclaredMetric):
     curve: str = "ROC"
     summation_method: str = "interpolation"
     name: str = "auc"
+    dtype: Any = unused_dtype()
     thresholds: Sequence[float] | None = None
     multi_label: bool = False
     num_labels: int | None = None

@@ -88,10 +88,9 @@ class MinMaxNorm(Constraint):
         super().__post_init__()
         number("MinMaxNorm", "min_value", self.min_value, least=0)
         number("MinMaxNorm", "max_value", self.max_value, least=0)
-        number("MinMaxNorm", "rate", self.rate, least=0)
+        number("MinMaxNorm", "rate", self.rate, 0, 1)
         require(self.min_value <= self.max_value, f"MinMaxNorm(min_value={self.min_value!r}, "
                 f"max_value={self.max_value!r}): write the smaller one first.")
-        require(self.rate <= 1, f"MinMaxNorm(rate={self.rate!r}): write a number from 0 to 1.")
         _check_axis(self)
 
     def __call__(self, w: Array) -> Array:

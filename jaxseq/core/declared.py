@@ -6,8 +6,10 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, Self
+from types import FunctionType
+from typing import Any, Self, TypeGuard
 
+import jax
 import numpy as np
 
 from jaxseq.core.require import Spelled, pick, require
@@ -28,7 +30,7 @@ class Declared(Spelled):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The object that `get_config` described. Raises TypeError for a setting the class does not have."""
-        return cls(**{setting: _restored(value) for setting, value in config.items()})
+        return cls(**{setting: restored(value) for setting, value in config.items()})
 
 
 def to_config(declared: Any) -> Any:
@@ -61,22 +63,53 @@ def from_config(kind: str, identifier: Any, table: Mapping[str, Callable[..., An
 
 def as_data(value: Any, where: str) -> Any:
     """A field's value as JSON can hold it."""
+    value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, tuple | list):
         return [as_data(each, where) for each in value]
+    if isinstance(value, np.ndarray | jax.Array):
+        return _plain(np.asarray(value))
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if hasattr(value, "__dataclass_fields__") and hasattr(value, "get_config"):
+    if hasattr(value, "get_config") and (hasattr(value, "__dataclass_fields__") or hasattr(value, "as_row")):     # or a model
         return to_config(value)
     require(callable(value) and hasattr(value, "__name__"), f"{where}={value!r} cannot be written down as plain data.",
             TypeError)
     return {"class_name": "function", "config": value.__name__}
 
 
-def number(owner: str, argument: str, value: Any, least: float = -math.inf) -> None:
-    """Raises ValueError unless `value` is a finite number of at least `least`."""
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    wanted = "a finite number" if least == -math.inf else f"a finite number of at least {least:g}"
-    require(real and math.isfinite(value) and value >= least, f"{owner}({argument}={value!r}): write {wanted}.")
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether it is a finite number: Python's or NumPy's, but no bool."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(owner: str, argument: str, value: Any, least: float = -math.inf, most: float = math.inf) -> None:
+    """Raises ValueError unless `value` is a finite number from `least` to `most`."""
+    at_least = "" if least == -math.inf else f" of at least {least:g}"
+    wanted = f"a finite number{at_least}" if most == math.inf else f"a number from {least:g} to {most:g}"
+    require(is_number(value) and least <= value <= most, f"{owner}({argument}={value!r}): write {wanted}.")
+
+
+def in_python(value: Any) -> Any:
+    """NumPy scalars as Python's, in lists and tuples, too; anything else as it is."""
+    if type(value) in (list, tuple):
+        return type(value)(map(in_python, value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def told(value: Any) -> str:
+    """A setting as it is shown: a function by its name, everything else as it shows itself."""
+    return value.__name__ if isinstance(value, FunctionType) else repr(value)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two settings are equal, arrays among them."""
+    if isinstance(one, np.ndarray | jax.Array) or isinstance(other, np.ndarray | jax.Array):
+        return np.array_equal(np.asarray(one), np.asarray(other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    if type(one) in (list, tuple) and type(one) is type(other):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
 
 
 def _parsed(kind: str, identifier: str | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -111,8 +144,8 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _restored(value: Any) -> Any:
-    """The setting that `_plain` wrote."""
+def restored(value: Any) -> Any:
+    """The setting that was written as data: a list of numbers that says so as an array."""
     if isinstance(value, Mapping) and value.get("class_name") in ("__numpy__", "__tensor__"):
         return np.asarray(value["config"]["value"], value["config"]["dtype"])
     return value

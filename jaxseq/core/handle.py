@@ -7,8 +7,9 @@ methods below only ask that model.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import Field, field
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, dataclass_transform
 
 from jaxseq.core.require import require
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from jaxseq.core.types import Shape
+
+T = TypeVar("T")
 
 
 class Owner(Protocol):
@@ -32,9 +35,21 @@ class Owner(Protocol):
 class Home(NamedTuple):
     """A model that a layer stands in, and the layer's name there. drawn: whether the model has had weights for it."""
 
-    model: weakref.ref[Any]
+    model: Callable[[], Any]        # a weak reference, unless the layer holds the model
     name: str
     drawn: bool = False
+
+
+class answer(Generic[T]):
+    """A property that gives way to an attribute or a field of the same name, which a layer may have. No class has it."""
+
+    def __init__(self, read: Callable[[Any], T]):
+        self._read, self.__doc__ = read, read.__doc__
+
+    def __get__(self, layer: Any, owner: Any = None) -> T:
+        if layer is None:
+            raise AttributeError(self._read.__name__)           # so it is no field's default either
+        return self._read(layer)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -49,7 +64,7 @@ class Handle:
 
     def __setattr__(self, field: str, value: Any) -> None:
         require(field == "trainable", f"{type(self).__name__}.{field} cannot be changed: a layer is a frozen declaration. "
-                f"Write a new one: dataclasses.replace(layer, {field}={value!r}).", AttributeError)
+                f"Write a new one: layer.replaced({field}={value!r}).", AttributeError)
         require(isinstance(value, bool), f"trainable={value!r}: write True or False.", TypeError)
         object.__setattr__(self, "trainable", value)
 
@@ -70,6 +85,16 @@ class Handle:
         """Notes that `model` has weights for the layer, which die with it."""
         homes = tuple(home._replace(drawn=True) if home.model() is model else home for home in self._homes)
         object.__setattr__(self, "_homes", homes)
+
+    def keep(self, model: Owner) -> None:
+        """Holds `model`, which the layer stands in, so that it lives as long as the layer stands there."""
+        homes = tuple(home._replace(model=lambda: model) if home.model() is model else home for home in self._homes)
+        object.__setattr__(self, "_homes", homes)
+
+    @property
+    def shared(self) -> bool:
+        """Whether the layer stands in several models that live."""
+        return sum(home.model() is not None for home in self._homes) > 1
 
     @property
     def owner(self) -> Any:
@@ -108,13 +133,13 @@ class Handle:
 
     if not TYPE_CHECKING:       # a type checker sees the constructor's word of this name: see Layer
 
-        @property
+        @answer
         def input_shape(self) -> Shape:
             """The shape of the layer's input in its model, batch axis first, None where any length fits."""
             model, name = self._placed("input_shape")
             return model.layer_shapes(name)[0]
 
-    @property
+    @answer
     def output_shape(self) -> Shape:
         """The shape of the layer's output in its model, batch axis first, None where any length fits."""
         model, name = self._placed("output_shape")
@@ -135,7 +160,7 @@ class Handle:
         model, name = self._placed("weights")
         model.set_layer_weights(name, weights)
 
-    @property
+    @answer
     def states(self) -> dict[str, Any]:
         """What a stateful layer carries from batch to batch: {"h": (batch, units), ...}."""
         model, name = self._placed("states")

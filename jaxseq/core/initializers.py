@@ -14,7 +14,7 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import jax
@@ -328,6 +328,13 @@ def fans(shape: Sequence[int], input_axes: Sequence[int] | None = None,
         return math.prod(shape), math.prod(shape)
     field = math.prod(shape[:-2])
     return field * shape[-2], field * shape[-1]
+
+
+def of_axes(initializer: Callable[..., Array], input_axes: Sequence[int], output_axes: Sequence[int]) -> Callable[..., Array]:
+    """The initializer with the fans of these axes, where it scales with fans and does not say whose."""
+    if isinstance(initializer, VarianceScaling | _FanRule) and initializer.input_axes is None:
+        return replace(initializer, input_axes=input_axes, output_axes=output_axes)
+    return initializer
 
 
 def _check_axes(owner: Initializer, input_axes: Any, output_axes: Any) -> None:

@@ -95,10 +95,9 @@ class Run:
         if self.met is not None and place not in self.met:
             self.met[place] = Spec(x.shape, x.dtype)
         if self.met is not None and self.calls[place] == 1:
-            params, state = chain.begun(layer, jax.random.key(0, impl="threefry2x32"), self.met[place])
+            params, state = chain.begun(layer, rng.root_key(0), self.met[place])
             self.params, self.state = self.params | named(f"{place}/", params), self.state | named(f"{place}/", state)
-        inner = own(f"{place}/", self.params), own(f"{place}/", self.state)
-        y, after, going_on = chain.applied(layer, *inner, x, ctx)
+        y, after, going_on = self._applied(layer, own(f"{place}/", self.params), own(f"{place}/", self.state), x, ctx)
         shares = [layer.activity_penalty(y), after.get(PENALTY)]
         self.losses += [share for share in shares if share is not None]
         if PENALTY in after:
@@ -111,12 +110,32 @@ class Run:
         """The state after the call. No gradient flows through what was assigned."""
         return self.state | {name: lax.stop_gradient(each.value) for name, each in self.variables.items()}
 
+    def _applied(self, layer: Layer, params: Any, state: Any, x: Array, ctx: Ctx) -> Any:
+        """chain.applied. Where a part that draws is called with training=True in evaluation, the error says so."""
+        try:
+            return chain.applied(layer, params, state, x, ctx)
+        except ValueError as error:
+            if ctx.key is not None or not ctx.train or not _goes_through(layer, params, state, x, ctx):
+                raise
+            raise ValueError(f"{layer!r} draws, and is called with training=True in evaluation, where nothing is drawn. Hand "
+                             "on the `training` that call is given: call(self, x, training=None). To draw with a trained "
+                             "model, call model.functional().apply(params, state, x, train=True, key=key).") from error
+
     def _key(self, place: str) -> Key | None:
         count = self.calls[place] = self.calls.get(place, 0) + 1
         if self.ctx.key is None:
             return None
         key = rng.fold_in(self.ctx.key, place)
         return key if count == 1 else rng.fold_in(key, count)
+
+
+def _goes_through(layer: Layer, params: Any, state: Any, x: Array, ctx: Ctx) -> bool:
+    """Whether the layer lacks a key and nothing else."""
+    try:
+        jax.eval_shape(lambda key: chain.applied(layer, params, state, x, ctx._replace(key=key))[0], rng.key_spec())
+    except ValueError:
+        return False
+    return True
 
 
 class InputSpec(NamedTuple):
@@ -132,9 +151,10 @@ class InputSpec(NamedTuple):
     def check(self, owner: str, x: Array) -> None:
         """ValueError unless x is as wanted."""
         wanted = self.ndim if self.shape is None else len(self.shape)
-        least, most = (wanted, wanted) if wanted is not None else (self.min_ndim or 0, self.max_ndim or x.ndim)
-        require(least <= x.ndim <= most, f"{owner} wants an input of {least} axes" + ("" if least == most else " or more")
-                + f", batch axis included, got {x.shape}.")
+        least, most = (wanted, wanted) if wanted is not None else (self.min_ndim or 0, self.max_ndim)
+        told = f"{least} axes or more" if most is None else f"{least} axes" if most == least else f"{least} to {most} axes"
+        require(least <= x.ndim <= (x.ndim if most is None else most), f"{owner} wants an input of {told}, batch axis "
+                f"included, got {x.shape}.")
         lengths = dict(enumerate(self.shape or ())) | {int(axis): size for axis, size in (self.axes or {}).items()}
         for axis, size in lengths.items():
             require(size is None or x.shape[axis] == size, f"{owner} wants an input with {size} at axis {axis}, got {x.shape}.")

@@ -18,14 +18,36 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from jaxseq.core import initializers
+from jaxseq.core import initializers, rng
 from jaxseq.core.require import require
-from jaxseq.core.totals import DeclaredMetric, Monoid, Sums, as_rows, mean, ratio, snake_case, spread_weight, untraced
+from jaxseq.core.totals import (
+    DeclaredMetric,
+    Monoid,
+    Sums,
+    as_rows,
+    float32_alone,
+    mean,
+    ratio,
+    spread_weight,
+    untraced,
+)
 from jaxseq.core.types import Array
 from jaxseq.core.variable import Variable, asked, plain, swapped, whole_shape
+from jaxseq.core.words import snake_case
 
 __all__ = ["Metric", "Mean", "Sum", "MeanMetricWrapper"]
+
+
+class Kept(Variable):
+    """A variable of the object that the user made. It outlives every program, so nothing traced may be kept in it."""
+
+    def assign(self, value: Any) -> Any:
+        require(not isinstance(plain(value), Tracer), f"{self.name}.assign: a metric that is updated while a program "
+                "is traced would keep a part of that program. Name it in compile(metrics=[...]). In call a layer counts in a "
+                "weight of its own: self.add_weight(..., trainable=False).", RuntimeError)
+        return super().assign(value)
 
 
 class Metric(ABC):
@@ -47,8 +69,7 @@ class Metric(ABC):
     """
 
     def __init__(self, name: str | None = None, dtype: Any = None):
-        require(dtype is None or jnp.dtype(dtype) == jnp.float32, f"{type(self).__name__}(dtype={dtype!r}): metrics are "
-                "measured in float32.")
+        float32_alone(type(self).__name__, dtype)
         self.name, self.dtype = name or snake_case(type(self).__name__), "float32"
         self._variables: list[Variable] = []
 
@@ -85,8 +106,8 @@ class Metric(ABC):
         dtype = jax.dtypes.canonicalize_dtype(told.get("dtype") or jnp.float32)
         shape = whole_shape(owner, name, told.get("shape"))
         with jax.ensure_compile_time_eval():            # numbers, also where a program that is traced makes the metric
-            first = initializers.get("zeros" if initializer is None else initializer)(jax.random.key(0), shape, dtype)
-        self._variables.append(Variable(name, np.asarray(first)))
+            first = initializers.get("zeros" if initializer is None else initializer)(rng.root_key(0), shape, dtype)
+        self._variables.append(Kept(name, np.asarray(first)))
         return self._variables[-1]
 
     add_weight = add_variable
@@ -111,6 +132,9 @@ class Metric(ABC):
     def metric(self) -> Monoid:
         """The Monoid whose totals are the variables."""
         owner = type(self).__name__
+        require(_measures_pairs(self.update_state), f"{owner} takes (values, sample_weight), and a model measures targets "
+                "and predictions. Write MeanMetricWrapper(function) with a function (y_true, y_pred), or a class of your own "
+                f"that holds {owner}().", TypeError)
         declared = [each for each in self._leaves() if isinstance(each, DeclaredMetric)]
         require(not declared, f"{owner} holds {declared}: within a metric there may be metrics in Keras's way. Name the other "
                 "in compile beside this one.", TypeError)
@@ -208,6 +232,11 @@ class MeanMetricWrapper(Mean):
         self.total.assign_add(total)
         self.count.assign_add(count)
 
+    def get_config(self) -> dict[str, Any]:
+        """Its function, too, where the class has this constructor."""
+        own = type(self).__init__ is MeanMetricWrapper.__init__
+        return super().get_config() | ({"fn": self.function.func, **self.function.keywords} if own else {})
+
     def metric(self) -> Monoid:
         """`mean` itself, unless a class under this one measures otherwise."""
         plainly = all(getattr(type(self), each) is getattr(MeanMetricWrapper, each) for each in ("update_state", "result"))
@@ -219,6 +248,11 @@ def _weighed(values: Any, weight: Any) -> tuple[Array, Array]:
     values = jnp.asarray(plain(values)).astype(jnp.float32)
     weights = spread_weight(None if weight is None else jnp.asarray(plain(weight)), values)
     return jnp.sum(values * weights), jnp.sum(weights)
+
+
+def _measures_pairs(function: Callable[..., Any]) -> bool:
+    """Whether what comes second are predictions, and not the weights of what comes first."""
+    return [*inspect.signature(function).parameters][1:2] != ["sample_weight"]
 
 
 def _takes_weight(function: Callable[..., Any]) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields, replace
-from types import FunctionType
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from jaxseq.core import activations, constraints, given, initializers, policy, regularizers, rng
-from jaxseq.core.declared import as_data
+from jaxseq.core.declared import as_data, in_python, same, told
 from jaxseq.core.handle import Handle
 from jaxseq.core.precision import total, widened
 from jaxseq.core.require import known_words, require
@@ -21,7 +21,7 @@ C = TypeVar("C", bound=type)
 
 def _declare(cls: C) -> C:
     """dataclass(frozen=True), with Handle's rule about what may change, and a constructor that knows Keras's words."""
-    dataclass(frozen=True, repr=False)(cls)
+    dataclass(frozen=True, repr=False, eq=False)(cls)
     del cls.__setattr__, cls.__delattr__
     cls.__init__ = _in_keras_words(cls.__init__)
     return cls
@@ -37,6 +37,7 @@ def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
         first = None if "weights" in own else given.arrays(type(self).__name__, words.pop("weights", None))
         for word in self.unused_words:
             words.pop(word, None)
+        values, words = in_python(values), {word: in_python(value) for word, value in words.items()}
         about_input = {word: words.pop(word) for word in INPUT_WORDS if word in words and word not in own}
         if "dtype" in words:
             words["dtype"] = self.read_dtype(words["dtype"])
@@ -88,7 +89,8 @@ class Style(ABCMeta):
     """Tells the two ways to write a layer apart, once, where the class is made.
 
     What defines `apply` is a declaration. What defines `call`, or `build` or a constructor and no `apply`, is written in
-    Keras's way, and gets the adapter (core/keras_style.py) between itself and Layer.
+    Keras's way, and gets the adapter (core/keras_style.py) between itself and Layer: a class's bases are chosen before it is
+    made, and `__init_subclass__` comes after.
     """
 
     adapter: type | None = None
@@ -104,6 +106,18 @@ class Style(ABCMeta):
             if written and inner is None:
                 bases = *bases[:place], cls.adapter, *bases[place:]
         return super().__new__(cls, name, bases, members, **options)
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of the constructor, for help() and editors."""
+        signature = inspect.signature(cls.__init__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+    if not TYPE_CHECKING:       # a type checker reads the constructor itself
+
+        def __call__(cls, *values: Any, **words: Any) -> Any:
+            """The new layer, once its whole constructor is over."""
+            return super().__call__(*values, **words)._made()
 
 
 def _has(bases: tuple[type, ...], word: str) -> bool:
@@ -155,28 +169,42 @@ class Layer(Handle, metaclass=Style):
     read_dtype: ClassVar[Callable[[Any], Any]] = staticmethod(policy.named)
     unused_words: ClassVar[tuple[str, ...]] = ()    # Keras's keywords that are understood and mean nothing here
     statistics: ClassVar[tuple[str, ...]] = ()  # the entries of the state that Keras counts among the weights
-    inner: ClassVar[tuple[tuple[str, Layer], ...]] = ()     # the named layers that it is a row of: see core/row.py
+    row_of: ClassVar[tuple[tuple[str, Layer], ...]] = ()    # the named layers that it is a row of: see core/row.py
 
     _brought: ClassVar[given.Arrays | None] = None    # of an instance: what weights=[...] said
 
-    def __init_subclass__(cls, adapter: bool = False, **options: Any) -> None:
+    def __init_subclass__(cls, declared: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if adapter:
-            require(Style.adapter is None, f"There is an adapter already, {Style.adapter}.", TypeError)
-            Style.adapter = cls
-        else:
+        if declared:
             _declare(cls)
+            taken = sorted((words_of_layers() - MAY_BE_FIELDS) & {each.name for each in fields(cls)} - {*BASE})
+            require(not taken, f"{cls.__name__}.{', '.join(taken)}: every layer has something else under this name. Give the "
+                    "field another one.", TypeError)
 
     def __repr__(self) -> str:
-        in_order = sorted(fields(self), key=lambda each: bool(each.kw_only))       # what is written by position first
-        told = [f"{each.name}={_told(getattr(self, each.name))}" for each in in_order
-                if each.default is MISSING or getattr(self, each.name) != each.default]
-        return f"{type(self).__name__}({', '.join(told)})"
+        in_order = sorted(self._written_fields(), key=lambda each: bool(each.kw_only))     # what is written by position first
+        shown = [f"{each.name}={told(getattr(self, each.name))}" for each in in_order]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(same(getattr(self, each.name), getattr(other, each.name))
+                                                 for each in fields(self) if each.compare)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(each.name for each in self._written_fields() if each.compare)))
 
     def get_config(self) -> dict[str, Any]:
         """Every field that was written, as JSON can hold it; functions by their names. TypeError where that cannot be."""
-        written = [each for each in fields(self) if each.default is MISSING or getattr(self, each.name) != each.default]
-        return {each.name: as_data(getattr(self, each.name), f"{type(self).__name__}({each.name})") for each in written}
+        where = type(self).__name__
+        return {each.name: as_data(getattr(self, each.name), f"{where}({each.name})") for each in self._written_fields()}
+
+    def _written_fields(self) -> list[Field[Any]]:
+        """The fields that are not at their defaults."""
+        return [each for each in fields(self) if each.default is MISSING or not same(getattr(self, each.name), each.default)]
+
+    def _made(self) -> Self:
+        """The layer itself, when its constructor has come to its end."""
+        return self
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -215,6 +243,31 @@ class Layer(Handle, metaclass=Style):
         return self if dtype is None or self.dtype is not None else self.replaced(dtype=dtype)
 
     @property
+    def stands_still(self) -> bool:
+        """Whether its weights are left as they are: what `trainable` says, and in layers of layers the parts."""
+        return not self.trainable
+
+    def frozen_within(self) -> frozenset[str]:
+        """Of a layer that is trained: the paths of what within it stands still."""
+        return frozenset()
+
+    def dtypes_within(self) -> set[str]:
+        """The dtypes that are written in it, at any depth."""
+        return set() if self.dtype is None else {self.dtype}
+
+    def models_within(self) -> dict[str, Any]:
+        """{prefix of their weights' names: model} of the models that are parts of the layer, at any depth."""
+        return {}
+
+    def inputs_of_models(self, x: Spec) -> dict[str, Spec]:
+        """{prefix: what the model there is given}, for an input like `x`; without the models that are given nothing."""
+        return {}
+
+    def with_models(self, swap: Callable[[Any], Any]) -> Self:
+        """A new layer like this one, with swap(model) in the place of each model that is a part of it."""
+        return self.replaced()
+
+    @property
     def dtype_policy(self) -> policy.DTypePolicy:
         """Its own; else that of the model it stands in; else float32."""
         return policy.DTypePolicy(self.dtype or getattr(self.owner, "dtype", None) or "float32")
@@ -244,10 +297,9 @@ class Layer(Handle, metaclass=Style):
     def by_row(self, train: bool) -> bool:
         """Whether each row is worked on by itself, so that a batch may be filled up with rows that do not count.
 
-        Taken for granted of the layers here with the functions here; a user's own may look at the whole batch.
+        Taken for granted of the layers here, with activations from the table; any other function may look at the whole batch.
         """
-        parts = type(self), *filter(callable, vars(self).values())
-        return all(getattr(part, "__module__", "").startswith("jaxseq.") for part in parts)
+        return all(_ours(part) for part in (type(self), *filter(callable, vars(self).values())))
 
     def reset(self, state: State) -> State:
         """The state after `reset_states()`. Only stateful layers have something to forget."""
@@ -282,9 +334,21 @@ class Layer(Handle, metaclass=Style):
 _declare(Layer)
 
 
-def _told(value: Any) -> str:
-    """A function by its name, everything else as it shows itself."""
-    return value.__name__ if isinstance(value, FunctionType) else repr(value)
+def _ours(part: Any) -> bool:
+    """Whether it is an activation from the table, or a class or declaration of this package."""
+    made_of = part if isinstance(part, type) else type(part)
+    return made_of.__module__.startswith("jaxseq.") or any(part is each for each in activations.TABLE.values())
+
+
+BASE = tuple(each.name for each in fields(Layer))       # name, trainable, dtype, batch_input_shape
+MAY_BE_FIELDS = frozenset({"input_dtype", "autocast", "unused_words", "statistics",       # what a class says of itself
+                           "input_shape", "output_shape", "states"})                    # what a field may hide
+
+
+@functools.cache
+def words_of_layers() -> frozenset[str]:
+    """The names, without those that begin with "_", under which every layer has something."""
+    return frozenset(name for name in {**vars(Handle), **vars(Layer)} if not name.startswith("_"))
 
 
 def sequence_in_words(length: int | None, dim: int | None) -> Shape | None:

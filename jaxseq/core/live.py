@@ -15,14 +15,13 @@ import numpy as np
 
 from jaxseq.core.require import require
 from jaxseq.core.transforms import updates_made, with_updates_made
-from jaxseq.core.types import TrainState
 
 
 class Owner(Protocol):
     """What a model answers to the optimizer that stands in it."""
 
     learning_rate: Any
-    train_state: TrainState
+    opt_state: Any
 
 
 class Live(np.lib.mixins.NDArrayOperatorsMixin):
@@ -107,10 +106,9 @@ class Standing:
                 "after model.compile(...).", AttributeError)
 
         def write(count: Any) -> None:
-            ts = model.train_state
-            model.train_state = ts._replace(opt_state=with_updates_made(ts.opt_state, count))
+            model.opt_state = with_updates_made(model.opt_state, count)
 
-        return Live(lambda: updates_made(model.train_state.opt_state), write)
+        return Live(lambda: updates_made(model.opt_state), write)
 
     def __getstate__(self) -> dict[str, Any]:
         rate = getattr(self, "learning_rate")           # noqa: B009

@@ -14,6 +14,7 @@ from jaxseq.core import crossentropy, regression, unpaired
 from jaxseq.core.declared import Declared, number
 from jaxseq.core.pairs import class_ids
 from jaxseq.core.require import one_of, require
+from jaxseq.core.totals import float32_alone
 from jaxseq.core.types import Array
 
 __all__ = [
@@ -29,15 +30,16 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean_with_sample_weight", "mean", "
 class Loss(Declared):
     """What all of them are. A loss of your own is a subclass that defines `call(y, y_hat)` -> one number per row.
 
-    name, reduction: as above.
+    name, reduction: as above. dtype: None or "float32", which is what losses are unless the predictions are float64.
     Differs from Keras, where calling a loss also reduces what it gives: write jnp.mean(loss(y, y_hat)).
     """
 
     name: str | None
     reduction: str | None
 
-    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size") -> None:
+    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None) -> None:
         self.name, self.reduction = name, one_of("reduction", reduction, REDUCTIONS)
+        float32_alone(type(self).__name__, dtype)
 
     def call(self, y: Array, y_hat: Array) -> Array:
         """One number per row, or per row and time step."""
@@ -57,16 +59,22 @@ class DeclaredLoss(Loss):
 
     reduction: str | None = field(default="sum_over_batch_size", kw_only=True)
     name: str | None = field(default=None, kw_only=True)
+    dtype: Any = field(default=None, kw_only=True, repr=False, compare=False)
 
     function: ClassVar[Callable[..., Array]]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of(f"{type(self).__name__} reduction", self.reduction, REDUCTIONS)
+        float32_alone(type(self).__name__, self.dtype)
+        object.__setattr__(self, "dtype", None)
+
+    def get_config(self) -> dict[str, Any]:
+        return {setting: value for setting, value in super().get_config().items() if setting != "dtype"}
 
     def options(self) -> dict[str, Any]:
         """The settings that the function takes."""
-        own = (each.name for each in fields(self) if each.name not in ("reduction", "name"))
+        own = (each.name for each in fields(self) if each.name not in ("reduction", "name", "dtype"))
         return {name: getattr(self, name) for name in own}
 
     def call(self, y: Array, y_hat: Array) -> Array:
@@ -311,8 +319,7 @@ class CTC(DeclaredLoss):
 
 
 def _check_smoothing(loss: DeclaredLoss, share: float) -> None:
-    number(type(loss).__name__, "label_smoothing", share, least=0)
-    require(share <= 1, f"{type(loss).__name__}(label_smoothing={share!r}): write a number from 0 to 1.")
+    number(type(loss).__name__, "label_smoothing", share, 0, 1)
 
 
 CLASSES: dict[str, type[DeclaredLoss]] = {each.__name__: each for each in (

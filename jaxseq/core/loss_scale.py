@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxseq.core.precision import wide_dtype, widened
+from jaxseq.core.precision import all_finite, wide_dtype, widened
 from jaxseq.core.types import Array
 
 Transform = optax.GradientTransformation
@@ -87,8 +87,3 @@ def within(opt_state: Any) -> Any:
 def around(opt_state: Any, inner: Any) -> Any:
     """The optimizer's state with another one in the place of `within`."""
     return opt_state._replace(inner=inner) if isinstance(opt_state, ScaleState) else inner
-
-
-def all_finite(tree: Any) -> Array:
-    """Whether no number in the tree is infinite or NaN: () bool."""
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)] or [jnp.array(True)]))

@@ -11,7 +11,7 @@ import numpy as np
 from jaxseq.core import crossentropy, measures, regression
 from jaxseq.core.pairs import class_ids
 from jaxseq.core.require import positive_int
-from jaxseq.core.totals import DeclaredMetric, Monoid, mean
+from jaxseq.core.totals import DeclaredMetric, Monoid, mean, unused_dtype
 from jaxseq.core.types import Array
 
 __all__ = [
@@ -30,7 +30,7 @@ class MeanMetric(DeclaredMetric):
 
     def options(self) -> dict[str, Any]:
         """The settings that the function takes."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "name"}  # type: ignore[arg-type]
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("name", "dtype")}  # type: ignore[arg-type]
 
     def metric(self) -> Monoid:
         function, options = type(self).function, self.options()
@@ -52,6 +52,7 @@ class Accuracy(MeanMetric):
     """The share of predictions that equal their targets; for labels see BinaryAccuracy and its siblings."""
 
     name: str = "accuracy"
+    dtype: Any = unused_dtype()
 
     function = measures.accuracy
 
@@ -61,6 +62,7 @@ class BinaryAccuracy(MeanMetric):
     """The share of labels on the right side of the threshold."""
 
     name: str = "binary_accuracy"
+    dtype: Any = unused_dtype()
     threshold: float = 0.5
 
     function = measures.binary_accuracy
@@ -71,6 +73,7 @@ class CategoricalAccuracy(MeanMetric):
     """The share of rows whose largest prediction stands where the one-hot y has its 1."""
 
     name: str = "categorical_accuracy"
+    dtype: Any = unused_dtype()
 
     function = measures.categorical_accuracy
 
@@ -80,6 +83,7 @@ class SparseCategoricalAccuracy(MeanMetric):
     """The share of rows whose largest prediction stands at the label."""
 
     name: str = "sparse_categorical_accuracy"
+    dtype: Any = unused_dtype()
 
     function = measures.sparse_categorical_accuracy
 
@@ -90,6 +94,7 @@ class TopKCategoricalAccuracy(MeanMetric):
 
     k: int = 5
     name: str = "top_k_categorical_accuracy"
+    dtype: Any = unused_dtype()
 
     function = measures.top_k_categorical_accuracy
 
@@ -104,6 +109,7 @@ class SparseTopKCategoricalAccuracy(MeanMetric):
 
     k: int = 5
     name: str = "sparse_top_k_categorical_accuracy"
+    dtype: Any = unused_dtype()
     from_sorted_ids: bool = False
 
     function = measures.sparse_top_k_categorical_accuracy
@@ -121,6 +127,7 @@ class MeanSquaredError(MeanMetric):
     """mean((y - y_hat)^2)."""
 
     name: str = "mean_squared_error"
+    dtype: Any = unused_dtype()
 
     function = regression.mean_squared_error
 
@@ -130,6 +137,7 @@ class MeanAbsoluteError(MeanMetric):
     """mean(|y - y_hat|)."""
 
     name: str = "mean_absolute_error"
+    dtype: Any = unused_dtype()
 
     function = regression.mean_absolute_error
 
@@ -139,6 +147,7 @@ class MeanAbsolutePercentageError(MeanMetric):
     """100 * mean(|y - y_hat| / |y|)."""
 
     name: str = "mean_absolute_percentage_error"
+    dtype: Any = unused_dtype()
 
     function = regression.mean_absolute_percentage_error
 
@@ -148,6 +157,7 @@ class MeanSquaredLogarithmicError(MeanMetric):
     """mean((log(1 + y) - log(1 + y_hat))^2)."""
 
     name: str = "mean_squared_logarithmic_error"
+    dtype: Any = unused_dtype()
 
     function = regression.mean_squared_logarithmic_error
 
@@ -157,6 +167,7 @@ class LogCoshError(MeanMetric):
     """mean(log cosh(y_hat - y))."""
 
     name: str = "logcosh"
+    dtype: Any = unused_dtype()
 
     function = regression.log_cosh
 
@@ -166,6 +177,7 @@ class Hinge(MeanMetric):
     """`regression.hinge`."""
 
     name: str = "hinge"
+    dtype: Any = unused_dtype()
 
     function = regression.hinge
 
@@ -175,6 +187,7 @@ class SquaredHinge(MeanMetric):
     """`regression.squared_hinge`."""
 
     name: str = "squared_hinge"
+    dtype: Any = unused_dtype()
 
     function = regression.squared_hinge
 
@@ -184,6 +197,7 @@ class CategoricalHinge(MeanMetric):
     """`regression.categorical_hinge`."""
 
     name: str = "categorical_hinge"
+    dtype: Any = unused_dtype()
 
     function = regression.categorical_hinge
 
@@ -193,6 +207,7 @@ class KLDivergence(MeanMetric):
     """`regression.kl_divergence`."""
 
     name: str = "kl_divergence"
+    dtype: Any = unused_dtype()
 
     function = regression.kl_divergence
 
@@ -202,6 +217,7 @@ class Poisson(MeanMetric):
     """`regression.poisson`."""
 
     name: str = "poisson"
+    dtype: Any = unused_dtype()
 
     function = regression.poisson
 
@@ -211,6 +227,7 @@ class RootMeanSquaredError(MeanMetric):
     """sqrt(mean((y - y_hat)^2)), the mean over all examples."""
 
     name: str = "root_mean_squared_error"
+    dtype: Any = unused_dtype()
 
     function = regression.mean_squared_error
 
@@ -227,6 +244,7 @@ class CosineSimilarity(MeanMetric):
     """The mean cosine of the angle between y and y_hat along `axis`; the loss has the other sign."""
 
     name: str = "cosine_similarity"
+    dtype: Any = unused_dtype()
     axis: int = -1
 
     function = measures.cosine_similarity
@@ -237,6 +255,7 @@ class PearsonCorrelation(MeanMetric):
     """The mean of the correlations along `axis`."""
 
     name: str = "pearson_correlation"
+    dtype: Any = unused_dtype()
     axis: int = -1
 
     function = measures.pearson_correlation
@@ -247,6 +266,7 @@ class ConcordanceCorrelation(MeanMetric):
     """The mean of the concordances along `axis`."""
 
     name: str = "concordance_correlation"
+    dtype: Any = unused_dtype()
     axis: int = -1
 
     function = measures.concordance_correlation
@@ -260,6 +280,7 @@ class BinaryCrossentropy(MeanMetric):
     """`crossentropy.binary_crossentropy`."""
 
     name: str = "binary_crossentropy"
+    dtype: Any = unused_dtype()
     from_logits: bool = False
     label_smoothing: float = 0.0
 
@@ -271,6 +292,7 @@ class CategoricalCrossentropy(MeanMetric):
     """`crossentropy.categorical_crossentropy`."""
 
     name: str = "categorical_crossentropy"
+    dtype: Any = unused_dtype()
     from_logits: bool = False
     label_smoothing: float = 0.0
     axis: int = -1
@@ -283,6 +305,7 @@ class SparseCategoricalCrossentropy(MeanMetric):
     """`crossentropy.sparse_categorical_crossentropy`; the label `ignore_class` does not count, where Keras counts it as 0."""
 
     name: str = "sparse_categorical_crossentropy"
+    dtype: Any = unused_dtype()
     from_logits: bool = False
     ignore_class: int | None = None
     axis: int = -1

@@ -25,11 +25,11 @@ from jaxseq.core.totals import (
     fits as fits,
     mean as mean,
     measured as measured,
-    snake_case,
     spread_weight as spread_weight,
     zeros as zeros,
 )
 from jaxseq.core.types import Array
+from jaxseq.core.words import snake_case
 
 __all__ = ["Monoid", "mean", "get", "deserialize", "serialize"]
 __all__ += keras_metric.__all__

@@ -55,13 +55,16 @@ class DTypePolicy:
 
 def named(dtype: Any) -> str | None:
     """The name of the policy that is meant: by its name, a DTypePolicy, a float type of NumPy or JAX, or Keras's config."""
-    if dtype is None:
-        return None
+    return None if dtype is None else DTypePolicy(name_of(dtype)).name
+
+
+def name_of(dtype: Any) -> str:
+    """The name that stands in any such form, whether it is known or not."""
     name: Any = dtype["config"].get("name") if isinstance(dtype, Mapping) and "config" in dtype else dtype
     name = name.name if hasattr(name, "compute_dtype") else name            # Keras's own policies, too
     require(isinstance(name, str | type | np.dtype), f"dtype={dtype!r}: write a name such as 'mixed_bfloat16', or a "
             "DTypePolicy.", TypeError)
-    return DTypePolicy(name if isinstance(name, str) else jnp.dtype(name).name).name
+    return name if isinstance(name, str) else jnp.dtype(name).name
 
 
 def cast(tree: Any, dtype: Any) -> Any:

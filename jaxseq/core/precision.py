@@ -22,6 +22,16 @@ def widened(x: Array) -> Array:
     return x.astype(wide_dtype(x.dtype))
 
 
+def floating(x: Array, dtype: Any = jnp.float32) -> Array:
+    """x as it is where it holds floats; whole numbers in `dtype`."""
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(dtype)
+
+
+def as_given(y: Array, x: Array) -> Array:
+    """y, computed of x, in the dtype of x where that is one of floats: whole numbers have no room for what comes of them."""
+    return y.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else y
+
+
 def widest(tree: Any) -> Any:
     """The widest `wide_dtype` among the arrays of a tree: float64 where one of them is, else float32."""
     return max((wide_dtype(leaf.dtype) for leaf in jax.tree.leaves(tree)), key=lambda dtype: dtype.itemsize,
@@ -33,3 +43,9 @@ def total(shares: Iterable[Array]) -> Array:
     shares = list(shares)
     dtype = widest(shares)
     return sum((share.astype(dtype) for share in shares), jnp.zeros((), dtype))
+
+
+def all_finite(tree: Any) -> Array:
+    """Whether no float in the tree is infinite or NaN: () bool."""
+    floats = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in floats] or [jnp.array(True)]))

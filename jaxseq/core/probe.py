@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxseq.core import chain, loss_scale, rng, run
+from jaxseq.core.precision import all_finite
 from jaxseq.core.types import Array
 
 
@@ -31,11 +32,7 @@ class Findings(NamedTuple):
 @functools.cache
 def make_finite() -> Callable[[Any], Array]:
     """finite(tree) -> whether all of its numbers are finite, () bool, in one program."""
-    def finite(tree):
-        leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-        return jnp.all(jnp.stack(leaves))
-
-    return run.compiled(finite)
+    return run.compiled(all_finite)
 
 
 def make_probe(task: run.Task) -> Callable[..., Findings]:

@@ -20,7 +20,7 @@ import numpy as np
 from jax import lax
 
 from jaxseq.core.require import require
-from jaxseq.core.types import Array, Key
+from jaxseq.core.types import Array, Key, Spec
 
 _ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
 _PARITY = np.uint32(0x1BD11BDA)
@@ -45,6 +45,11 @@ def root_key(seed: int | Array) -> Key:
     require(whole and 0 <= int(seed) < 2**63, f"seed={seed!r}: write a whole number from 0 to 2**63 - 1, or a JAX key.")
     words = jax.device_put(np.array([int(seed) >> 32, int(seed) & 0xFFFFFFFF], np.uint32))      # compiles nothing
     return jax.random.wrap_key_data(words, impl="threefry2x32")
+
+
+def key_spec() -> Spec:
+    """What a key looks like to jax.eval_shape, whatever JAX makes of a seed by default."""
+    return jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
 
 
 def _as_threefry(key: Any) -> Key:

@@ -20,12 +20,17 @@ class Row(Layer):
         BatchNormalization takes its moving statistics, as in Keras 3.
     """
 
-    inner: chain.Layers = ()        # pyright: ignore[reportIncompatibleVariableOverride]  # a row alone has some
+    inner: chain.Layers = ()
     enters: str | None = None
 
     def __post_init__(self):
         require(self.inner, "Row needs layers: Row(inner=((name, layer), ...)).")
         object.__setattr__(self, "input_dtype", self.enters or self.inner[0][1].input_dtype)
+
+    @property
+    def row_of(self) -> chain.Layers:       # pyright: ignore[reportIncompatibleVariableOverride]
+        """Its layers: no other layer is a row of some."""
+        return self.inner
 
     def __repr__(self) -> str:
         return f"Sequential([{', '.join(repr(layer) for _, layer in self.inner)}], name={self.name or 'sequential'!r})"
@@ -51,6 +56,12 @@ class Row(Layer):
     def apply(self, params, state, x, ctx):
         y, state, _ = self.forward(params, state, x, ctx)
         return y, state
+
+    def dtypes_within(self):
+        return super().dtypes_within() | chain.dtypes(self.inner)
+
+    def frozen_within(self):
+        return chain.frozen(self.inner)
 
     def by_row(self, train):
         return chain.by_row(self.inner, train=train)

@@ -51,12 +51,6 @@ class Task(NamedTuple):
     loss_weight: float = 1.0
 
 
-def init_train_state(task: Task, params: dict[str, Any], state: dict[str, Any], key: Key) -> TrainState:
-    """The TrainState before the first step."""
-    trained, _ = split(task, params)
-    return TrainState(params, state, init_optimizer(task.optimizer, trained), jax.device_put(np.int32(0)), key)
-
-
 def init_optimizer(optimizer: optax.GradientTransformation, trained: Any) -> Any:
     """The optimizer's state before the first step, made in one compiled program."""
     def begin(trained):         # a name of its own in traces and profiles

@@ -16,7 +16,7 @@ from jaxseq.core.declared import number
 from jaxseq.core.pairs import EPSILON, alike
 from jaxseq.core.precision import widened
 from jaxseq.core.require import one_of, positive_int, require
-from jaxseq.core.totals import DeclaredMetric, Monoid, Sums, spread_weight
+from jaxseq.core.totals import DeclaredMetric, Monoid, Sums, spread_weight, unused_dtype
 from jaxseq.core.types import Array
 
 __all__ = [
@@ -41,6 +41,7 @@ class FBetaScore(DeclaredMetric):
     beta: float = 1.0
     threshold: float | None = None
     name: str = "fbeta_score"
+    dtype: Any = unused_dtype()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,6 +58,7 @@ class F1Score(DeclaredMetric):
     average: str | None = None
     threshold: float | None = None
     name: str = "f1_score"
+    dtype: Any = unused_dtype()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -120,6 +122,7 @@ class R2Score(DeclaredMetric):
     class_aggregation: str | None = "uniform_average"
     num_regressors: int = 0
     name: str = "r2_score"
+    dtype: Any = unused_dtype()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -168,6 +171,7 @@ class IoU(DeclaredMetric):
     num_classes: int
     target_class_ids: Sequence[int]
     name: str = "io_u"
+    dtype: Any = unused_dtype()
     ignore_class: int | None = None
     sparse_y_true: bool = True
     sparse_y_pred: bool = True
@@ -192,6 +196,7 @@ class MeanIoU(DeclaredMetric):
 
     num_classes: int
     name: str = "mean_io_u"
+    dtype: Any = unused_dtype()
     ignore_class: int | None = None
     sparse_y_true: bool = True
     sparse_y_pred: bool = True
@@ -199,7 +204,7 @@ class MeanIoU(DeclaredMetric):
 
     def metric(self) -> Monoid:
         every = range(positive_int("num_classes", self.num_classes))
-        return IoU(self.num_classes, tuple(every), self.name, self.ignore_class, self.sparse_y_true, self.sparse_y_pred,
+        return IoU(self.num_classes, tuple(every), self.name, None, self.ignore_class, self.sparse_y_true, self.sparse_y_pred,
                    self.axis).metric()
 
 
@@ -210,6 +215,7 @@ class OneHotIoU(DeclaredMetric):
     num_classes: int
     target_class_ids: Sequence[int]
     name: str = "one_hot_io_u"
+    dtype: Any = unused_dtype()
     ignore_class: int | None = None
     sparse_y_pred: bool = False
     axis: int = -1
@@ -219,7 +225,7 @@ class OneHotIoU(DeclaredMetric):
         _check_classes(self, self.num_classes, self.target_class_ids)
 
     def metric(self) -> Monoid:
-        return IoU(self.num_classes, self.target_class_ids, self.name, self.ignore_class, False, self.sparse_y_pred,
+        return IoU(self.num_classes, self.target_class_ids, self.name, None, self.ignore_class, False, self.sparse_y_pred,
                    self.axis).metric()
 
 
@@ -229,13 +235,15 @@ class OneHotMeanIoU(DeclaredMetric):
 
     num_classes: int
     name: str = "one_hot_mean_io_u"
+    dtype: Any = unused_dtype()
     ignore_class: int | None = None
     sparse_y_pred: bool = False
     axis: int = -1
 
     def metric(self) -> Monoid:
         every = range(positive_int("num_classes", self.num_classes))
-        return OneHotIoU(self.num_classes, tuple(every), self.name, self.ignore_class, self.sparse_y_pred, self.axis).metric()
+        return OneHotIoU(self.num_classes, tuple(every), self.name, None, self.ignore_class, self.sparse_y_pred,
+                         self.axis).metric()
 
 
 @dataclass(frozen=True)
@@ -245,6 +253,7 @@ class BinaryIoU(DeclaredMetric):
     target_class_ids: Sequence[int] = (0, 1)
     threshold: float = 0.5
     name: str = "binary_io_u"
+    dtype: Any = unused_dtype()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
 from jaxseq.core import activations
 from jaxseq.core.kernels import window
+from jaxseq.core.last_activation import taken_off
 from jaxseq.core.layer import Layer
+from jaxseq.core.precision import floating
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Array, Params, Spec
 
@@ -121,13 +123,11 @@ class Convolving(Windowed):
 
     def apply(self, params, state, x, ctx):
         self.require_fit(x)
-        y = self.convolved(params, self.channels_last(x))
+        y = self.convolved(params, floating(self.channels_last(x), self.compute_dtype))
         return self._activation(self.as_it_came(y)), state
 
-    def without_activation(self) -> tuple[Layer, Callable] | None:
-        if getattr(self, "activity_regularizer", None) is not None:
-            return None                                                 # it looks at what the activation gives
-        return replace(self, activation=None), self._activation
+    def without_activation(self):
+        return taken_off(self)
 
     @abstractmethod
     def weights(self, x: Array | Spec) -> dict[str, tuple[int, ...]]:

@@ -5,9 +5,9 @@ A metric of another kind says by its `merge` how the totals go on from batch to 
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import field
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from jaxseq.core import policy
 from jaxseq.core.declared import Declared
 from jaxseq.core.precision import wide_dtype, widened
 from jaxseq.core.require import require
@@ -59,12 +60,18 @@ class DeclaredMetric(Declared, ABC):
     """
 
     name: str
+    dtype: Any
     _kept: ClassVar[Sums | None] = None         # of an instance: the totals since reset_state
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.name is None:                                   # Keras's way to ask for the usual name
             object.__setattr__(self, "name", type(self).name)
+        float32_alone(type(self).__name__, self.dtype)
+        object.__setattr__(self, "dtype", None)
+
+    def get_config(self) -> dict[str, Any]:
+        return {setting: value for setting, value in super().get_config().items() if setting != "dtype"}
 
     @abstractmethod
     def metric(self) -> Monoid:
@@ -97,6 +104,18 @@ class DeclaredMetric(Declared, ABC):
         return self.result()
 
 
+def unused_dtype() -> Any:
+    """The field `dtype` that Keras's constructors have. What it may say is what is done without it: see `float32_alone`."""
+    return field(default=None, repr=False, compare=False)
+
+
+def float32_alone(owner: str, dtype: Any) -> None:
+    """ValueError for a dtype that is neither None nor some form of float32."""
+    usual = dtype is None or policy.name_of(dtype) == "float32"
+    require(usual, f"{owner}(dtype={dtype!r}): losses and metrics are measured in "
+            "float32, whatever layers compute in. Leave dtype out.")
+
+
 def untraced(who: str, *values: Any) -> None:
     """RuntimeError while a program is traced: an object that is used by itself would keep what has no value yet."""
     require(not any(isinstance(each, Tracer) for each in values), f"{who} keeps what it is given, so it cannot be "
@@ -109,11 +128,6 @@ def as_rows(y: Any, y_hat: Any, weight: Any = None) -> tuple[Array, Array, Array
     y_hat = y_hat[:, None] if y_hat.ndim == 1 else y_hat
     y = y[..., None] if y_hat.shape[-1] == 1 and y.ndim == y_hat.ndim - 1 else y
     return y, y_hat, None if weight is None else jnp.asarray(weight).astype(jnp.float32)
-
-
-def snake_case(name: str) -> str:
-    """MeanIoU -> mean_io_u, AUC -> auc: the words of a class name."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def zeros(metric: Monoid, y: Spec, y_hat: Spec) -> Sums:
@@ -130,12 +144,16 @@ def mean(name: str, function: Callable[[Array, Array], Array],
 
     A function that gives one number for the whole batch is weighted by the batch's rows, so that a ragged last batch
     does not tilt the mean (Keras 2's way; Keras 3 counts every batch once).
+    Weights of rows cannot reach into it, which is an error; a mask of time steps is passed over.
     counted: (y, y_hat) -> which of the function's numbers count at all, bool of their shape; None for all.
     """
 
     def sums(y: Array, y_hat: Array, weight: Array | None) -> Sums:
         values = measured(f"metric {name!r}", function(y, y_hat), y_hat)
         if values.ndim == 0:
+            require(weight is None or weight.ndim > 1, f"metric {name!r} gives one number for the whole batch, so "
+                    "sample_weight and class_weight cannot weigh its rows. Name it in metrics=[...], or let it return one "
+                    "number per row: mean(..., axis=-1).")
             rows = jnp.asarray(y_hat.shape[0], values.dtype)
             return values * rows, rows
         if weight is not None:

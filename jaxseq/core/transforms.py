@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxseq.core.precision import widened, widest
+from jaxseq.core.precision import total, wide_dtype, widened, widest
+from jaxseq.core.require import require
 from jaxseq.core.types import Array
 
 Schedule = Callable[[Array], Array]
@@ -65,14 +66,22 @@ def at_rate(inner: Transform, learning_rate: float | Schedule, decay: float = 0.
 
 
 def updates_made(opt_state: Any) -> Array:
-    """How many updates an optimizer with an `at_rate` has made: () int32."""
-    return next(state.step for state in jax.tree.leaves(opt_state, is_leaf=_keeps_a_rate) if _keeps_a_rate(state))
+    """How many updates an optimizer with an `at_rate` has made: () int32. AttributeError where there is none."""
+    return _rate_states(opt_state)[0].step
 
 
 def with_updates_made(opt_state: Any, count: Any) -> Any:
-    """The same state after so many updates, as far as decay and a schedule see it."""
+    """The same state after so many updates, as far as decay and a schedule see it. AttributeError as `updates_made`."""
+    _rate_states(opt_state)
     set_to = lambda state: state._replace(step=jnp.asarray(count, jnp.int32)) if _keeps_a_rate(state) else state
     return jax.tree.map(set_to, opt_state, is_leaf=_keeps_a_rate)
+
+
+def _rate_states(opt_state: Any) -> list[RateState]:
+    found = [state for state in jax.tree.leaves(opt_state, is_leaf=_keeps_a_rate) if _keeps_a_rate(state)]
+    require(found, "A transformation of Optax keeps no count of its updates: compile with one of jaxseq.optimizers.",
+            AttributeError)
+    return found
 
 
 def _keeps_a_rate(state: Any) -> bool:
@@ -111,6 +120,32 @@ def clip_each_by_norm(limit: float) -> Transform:
     return optax.stateless(lambda updates, params: jax.tree.map(clipped, updates))
 
 
+def clip_all_by_norm(limit: float) -> Transform:
+    """All gradients are shortened alike, where as one vector they are longer than `limit`."""
+
+    def clipped(updates, params):
+        del params
+        norm = jnp.sqrt(total(jnp.sum(jnp.square(widened(g))) for g in jax.tree.leaves(updates)))
+        share = limit / jnp.maximum(norm, limit)
+        return jax.tree.map(lambda g: (widened(g) * share.astype(wide_dtype(g.dtype))).astype(g.dtype), updates)
+
+    return optax.stateless(clipped)
+
+
+def accumulating(inner: Transform, batches: int) -> Transform:
+    """The updates of `inner` for the mean gradient of so many batches, summed up in float32, or float64 where a weight is."""
+    def over(tree):
+        return optax.MultiSteps(inner, batches, accumulator_dtype=widest(tree))
+
+    def init(params):
+        return over(params).init(params)
+
+    def update(updates, state, params=None):
+        return over(state.acc_grads).update(updates, state, params)
+
+    return any_dtypes(Transform(init, update))
+
+
 def any_dtypes(inner: Transform) -> Transform:
     """The same, where Optax has integers meet floats, which JAX may be told to refuse."""
 
@@ -136,8 +171,8 @@ class AverageState(NamedTuple):
 def averaging(inner: Transform, momentum: float, overwrite_every: int | None = None, batches: int = 1) -> Transform:
     """The updates of `inner`, with average = momentum * average + (1 - momentum) * weights kept beside them.
 
-    It begins with the weights there are; the first update's take their place. overwrite_every: after so many updates the
-    weights become their average. batches: how many make an update.
+    It begins with the weights there are; the first update's take their place. batches: how many make
+    an update. overwrite_every: in update n, 2n, ... the weights become their average, after each of its batches as in Keras.
     """
     inner = optax.with_extra_args_support(inner)
 

@@ -163,3 +163,17 @@ def test_nobody_waits_for_what_is_nobodys_job():
     finally:
         go.set()
     assert all_over()
+
+
+def test_what_has_not_begun_is_given_up_and_may_be_asked_for_again():
+    go, jobs = threading.Event(), Ahead()
+    slow, other = Program(lambda: go.wait(60)), Program()
+    jobs.start([(slow, arguments()), (other, arguments(5))])
+    while not slow.lowered and not jobs._futures[ahead._key(slow, arguments())].running():
+        time.sleep(0.01)
+    jobs.stop()
+    jobs.wait(other, arguments(5))
+    go.set()
+    assert all_over() and (slow.lowered, other.lowered) == (1, 0)
+    jobs.start([(other, arguments(5))])
+    assert all_over() and other.lowered == 1

@@ -572,7 +572,7 @@ SHAPED = "write a tuple of whole numbers, None where any length fits."
     ("Input of complex numbers", lambda: Input((4,), dtype="complex64"), ValueError,
      "Input(dtype='complex64'): write 'float32', or 'int32' for token ids."),
     ("a field set later", lambda: setattr(Dense(3), "units", 4), AttributeError, "Dense.units cannot be changed: a layer is a "
-     "frozen declaration. Write a new one: dataclasses.replace(layer, units=4)."),
+     "frozen declaration. Write a new one: layer.replaced(units=4)."),
     ("trainable 'no'", lambda: setattr(Dense(3), "trainable", "no"), TypeError, "trainable='no': write True or False."),
     ("seed -1", lambda: Sequential(seed=-1), ValueError, f"seed=-1: {SEEDED}"),
     ("seed 2**63", lambda: Sequential(seed=2**63), ValueError, f"seed=9223372036854775808: {SEEDED}"),
@@ -657,8 +657,8 @@ def weights_like(value: Any, dtype: Any = None) -> list[np.ndarray]:
      "Unknown loss 'msee'. Did you mean 'mse' or 'msle'?"),
     ("a number for a loss", lambda model: model.compile("sgd", 5), TypeError,
      "loss=5: write a name such as 'mse', or a function (y_true, y_pred)."),
-    ("a list of losses", lambda model: model.compile("sgd", ["mse"]), TypeError,
-     "loss=['mse']: write a name such as 'mse', or a function (y_true, y_pred)."),
+    ("a list of losses", lambda model: model.compile("sgd", ["mse", "mae"]), ValueError,
+     "loss=['mse', 'mae']: a Sequential has one loss, write one."),
     ("an unknown optimizer", lambda model: model.compile("sdg", "mse"), ValueError,
      "Unknown optimizer 'sdg'. Did you mean 'sgd'?"),
     ("a number for an optimizer", lambda model: model.compile(5, "mse"), TypeError, "optimizer=5: write a name such as 'adam', "

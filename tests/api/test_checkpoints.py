@@ -1,6 +1,8 @@
 """ModelCheckpoint: against Keras 3 on the same histories, and in runs of its own."""
 
+import copy
 import os
+import pickle
 import re
 
 import keras
@@ -189,3 +191,27 @@ def test_an_interrupted_save_leaves_the_file_before(model, data, tmp_path, monke
         model.fit(data.x, data.y, batch_size=8, verbose=0, callbacks=ModelCheckpoint(path, save_weights_only=True))
     assert path.read_bytes() == before and int(model.train_state.step) == 5
     assert np.isfinite(model.predict(data.x)).all()
+
+
+def test_a_copy_counts_batches_for_itself(tmp_path):
+    first = ModelCheckpoint(tmp_path / "{epoch}-{batch}.keras", save_freq=3)
+    for other in copy.deepcopy(first), pickle.loads(pickle.dumps(first)):
+        assert saved(other)[-1] and first._batches == 0 and first.model is None
+
+
+def test_a_name_is_asked_for_only_where_it_is_saved(tmp_path):
+    callback = ModelCheckpoint(tmp_path / "{epoch}-{val_loss:.2f}.keras", save_best_only=True)
+    callback.set_model(model := Saved())
+    callback.set_params({"do_validation": True})
+    for epoch, logs in enumerate([{"loss": 2.0}, {"loss": 2.0, "val_loss": 1.0}, {"loss": 2.0}]):
+        callback.on_epoch_end(epoch, logs)
+    assert [name.rsplit("/", 1)[1] for name in model.names] == ["2-1.00.keras"]
+
+
+def test_what_was_not_saved_is_not_the_best(tmp_path):
+    callback = ModelCheckpoint(tmp_path / "{epoch}.keras", "loss", save_best_only=True)
+    callback.set_model(model := Saved())
+    model.save = lambda path: os.stat(tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        callback.on_epoch_end(0, {"loss": 1.0})
+    assert callback.best is None

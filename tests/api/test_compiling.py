@@ -123,7 +123,7 @@ def refused(message, error=TypeError, **how):
     refused("metrics=[1.0] are numbers: the third argument of compile is metrics, as in Keras 2. Write loss_weights=[1.0].",
             metrics=[1.0]),
     refused("weighted_metrics='mse': write a list, weighted_metrics=['mse'].", weighted_metrics="mse"),
-    refused("loss_weights=[1, 2]: a Sequential has one loss, write one number.", ValueError, loss_weights=[1, 2]),
+    refused("loss_weights=[1, 2]: a Sequential has one loss, write one.", ValueError, loss_weights=[1, 2]),
     refused("loss_weights='x': write a finite number, by which the loss is multiplied.", ValueError, loss_weights="x"),
     refused("loss_weights=nan: write a finite number, by which the loss is multiplied.", ValueError, loss_weights=np.nan),
     refused("loss_weights={'lats': 2.0}: the model's output is its last layer, 'last'. Write loss_weights=2.0.", ValueError,
@@ -140,3 +140,28 @@ def test_what_compile_cannot_mean_is_refused(how, kind, message):
         model.compile("sgd", "mse", **how)
     assert type(error.value) is kind and str(error.value) == message
     assert model.metrics_names == ["loss", "mae"]
+
+
+@pytest.mark.parametrize("loss", [["mae"], ("mae",), {"last": "mae"}], ids=str)
+def test_the_loss_of_the_one_output_may_stand_in_a_list_or_a_dict(loss):
+    model = Sequential([Dense(1, input_shape=(3,), name="last")], seed=0)
+    model.compile("sgd", loss)
+    found = model.evaluate(X, Y, verbose=0)
+    model.compile("sgd", "mae")
+    assert found == model.evaluate(X, Y, verbose=0)
+
+
+def test_a_model_tells_its_loss_and_its_variables():
+    model = Sequential([Dense(1, input_shape=(3,))], seed=0)
+    assert model.loss is None
+    model.compile("sgd", ["mae"])
+    assert model.loss == ["mae"]
+    for one, other in ("variables", "weights"), ("trainable_variables", "trainable_weights"), (
+            "non_trainable_variables", "non_trainable_weights"):
+        assert [each.shape for each in getattr(model, one)] == [each.shape for each in getattr(model, other)]
+
+
+@pytest.mark.parametrize("method", ["call", "train_step", "compute_loss"])
+def test_what_would_never_be_asked_is_refused_where_the_class_is_made(method):
+    with pytest.raises(TypeError, match=f"Mine defines {method}, which a Sequential here never asks"):
+        type("Mine", (Sequential,), {method: lambda self, *values: None})

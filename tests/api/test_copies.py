@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout, Embedding, Lambda
+from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout, Embedding, Input, Lambda
 from jaxseq.models import Sequential, clone_model, model_from_json
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
@@ -22,6 +22,12 @@ def normalized():
     model = Sequential([Dense(3, input_shape=(4,)), BatchNormalization(), Dense(2, activation="softmax")], seed=0)
     model.layers[0].trainable = False
     return model
+
+
+def test_a_type_of_numpy_is_written_by_its_name():
+    model = Sequential([Input((3,), dtype=np.int32), Embedding(4, 2)])
+    assert model.get_config()["layers"][0]["config"]["dtype"] == "int32"
+    assert model_from_json(model.to_json()).input_dtype == "int32"
 
 
 def test_json_and_back():

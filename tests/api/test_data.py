@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiled import COMPILED
+from compiled import COMPILED, compiled_since
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.api import data as feeds
@@ -236,7 +236,7 @@ def measured_by_one_program(model, data_of) -> dict[int, list[float]]:
     for rows in COUNTS:
         x, y, weight = data_of(rows)
         found[rows] = model.evaluate(x, y, batch_size=32, sample_weight=weight, verbose=0)
-    assert COMPILED[before:].count("jit(evaluate)") == 1
+    assert compiled_since(before, "evaluate") == 1
     return found
 
 
@@ -371,7 +371,7 @@ def test_few_programs_predict_any_number_of_rows(counts, programs):
     model, before = regressor(), len(COMPILED)
     for rows in counts:
         assert len(model.predict(drawn(rows, 4))) == rows
-    assert COMPILED[before:].count("jit(predict)") == programs
+    assert compiled_since(before, "predict") == programs
 
 
 def test_a_layer_of_the_user_predicts_exactly_its_rows():

@@ -141,3 +141,14 @@ def test_validation_may_have_batches_of_its_own(model, data):
                      callbacks=[LambdaCallback(on_test_batch_end=lambda batch, logs: sizes.append(batch))]).history["val_loss"]
     assert sizes == [0, 1]
     assert loss[0] == pytest.approx(model.evaluate(x, y, verbose=0)[0], rel=1e-6)
+
+
+def test_the_rate_stops_at_its_least(capsys):
+    callback = ReduceLROnPlateau("loss", 0.5, patience=1, min_lr=0.1, verbose=1, mode="min")
+    model = Rate()
+    model.learning_rate = np.float32(0.1).item()
+    callback.set_model(model)
+    callback.wait, callback.cooling, callback.best = 0, 0, -1.0
+    for epoch in range(4):
+        callback.on_epoch_end(epoch, {"loss": 1.0})
+    assert capsys.readouterr().out == ""

@@ -176,3 +176,9 @@ def test_a_layer_in_the_manner_of_keras_is_copied_with_its_parts():
     own = copy.deepcopy(model)
     assert_array_equal(own.predict(X[:, 0]), y)
     assert own.layers[0].dense is not layer.dense
+
+
+def test_copy_makes_a_model_of_its_own(trained):
+    other = copy.copy(trained)
+    other.pop()
+    assert len(trained.layers) == len(other.layers) + 1 and trained.layers[0].owner is trained

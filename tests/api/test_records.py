@@ -1,7 +1,9 @@
 """Records outside of the process: the CSV file against Keras's, what a server is sent, what TensorBoard reads."""
 
+import copy
 import http.server
 import json
+import socket
 import threading
 import urllib.parse
 
@@ -84,6 +86,29 @@ def test_a_server_gets_the_logs(server):
 def test_a_server_that_is_not_there_costs_a_warning():
     with pytest.warns(UserWarning, match=r"^RemoteMonitor could not reach http://127\.0\.0\.1:9/publish"):
         written(RemoteMonitor("http://127.0.0.1:9"), logs=EPOCHS[:1])
+
+
+def test_a_server_that_answers_nonsense_costs_a_warning():
+    with socket.create_server(("127.0.0.1", 0)) as running:
+        def answer():
+            there, _ = running.accept()
+            with there:
+                there.sendall(b"nonsense\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.warns(UserWarning, match="RemoteMonitor could not reach"):
+            written(RemoteMonitor(f"http://127.0.0.1:{running.getsockname()[1]}"), logs=EPOCHS[:1])
+
+
+def test_a_logger_may_be_copied_when_it_has_ended(tmp_path):
+    logger = CSVLogger(tmp_path / "log.csv")
+    written(logger)
+    assert copy.deepcopy(logger).filename == logger.filename
+
+
+def test_an_evaluation_by_itself_writes_no_steps(model, data, tmp_path):
+    model.evaluate(*data, callbacks=[TensorBoard(tmp_path, update_freq="batch")], verbose=0)
+    assert [each.name for each in tmp_path.iterdir()] == ["validation"]
 
 
 def test_an_address_needs_its_protocol():

@@ -223,7 +223,7 @@ def test_a_layer_lives_as_long_as_one_of_its_models(refuses):
     assert layer.owner is encoder and not layer.bereft and last.bereft
     with refuses("Dense(units=6, name='dense_2') had its weights in a model that is gone, and they with it. Keep that model "
                  "while its layers are used, base = ...; Sequential(base.layers[:-1]), or copy the layer: "
-                 "dataclasses.replace(layer)."):
+                 "layer.replaced()."):
         Sequential([last])
 
 
@@ -245,3 +245,46 @@ def test_dropout_is_drawn_by_each_models_own_seed():
     one.set_weights(start)
     two.train_on_batch(X, X[:, :1])
     close(one.get_weights(), after, rtol=0, atol=0)
+
+
+def test_a_layer_that_is_popped_keeps_its_weights():
+    model = Sequential([Dense(4, input_shape=(6,)), BatchNormalization(), Dense(2)], seed=0)
+    model.compile("adam", "mse")
+    model.fit(X, X[:, :2], verbose=0)
+    before, first = model.get_weights(), model.layers[0].get_weights()
+    head, middle = model.pop(), model.pop()
+    assert_array_equal(head.get_weights()[0], before[6])
+    model.add(middle)
+    model.add(head)
+    assert [name for name, _ in model.named_layers] == ["dense", "batch_normalization", "dense_1"] and head.owner is model
+    for one, other in zip(model.get_weights(), before, strict=True):
+        assert_array_equal(one, other)
+    model.fit(X, X[:, :2], verbose=0)
+    other = Sequential([Dense(4, input_shape=(6,)), model.pop()], seed=1)
+    assert_array_equal(other.get_weights()[2], other.layers[1].get_weights()[0])
+    assert not np.array_equal(first[0], model.get_weights()[0])
+
+
+def test_a_popped_layer_that_does_not_fit_any_more_keeps_its_weights(refuses):
+    model = Sequential([Dense(4, input_shape=(6,)), Dense(2)], seed=0)
+    model.build()
+    head = model.pop()
+    kept = head.get_weights()
+    with pytest.raises(ValueError, match="has in its other model kernel"):
+        Sequential([Dense(5, input_shape=(6,)), head]).build()
+    assert_array_equal(head.get_weights()[0], kept[0])
+    model.add(head)
+    assert_array_equal(model.get_weights()[2], kept[0])
+
+
+def test_a_pop_that_fails_leaves_the_model_as_it_was(monkeypatch):
+    model = Sequential([Dense(4, input_shape=(6,)), Dense(2)], seed=0)
+    before, head = model.fingerprint(), model.layers[1]
+
+    def broken(self):
+        raise MemoryError
+
+    monkeypatch.setattr(jaxseq.api.body.Body, "_drawn", broken)
+    with pytest.raises(MemoryError):
+        model.pop()
+    assert model.layers[1] is head and head.owner is model and model.fingerprint() == before and not head.shared

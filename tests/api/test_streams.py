@@ -395,3 +395,17 @@ def test_an_error_in_the_first_batch_of_a_sequence_comes_as_it_is():
 
     with pytest.raises(IndexError, match="list index out of range"):
         make().fit(Wrong(), verbose=0)
+
+
+@pytest.mark.parametrize("call", [
+    lambda model: model.fit(iter(batches()), batch_size=4), lambda model: model.evaluate(Rows(), batch_size=4),
+    lambda model: model.predict(Rows(), batch_size=4),
+    lambda model: model.fit(X, Y, validation_data=Rows(), validation_batch_size=4)], ids=range(4))
+def test_batches_have_their_own_size(call):
+    with pytest.raises(ValueError, match=r"batch_size=4, and the data come in batches of their own: leave .*batch_size out\."):
+        call(make())
+
+
+def test_no_batch_of_a_validation_is_empty():
+    with pytest.raises(ValueError, match="validation_batch_size=0"):
+        make().fit(X, Y, validation_split=0.5, validation_batch_size=0)

@@ -158,7 +158,7 @@ def test_a_mask_of_another_shape_is_passed_over():
     (lambda: BatchNormalization(axis=[1, 2]), "BatchNormalization(axis=[1, 2]): write the number of the axis that holds the "
      "features: -1 for the last, 1 for channels first."),
     (lambda: BatchNormalization(momentum=99), "BatchNormalization(momentum=99): write a number from 0 to 1."),
-    (lambda: BatchNormalization(epsilon=-1), "BatchNormalization(epsilon=-1): write a number of at least 0."),
+    (lambda: BatchNormalization(epsilon=-1), "BatchNormalization(epsilon=-1): write a finite number of at least 0."),
     (lambda: BatchNormalization(axis=3).init(jax.random.key(0), Spec((2, 3), jnp.float32)),
      "BatchNormalization(axis=3) needs x with such an axis, and not the batch axis, got (2, 3)."),
     (lambda: BatchNormalization(axis=-2).init(jax.random.key(0), Spec((2, 3), jnp.float32)),

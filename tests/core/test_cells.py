@@ -140,7 +140,7 @@ def test_a_cells_regularizers_constraints_and_freezing_count_in_rnn():
     constrained = layer.constrain(params)
     assert list(constrained) == list(params)
     assert constrained["cell_1_bias"].min() == 0 and constrained["cell_0_bias"].min() < 0
-    assert RNN(GRUCell(2, trainable=False)).trainable is False and layer.trainable
+    assert RNN(GRUCell(2, trainable=False)).stands_still and layer.trainable
 
 
 # ---- a cell of one's own

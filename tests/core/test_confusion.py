@@ -89,6 +89,16 @@ def test_nothing_claimed_and_nothing_positive_is_0_and_nan_is_claimed_by_none():
         assert measured(metrics.get(name), [(y, y_hat, None)]) == 0
 
 
+@pytest.mark.parametrize(("name", "options"), [("Recall", {}), ("Precision", {}), ("PrecisionAtRecall", {"recall": 0.3}),
+                                                ("SensitivityAtSpecificity", {"specificity": 0.5})])
+def test_what_lies_outside_in_another_class_does_not_matter(name, options, draw):
+    y, y_hat, _ = batch(draw, 20)
+    metric = metrics.get(getattr(metrics, name)(class_id=0, **options))
+    other = np.concatenate([y_hat[:, :1], 10 * y_hat[:, 1:]], axis=1)
+    assert_allclose(measured(metric, [(y, other, None)]), measured(metric, [(y, y_hat, None)]))
+    assert np.isnan(measured(metric, [(y, 10 * y_hat, None)]))
+
+
 def test_a_prediction_at_a_threshold_is_not_above_it():
     y, y_hat = jnp.ones((4, 1)), jnp.array([[0.0], [0.25], [0.5], [1.0]])
     counts = measured(metrics.get(metrics.TruePositives(thresholds=[0.0, 0.25, 0.5, 0.75, 1.0])), [(y, y_hat, None)])

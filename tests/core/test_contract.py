@@ -200,6 +200,19 @@ def test_every_dtype_gives_weights_and_outputs_of_its_own(case):
 
 
 @each_case
+def test_whole_numbers_give_what_the_same_numbers_give_as_floats(case):
+    """Within an Input(dtype="uint8"), say. Standard promotion, as users have it."""
+    if case.dtype != "float32" or type(case.layer) in vars(own).values():
+        return
+    whole = jnp.round(3 * case.x)
+    with jax.numpy_dtype_promotion("standard"):
+        run = jax.jit(lambda params, state, x, key: [case.layer.apply(params, state, x, Ctx(train, key))[0]
+                                                     for train in (False, True)], compiler_options=QUICK)
+        wanted, got = (run(*case.start, x, jax.random.key(0)) for x in (whole, whole.astype("int32")))
+    assert_same([each.astype("float32") for each in got], wanted, rtol=1e-5, atol=1e-6)
+
+
+@each_case
 def test_a_leading_axis_of_models_equals_a_loop(case):
     models = [case.draw(seed) for seed in range(3)]
     if not jax.tree.leaves(models):

@@ -5,9 +5,10 @@ import re
 import keras
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from twins import assert_twins, numbers
 
-from jaxseq import models
+from jaxseq import initializers, models
 from jaxseq.core.layers import EinsumDense
 
 CASES = [
@@ -32,6 +33,18 @@ def test_the_kernel_is_drawn_as_the_matrix_it_is():
     limit = np.sqrt(6 / (50 + 600))
     assert kernel.shape == (20, 30, 50)
     assert 0.99 * limit < np.abs(kernel).max() <= limit
+
+
+@pytest.mark.parametrize("initializer", [
+    keras.initializers.GlorotUniform(7), keras.initializers.Orthogonal(seed=7), keras.initializers.Constant(numbers(3, 4, 2)),
+    keras.initializers.HeNormal(7)], ids=lambda initializer: type(initializer).__name__)
+def test_the_kernel_is_drawn_as_in_keras(initializer):
+    twin = getattr(initializers, type(initializer).__name__).from_config(initializer.get_config())
+    values = "abc,dec->abde", (None, 3, 4)
+    theirs = keras.layers.EinsumDense(*values, kernel_initializer=initializer)
+    theirs.build((None, 5, 2))
+    ours = models.Sequential([EinsumDense(*values, kernel_initializer=twin, input_shape=(5, 2))])
+    assert_allclose(ours.get_weights()[0], theirs.get_weights()[0], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("make", "kind", "message"), [

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import export
 from numpy.testing import assert_allclose
+from started import train_state
 
 from jaxseq.core import chain, losses, metrics, optimizers, run
 from jaxseq.core.layers import LSTM, Conv1D, Conv2D, Dense, Dropout, Flatten, GlobalAveragePooling1D, Masking, MaxPooling2D
@@ -44,7 +45,7 @@ def training(name):
     key = root_key(0)
     params, state = jax.jit(lambda key: chain.init(named, key, Spec((BATCH, *shape), jnp.float32)))(key)
     rows = np.arange(len(x), dtype=np.int32).reshape(2, BATCH)
-    arguments = (run.init_train_state(task, params, state, key), run.zero_sums(task), Batch(x, y), rows, np.int32(0),
+    arguments = (train_state(task, params, state, key), run.zero_sums(task), Batch(x, y), rows, np.int32(0),
                  np.int32(2))
     leaves, structure = jax.tree.flatten(arguments)
     train = run.make_train(task).__wrapped__

@@ -207,7 +207,6 @@ def test_every_metric_is_one():
     accuracy = metrics.Accuracy()
     accuracy.update_state([1.0], [1.0])
     assert accuracy == metrics.Accuracy() and hash(accuracy) == hash(metrics.Accuracy())
-    assert metrics.get({"class_name": "Mean", "config": {"name": "loss"}}).name == "loss"
     assert metrics.Mean.from_config(metrics.Mean("a").get_config()).name == "a" and repr(metrics.Sum()) == "Sum(name='sum')"
 
 
@@ -247,8 +246,12 @@ def holding(inner):
     (lambda: metrics.get(Bad("dict")), TypeError, "Bad.result gave dict: give one number, or an array."),
     (lambda: metrics.get(holding([metrics.Accuracy()])), TypeError, "Bad holds [Accuracy(name='accuracy')]: within a metric "
      "there may be metrics in Keras's way. Name the other in compile beside this one."),
+    *[(lambda each=each: metrics.get(each), TypeError, f"{name} takes (values, sample_weight), and a model measures targets "
+       "and predictions. Write MeanMetricWrapper(function) with a function (y_true, y_pred), or a class of your own that holds "
+       f"{name}().") for name, each in {"Mean": {"class_name": "Mean", "config": {}}, "Sum": metrics.Sum}.items()],
     (lambda: Early(), RuntimeError, "Early adds a variable before super().__init__(name=name): call that first."),
-    (lambda: Bad(dtype="float16"), ValueError, "Bad(dtype='float16'): metrics are measured in float32."),
+    (lambda: Bad(dtype="float16"), ValueError, "Bad(dtype='float16'): losses and metrics are measured in float32, "
+     "whatever layers compute in. Leave dtype out."),
     (lambda: jax.jit(metrics.Accuracy().update_state)(Y, Y), RuntimeError, "Accuracy keeps what it is given, so it cannot be "
      "used within a program. Give it to compile(metrics=[Accuracy()])."),
     (lambda: jax.jit(lambda y: Bad()(y, y))(Y), RuntimeError, "Bad keeps what it is given, so it cannot be used within a "

@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jaxseq
-from jaxseq import backend as K, layers, models
-from jaxseq.core.keras_style import KerasStyle
+from jaxseq import backend as K, layers, metrics, models
+from jaxseq.core.keras_style import ASIDE, TAKEN, KerasStyle
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers import BatchNormalization, Dense, Dropout, Flatten, Masking
 from jaxseq.core.types import Ctx, Spec
@@ -282,7 +282,7 @@ def test_numbers_that_build_makes_are_made_once():
     model.compile("sgd", "mse")
     assert_allclose(model.evaluate(X, Y, verbose=0), np.mean((model.predict(X) - Y) ** 2), rtol=1e-5)
     many = jax.jit(jax.vmap(model.functional().apply, (None, None, 0)))
-    assert_allclose(many({}, {}, X[None])[0][0], model.predict(X), rtol=1e-4)
+    assert_allclose(many({}, {}, X[None])[0][0], model.predict(X), rtol=1e-4, atol=1e-6)
 
 
 def test_attributes_may_be_called_as_the_methods_of_layers_are():
@@ -301,6 +301,44 @@ def test_attributes_may_be_called_as_the_methods_of_layers_are():
     w, kernel, bias = model.get_weights()
     assert_allclose(model.predict(X), X * w * 0.5 @ kernel + bias, rtol=1e-4, atol=1e-5)
     assert callable(model.layers[0].penalty)
+
+
+@pytest.mark.parametrize("name", sorted(ASIDE - TAKEN))
+def test_no_name_of_ours_stands_in_the_way(name):
+    class Named(Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            setattr(self, name, [Dense(3)])
+            self.count = len(getattr(self, name))
+
+        def call(self, x):
+            return getattr(self, name)[0](x)
+
+        def get_config(self):
+            return {**super().get_config(), "count": len(getattr(self, name))}
+
+    model = models.Sequential([Named(input_shape=(5,))])
+    kernel, bias = model.get_weights()
+    assert_allclose(model.predict(X), X @ kernel + bias, rtol=1e-4, atol=1e-5)
+    assert model.layers[0].count == model.layers[0].get_config()["count"] == 1
+
+
+def test_a_declaration_may_hold_a_layer_called_inner():
+    class Doubled(Layer):
+        inner: Layer
+
+        def init(self, key, x):
+            return self.inner.init(key, x)
+
+        def apply(self, params, state, x, ctx):
+            y, state = self.inner.apply(params, state, x, ctx)
+            return 2 * y, state
+
+    model = models.Sequential([Doubled(Dense(2), input_shape=(5,))])
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    kernel, bias = model.get_weights()
+    assert_allclose(model.predict(X), 2 * (X @ kernel + bias), rtol=1e-4, atol=1e-5)
 
 
 # ---- parts
@@ -354,6 +392,68 @@ def test_draws_are_functions_of_seed_step_and_layer():
     assert_array_equal(run(0), run(0))
     assert np.any(run(0) != run(1)) and np.all(np.asarray(run(0)) != 1)
     assert_array_equal(layer.apply({}, {}, x, Ctx())[0], x)
+
+
+def test_a_part_that_is_frozen_later_is_refused():
+    model = models.Sequential([block(jaxseq, Ours)(input_shape=(5,))], seed=0)
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    model.layers[0].first.trainable = False
+    with pytest.raises(ValueError, match="has trainable=False: what stands in a layer is trained or frozen with it"):
+        model.fit(X, Y, verbose=0)
+    model.layers[0].trainable = False
+    before = model.get_weights()
+    model.fit(X, Y, verbose=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        assert_array_equal(old, new)
+
+
+def test_a_part_that_draws_in_evaluation_is_refused():
+    class Always(Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.drop = Dropout(0.5)
+
+        def call(self, x):
+            return self.drop(x, training=True)
+
+    with pytest.raises(ValueError, match=re.escape("Dropout(rate=0.5) draws, and is called with training=True in evaluation, "
+                                                   "where nothing is drawn. Hand on the `training` that call is given")):
+        models.Sequential([Always(input_shape=(5,))])
+
+
+def test_a_metric_within_call_keeps_nothing_of_a_program():
+    tracker = metrics.Mean()
+
+    class Tracked(Layer):
+        def call(self, x):
+            tracker.update_state(x)
+            return x
+
+    with pytest.raises(RuntimeError, match=re.escape("total.assign: a metric that is updated while a program is traced would "
+                                                     "keep a part of that program.")):
+        models.Sequential([Tracked(input_shape=(5,))])
+    assert float(tracker.result()) == 0
+
+
+def test_a_loss_that_is_added_under_a_mask_alone_is_refused():
+    class Sometimes(Layer):
+        def call(self, x, mask=None):
+            if mask is not None:
+                self.add_loss(jnp.mean(x))
+            return x
+
+    model = models.Sequential([Masking(input_shape=(4, 3)), Sometimes(), Flatten(), Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=re.escape("Call add_loss each time, self.add_loss(0.0) where there is nothing to")):
+        model.fit(np.ones((8, 4, 3)), np.ones((8, 2)), verbose=0)
+
+
+def test_numbers_of_numpy_become_pythons(custom):
+    layer = custom["Linear"](np.int64(3), name="it")
+    assert repr(layer) == "Linear(units=3, name='it')"
+    model = models.Sequential([layers.Input((5,)), layer])
+    assert models.model_from_json(model.to_json(), custom).layers == [layer]
 
 
 def test_time_distributed_counts_the_statistics_of_its_layer():
@@ -452,6 +552,9 @@ def test_an_input_that_the_spec_refuses():
         models.Sequential([layers.Input((4,)), Wrong("two")])
     with pytest.raises(ValueError, match=re.escape("Wrong wants an input of 2 axes or more, batch axis included, got (0,).")):
         Wrong("two").init(jax.random.key(0), Spec((0,), jnp.float32))
+    for spec, told in (layers.InputSpec(min_ndim=2, max_ndim=3), "2 to 3 axes"), (layers.InputSpec(ndim=2), "2 axes"):
+        with pytest.raises(ValueError, match=f"^It wants an input of {told}, batch axis included, got "):
+            spec.check("It", jnp.zeros((1,) * 5))
 
 
 PLACED = models.Sequential([Old(2)])
@@ -484,6 +587,35 @@ PLACED = models.Sequential([Old(2)])
     (lambda: Dense(2, weights=["glove"]), TypeError, "Dense(weights=...) takes arrays of numbers, got one of <U5."),
 ], ids=range(14))
 def test_errors_in_full(run, kind, message):
+    with pytest.raises(kind, match=f"^{re.escape(message)}$"):
+        run()
+
+
+def shifted(**attributes):
+    """A class in Keras's way with more members, and the text of a layer of it that counts what it sees."""
+    return type("Shifted", (Layer,), {"call": lambda self, x: x + 1.0, **attributes})
+
+
+class Parrot:
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize(("run", "kind", "message"), [
+    (lambda: shifted(forward=lambda self, x: x), TypeError, "Shifted.forward: a layer that defines call leaves this name to "
+     "jaxseq. Give the method another one."),
+    (lambda: type("Mixed", (Parrot, Layer), {"call": lambda self, x: x}), TypeError, "Mixed.forward: a layer that defines call "
+     "leaves this name to jaxseq. Give the method another one."),
+    (lambda: shifted(_built=True), TypeError, "Shifted._built: a layer that defines call leaves this name to jaxseq. Give the "
+     "method another one."),
+    (lambda: setattr(shifted()(), "_weights", []), AttributeError, "Shifted._weights: jaxseq has something else under this "
+     "name. Give the attribute another one."),
+    (lambda: setattr(shifted()(), "owner", "me"), AttributeError, "Shifted.owner: jaxseq has something else under this name. "
+     "Give the attribute another one."),
+    (lambda: type("Mine", (Layer,), {"__annotations__": {"forward": int}, "apply": lambda self, *given: given}), TypeError,
+     "Mine.forward: every layer has something else under this name. Give the field another one."),
+], ids=range(6))
+def test_names_that_are_taken(run, kind, message):
     with pytest.raises(kind, match=f"^{re.escape(message)}$"):
         run()
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import gc
+import inspect
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +16,13 @@ from jaxseq.core import initializers, rng
 from jaxseq.core.layer import Layer, checked_shape
 from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.dropout import Dropout
+from jaxseq.core.layers.input import Input
+from jaxseq.core.layers.noise import GaussianNoise
 from jaxseq.core.layers.recurrent import LSTM
+from jaxseq.core.layers.reshaping import Reshape
 from jaxseq.core.regularizers import L2
 from jaxseq.core.types import Ctx, Spec
+from jaxseq.models import Sequential, model_from_json
 
 
 class Scale(Layer):
@@ -109,6 +115,33 @@ def test_a_subclass_is_a_frozen_dataclass():
         "Scale(factor=2.0, kernel_regularizer=L2(l2=0.1), trainable=False)")
 
 
+def test_numbers_of_numpy_become_pythons():
+    layer = Dense(np.int64(3))
+    assert type(layer.units) is int and layer == Dense(3)
+    model = Sequential([Input((np.int64(4),)), Dropout(np.float32(0.25)), GaussianNoise(np.float32(0.5)), layer,
+                        Reshape((np.int64(3), np.int32(1)))])
+    again = model_from_json(model.to_json())
+    assert again.layers == model.layers and all(type(size) is int for size in again.layers[-1].target_shape)
+
+
+class Looked(Layer):
+    table: Any = None
+
+    def apply(self, params, state, x, ctx):
+        return x @ jnp.asarray(self.table), state
+
+
+def test_a_field_may_be_an_array():
+    layer = Looked(np.eye(3), name="it")
+    assert layer == Looked(np.eye(3)) != Looked(np.ones((3, 3))) and hash(layer) == hash(Looked(np.eye(3)))
+    assert layer != Looked() and Looked((1, np.eye(2))) == Looked((1, np.eye(2))) != Looked((2, np.eye(2)))
+    assert repr(layer).startswith("Looked(table=array([[1., 0., 0.]")
+    model = Sequential([Input((3,)), layer])
+    assert model_from_json(model.to_json(), {"Looked": Looked}).layers == [layer]
+    with pytest.raises(TypeError, match=r"Looked\(table=array"):
+        Sequential([Input((4,)), Looked(np.eye(3))])
+
+
 def test_what_a_layer_must_have():
     with pytest.raises(TypeError, match="abstract"):
         type("Empty", (Layer,), {})()
@@ -117,10 +150,10 @@ def test_what_a_layer_must_have():
 def test_fields_are_refused_with_the_line_to_write():
     layer = Dense(3)
     message = ("Dense.units cannot be changed: a layer is a frozen declaration. Write a new one: "
-               "dataclasses.replace(layer, units=4).")
+               "layer.replaced(units=4).")
     with pytest.raises(AttributeError, match=f"^{re.escape(message)}$"):
         layer.units = 4
-    assert dataclasses.replace(layer, units=4) == Dense(4)
+    assert layer.replaced(units=4) == Dense(4)
 
 
 def test_trainable_may_change_to_true_or_false():
@@ -282,3 +315,17 @@ def test_a_layer_without_a_model_says_so(ask, what):
     message = f"Dense(units=3) stands in no model yet, so it has no {what}. Add it first: model.add(layer)."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         ask(Dense(3))
+
+
+def test_signatures_are_those_of_the_constructors():
+    from jaxseq import layers
+
+    class Own(layers.Layer):
+        def __init__(self, units, rate=0.5, **kwargs):
+            super().__init__(**kwargs)
+
+        def call(self, x):
+            return x
+
+    assert [*inspect.signature(layers.Dense).parameters][:3] == ["units", "activation", "use_bias"]
+    assert [*inspect.signature(Own).parameters] == ["units", "rate", "kwargs"]

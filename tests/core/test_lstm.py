@@ -14,7 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxseq.core import chain, rng
 from jaxseq.core.kernels import recurrence
-from jaxseq.core.kernels.recurrence import SHORT, in_segments, lstm, lstm_cell, over_time, project, recurrent_product
+from jaxseq.core.kernels.recurrence import SHORT, in_segments, lstm_cell, over_time, project, recurrent_product
+from jaxseq.core.kernels.usual_recurrence import LSTM as RULE, recur_quickly
 from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.embedding import Embedding
 from jaxseq.core.layers.masking import Masking
@@ -40,6 +41,12 @@ def weights(layer, features=FEATURES, seed=1):
     params, _ = jax.eval_shape(lambda key: layer.init(key, Spec((BATCH, TIME, features), jnp.float32)), jax.random.key(0))
     return {name: jnp.asarray(numbers(*value.shape, seed=seed + place) * 0.5)
             for place, (name, value) in enumerate(sorted(params.items()))}
+
+
+def lstm(z, recurrent_kernel, h, c, mask=None, **options):
+    """The recurrence with its own gradient: (outputs, last h, last c)."""
+    outputs, (h, c) = recur_quickly(RULE, (h, c), z, recurrent_kernel, None, mask, **options)
+    return outputs, h, c
 
 
 def in_order(params):

@@ -265,14 +265,24 @@ def test_every_class_has_the_name_and_the_defaults_of_keras(name):
     arguments = inspect.signature(theirs).parameters
     counted = theirs(*REQUIRED.get(name, ())).name              # Keras counts the names of a program: auc_3
     assert ours.name == re.sub(r"_\d+$", "", counted)
-    own = [each for each in dataclasses.fields(ours) if each.name != "name"]
-    assert {each.name for each in own} == arguments.keys() - {"name", "dtype"}
-    for each in own:
+    assert [each.name for each in dataclasses.fields(ours)] == [*arguments]
+    for each in (each for each in dataclasses.fields(ours) if each.name != "name"):
         default = None if each.default is dataclasses.MISSING else each.default
         wanted = arguments[each.name].default
         assert default == (None if wanted is inspect.Parameter.empty else wanted)
     again = type(ours).from_config(ours.get_config())
     assert again == ours and hash(again) == hash(ours)
+
+
+def test_dtype_may_say_what_is_so_anyhow():
+    usual = metrics.BinaryAccuracy("acc", None, 0.6)
+    for dtype in "float32", np.float32, jnp.float32, np.dtype("float32"), keras.DTypePolicy("float32"):
+        assert metrics.BinaryAccuracy("acc", dtype, 0.6) == usual and losses.Huber(dtype=dtype) == losses.Huber()
+    assert repr(usual) == "BinaryAccuracy(name='acc', threshold=0.6)" and "dtype" not in usual.get_config()
+    for make in metrics.MeanIoU, losses.CTC, losses.Loss:
+        with pytest.raises(ValueError, match=re.escape(f"{make.__name__}(dtype='float64'): losses and metrics are measured in "
+                                                       "float32, whatever layers compute in. Leave dtype out.")):
+            make(*REQUIRED.get(make.__name__, ()), dtype="float64")
 
 
 def test_every_name_of_keras_is_known():
@@ -317,6 +327,9 @@ def test_what_is_no_metric_is_refused(identifier, error, message):
     (metrics.mean("first", lambda y, y_hat: y_hat[:1]), (3, 1), (3, 1), None, "metric 'first' gave shape (1, 1) for "
      "predictions (3, 1): return one number per row, for example "
      "mean(..., axis=-1), from y_true and y_pred of the same shape."),
+    (metrics.mean("whole", lambda y, y_hat: jnp.mean(y_hat)), (3, 2), (3, 2), (3,), "metric 'whole' gives one number for the "
+     "whole batch, so sample_weight and class_weight cannot weigh its rows. Name it in metrics=[...], or let it return one "
+     "number per row: mean(..., axis=-1)."),
     (metrics.mean("rows", lambda y, y_hat: jnp.mean(y_hat, axis=(1, 2))), (3, 4, 2), (3, 4, 2), (3, 4), "metric 'rows' gave "
      "shape (3,), which the mask (3, 4) of the time steps does not fit: return one number per time step, for example "
      "mean(..., axis=-1)."),

@@ -82,7 +82,7 @@ def test_a_draw_may_serve_a_whole_axis():
 
 
 @pytest.mark.parametrize(("make", "message"), [
-    (lambda: GaussianNoise(-1), "GaussianNoise(stddev=-1): write a number from 0 on."),
+    (lambda: GaussianNoise(-1), "GaussianNoise(stddev=-1): write a finite number of at least 0."),
     (lambda: GaussianDropout(1.0), "GaussianDropout(rate=1.0): write a number from 0 up to, and without, 1."),
     (lambda: AlphaDropout(-0.1), "AlphaDropout(rate=-0.1): write a number from 0 up to, and without, 1."),
     (lambda: SpatialDropout2D(2), "SpatialDropout2D(rate=2): write a number from 0 up to, and without, 1."),
@@ -94,3 +94,8 @@ def test_a_draw_may_serve_a_whole_axis():
 def test_errors_say_what_to_write(make, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         make()
+
+
+def test_numbers_of_numpy_are_numbers():
+    for layer in GaussianNoise(np.float32(0.5)), GaussianDropout(np.float64(0.5)), AlphaDropout(np.float16(0.5)):
+        assert layer == type(layer)(0.5) and 0.5 in layer.get_config().values() and "np." not in str(layer.get_config())

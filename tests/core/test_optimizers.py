@@ -217,6 +217,25 @@ def test_clipnorm_comes_before_clipvalue_where_both_are_given():
     assert_allclose(transform.update(w, transform.init(w), w)[0]["a"], [-3.0, -3.5])       # (3, 4), then (3, 3.5)
 
 
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_the_norm_of_all_is_taken_in_float32(dtype):
+    w = {"a": jnp.full(400, 30, dtype), "b": jnp.full((20, 5), 40, dtype)}                 # their squares are beyond float16
+    transform = SGD(1.0, global_clipnorm=10.0).transform()
+    updates = transform.update(w, transform.init(w), w)[0]
+    assert_allclose(updates["a"].astype(jnp.float32), -300 / np.sqrt(52e4), rtol=5e-3)
+    assert updates["b"].dtype == dtype
+
+
+def test_gradients_accumulate_in_the_dtype_of_the_weights():
+    g = 1 + 2.0**-40
+    with jax.enable_x64(True):
+        transform, w = SGD(1.0, gradient_accumulation_steps=2).transform(), jnp.zeros((), jnp.float64)
+        state = transform.init(w)
+        for _ in range(2):
+            updates, state = transform.update(jnp.float64(g), state, w)
+        assert updates == -g
+
+
 def test_nadam_takes_the_schedule_of_keras_2():
     """optimizers.Nadam of Keras 2.2.4, in float64."""
     transform = optimizers.Nadam(lr=0.002, schedule_decay=0.004).transform()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jaxseq.core import rng
+from jaxseq.core import layers, metrics, rng
 from jaxseq.core.rng import Purpose, bits, fold_in, keep, root_key, row_order
+from jaxseq.core.types import Spec
 
 WORDS = [(0, 0), (0, 1), (1, 0), (0x13198A2E, 0x03707344), (2**32 - 1, 2**32 - 1)]
 KEYS = pytest.mark.parametrize("words", WORDS, ids=str)
@@ -265,3 +266,11 @@ def test_names_folded_in_side_by_side_give_the_keys_of_each_alone(words, names):
 
 def test_no_names_give_no_keys(key):
     assert rng.fold_in_each(key, []) == []
+
+
+def test_what_a_key_looks_like_does_not_depend_on_the_default():
+    with jax.default_prng_impl("rbg"):
+        assert rng.key_spec().dtype == rng.root_key(0).dtype and rng.key_spec().shape == ()
+        stack = layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)])
+        assert stack.init(rng.root_key(0), Spec((2, 4, 3), jnp.float32))[0]
+        assert metrics.Mean().add_variable((2,), "uniform", name="drawn").shape == (2,)

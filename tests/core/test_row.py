@@ -7,6 +7,7 @@ import optax
 import pytest
 from jax import tree_util
 from numpy.testing import assert_allclose, assert_array_equal
+from started import train_state
 
 from jaxseq.core import chain, losses, rng, run
 from jaxseq.core.layers import LSTM, Activation, BatchNormalization, Dense, Dropout, Embedding
@@ -130,7 +131,7 @@ def test_parted_and_merged_are_inverse():
 def test_a_step_leaves_what_is_frozen_by_path_as_it_was():
     layers = (nested(("a", Dense(3, kernel_regularizer="l2")), ("b", Dense(3))), ("c", Dense(2)))
     task = run.Task(layers, "float32", losses.get("mse"), (), optax.sgd(0.1, momentum=0.9), frozenset({"row/a"}))
-    ts = run.init_train_state(task, *chain.init(layers, KEY, SPEC), KEY)
+    ts = train_state(task, *chain.init(layers, KEY, SPEC), KEY)
     rows = jnp.arange(4, dtype=jnp.int32)[None]
     after, _ = run.make_train(task)(ts, run.zero_sums(task), Batch(X, jnp.ones((4, 2))), rows, 0, 1)
     assert_same(after.params["row"]["a"], ts.params["row"]["a"])

@@ -12,10 +12,11 @@ import optax
 import pytest
 from keras.src import backend as keras_backend
 from numpy.testing import assert_allclose, assert_array_equal
+from started import train_state
 
 from jaxseq.core import chain, constraints, losses, metrics, optimizers, regularizers, run
 from jaxseq.core.layer import Layer
-from jaxseq.core.layers import Activation, Dense, Dropout, Masking
+from jaxseq.core.layers import Activation, Dense, Dropout, EinsumDense, Masking
 from jaxseq.core.rng import Purpose, fold_in, root_key
 from jaxseq.core.types import Batch, Spec, TrainState
 
@@ -64,7 +65,7 @@ def begun(task, batch, seed=0):
     """The TrainState before the first step on such a batch."""
     key = root_key(seed)
     spec = Spec((1, *batch.x.shape[1:]), jnp.float32)
-    return run.init_train_state(task, *chain.init(task.layers, fold_in(key, Purpose.INIT), spec), key)
+    return train_state(task, *chain.init(task.layers, fold_in(key, Purpose.INIT), spec), key)
 
 
 def rows_of(steps, size):
@@ -354,6 +355,7 @@ CROSSENTROPIES = {
 ENDINGS = {
     "in the last Dense": lambda activation: [Dense(3, activation=activation)],
     "as a layer": lambda activation: [Dense(3), Activation(activation)],
+    "in an EinsumDense": lambda activation: [EinsumDense("ab,bc->ac", 3, activation, "c")],
 }
 
 

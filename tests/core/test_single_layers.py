@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from jaxseq import backend
+from jaxseq.core import activations, chain
 from jaxseq.core.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
 from jaxseq.core.layers.functions import ActivityRegularization, Lambda
+from jaxseq.core.layers.identity import Identity
 from jaxseq.core.layers.layer_normalization import (
     GroupNormalization,
     LayerNormalization,
@@ -128,22 +131,42 @@ def test_a_lambda_may_hand_its_mask_on():
 
 def test_a_lambda_may_look_at_the_whole_batch():
     assert not Lambda(lambda x: x - x.mean(0)).by_row(False)
+    assert not Lambda(backend.l2_normalize).by_row(False)
+    assert not Lambda(activations.softmax, arguments={"axis": 0}).by_row(False)
+    assert Lambda(activations.softmax).by_row(False)
+
+
+@pytest.mark.parametrize("layer", [Softmax, LayerNormalization, RMSNormalization, UnitNormalization])
+def test_the_batch_axis_is_no_axis_of_a_row(layer):
+    name = layer.__name__
+    for axis in 0, (0, 1):
+        with pytest.raises(ValueError, match=re.escape(f"{name}(axis={axis}): write the number of an axis")):
+            layer(axis)
+    with pytest.raises(ValueError, match=re.escape(f"{name}(axis=-2) needs x with such an axis, and not the batch axis")):
+        chain.init([("it", layer(-2))], jax.random.key(0), Spec((4, 6), jnp.float32))
+
+
+def test_a_softmax_can_be_left_to_the_loss():
+    assert Softmax().without_activation() == (Identity(), activations.softmax)
+    assert Softmax(1).without_activation() is None
 
 
 @pytest.mark.parametrize(("make", "message"), [
-    (lambda: ReLU(-1.0), "ReLU(max_value=-1.0): write a number from 0 on."),
-    (lambda: ReLU(threshold=-1), "ReLU(threshold=-1): write a number from 0 on."),
-    (lambda: LeakyReLU("big"), "LeakyReLU(negative_slope='big'): write a number."),
-    (lambda: ELU(None), "ELU(alpha=None): write a number."),
-    (lambda: ThresholdedReLU(-1.0), "ThresholdedReLU(theta=-1.0): write a number from 0 on."),
+    (lambda: ReLU(-1.0), "ReLU(max_value=-1.0): write a finite number of at least 0."),
+    (lambda: ReLU(threshold=-1), "ReLU(threshold=-1): write a finite number of at least 0."),
+    (lambda: LeakyReLU("big"), "LeakyReLU(negative_slope='big'): write a finite number."),
+    (lambda: ELU(None), "ELU(alpha=None): write a finite number."),
+    (lambda: ThresholdedReLU(-1.0), "ThresholdedReLU(theta=-1.0): write a finite number of at least 0."),
     (lambda: PReLU(shared_axes=0), "PReLU(shared_axes=0): write the axes along which alpha is shared, counted from 1: "
      "shared_axes=(1, 2)."),
     (lambda: PReLU(shared_axes=3).init(None, Spec((2, 3), jnp.float32)), "PReLU(shared_axes=(3,)) shares an axis that x (2, 3) "
      "does not have."),
-    (lambda: mine(Softmax(3), {}, ROWS), "Softmax(axis=3) needs x with such an axis, got (4, 6)."),
-    (lambda: LayerNormalization(epsilon=-1), "LayerNormalization(epsilon=-1): write a number of at least 0."),
-    (lambda: LayerNormalization("last"), "LayerNormalization(axis='last'): write the number of an axis, or a tuple of them."),
-    (lambda: mine(UnitNormalization(2), {}, ROWS), "UnitNormalization(axis=2) needs x with such an axis, got (4, 6)."),
+    (lambda: mine(Softmax(3), {}, ROWS), "Softmax(axis=3) needs x with such an axis, and not the batch axis, got (4, 6)."),
+    (lambda: LayerNormalization(epsilon=-1), "LayerNormalization(epsilon=-1): write a finite number of at least 0."),
+    (lambda: LayerNormalization("last"), "LayerNormalization(axis='last'): write the number of an axis, or a tuple of them: "
+     "-1 for the last, and not 0, the batch axis."),
+    (lambda: mine(UnitNormalization(2), {}, ROWS), "UnitNormalization(axis=2) needs x with such an axis, and not the batch "
+     "axis, got (4, 6)."),
     (lambda: GroupNormalization(4).init(None, Spec((2, 6), jnp.float32)), "GroupNormalization(groups=4) cannot cut 6 channels "
      "into groups of one size. Write groups as a divisor of 6."),
     (lambda: GroupNormalization(0), "GroupNormalization(groups)=0: write a whole number of at least 1."),

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from twins import QUICK, numbers
 
-from jaxseq import layers, models
+from jaxseq import activations, layers, models
 from jaxseq.core.layers import Conv2D, Dense, Flatten, SpectralNormalization
 from jaxseq.core.types import Ctx
 
@@ -76,3 +76,18 @@ def test_errors_in_full(make, kind, message):
 
 def test_ids_stay_ids():
     assert layers.SpectralNormalization(layers.Embedding(5, 2)).input_dtype == "int32"
+
+
+def test_resetting_states_keeps_vector_u():
+    layer = SpectralNormalization(layers.SimpleRNN(3, stateful=True), batch_input_shape=(2, 4, 2))
+    model = models.Sequential([layer], seed=0)
+    x = numbers(2, 4, 2)
+    first = model.predict(x)
+    assert np.any(model.predict(x) != first)
+    model.reset_states()
+    assert_array_equal(model.predict(x), first)
+
+
+def test_the_activation_of_the_layer_can_be_taken_off():
+    assert SpectralNormalization(Dense(3, activation="softmax")).without_activation() == (
+        SpectralNormalization(Dense(3)), activations.softmax)

@@ -10,7 +10,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from twins import QUICK, assert_twins, numbers, run, weights
 
-from jaxseq.core import chain, layers, rng
+from jaxseq import models
+from jaxseq.core import activations, chain, layers, rng
 from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.dropout import Dropout
 from jaxseq.core.layers.embedding import Embedding
@@ -104,7 +105,7 @@ def test_activity_penalties_are_those_of_the_outputs_of_each_direction(merge_mod
 
 def test_the_wrapper_takes_the_input_and_the_freezing_that_its_layer_declares():
     layer = Bidirectional(LSTM(5, input_shape=(7, 3), trainable=False))
-    assert layer.batch_input_shape == (None, 7, 3) and layer.trainable is False
+    assert layer.batch_input_shape == (None, 7, 3) and layer.stands_still
     assert Bidirectional(LSTM(5), input_shape=(7, 3)).batch_input_shape == (None, 7, 3)
     assert Bidirectional(LSTM(5), input_dim=3).batch_input_shape == (None, None, 3)
 
@@ -156,7 +157,24 @@ def test_frozen_it_takes_the_moving_moments():
     y, after = run(layer, params, state, jnp.asarray(X), Ctx(True))
     assert_allclose(y, X / np.sqrt(1 + 1e-3), rtol=1e-5)
     assert_array_equal(after["moving_mean"], state["moving_mean"])
-    assert TimeDistributed(BatchNormalization(trainable=False)).trainable is False
+    assert TimeDistributed(BatchNormalization(trainable=False)).stands_still
+
+
+def test_a_part_that_is_frozen_later_stands_still_and_a_part_of_two_is_refused():
+    both = Bidirectional(GRU(3))
+    model = models.Sequential([TimeDistributed(Dense(3), input_shape=X.shape[1:]), both])
+    model.compile("sgd", "mse")
+    model.fit(X, np.ones((3, 6)), verbose=0)
+    model.layers[0].layer.trainable = both.layer.trainable = False
+    before = model.get_weights()
+    model.fit(X, np.ones((3, 6)), verbose=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        assert_array_equal(old, new)
+    assert model.trainable_weights == []
+    two = Bidirectional(GRU(3), backward_layer=GRU(3, go_backwards=True))
+    two.layer.trainable = False
+    with pytest.raises(ValueError, match="its parts are trained together or not at all"):
+        two.stands_still        # noqa: B018
 
 
 def test_what_is_carried_goes_from_step_to_step():
@@ -195,10 +213,11 @@ def test_a_mask_of_time_goes_on_and_one_of_more_axes_is_the_layers():
     for t in range(3):
         expected, _ = run(inner, params, {}, jnp.asarray(FRAMES[:, t]), Ctx(mask=jnp.asarray(words[:, t])))
         assert_allclose(y[:, t], expected, rtol=1e-5, atol=1e-6)
-    assert_array_equal(layer.out_mask(FRAMES, jnp.asarray(words)), words.any(axis=2))
-    assert_array_equal(TimeDistributed(LSTM(3, return_sequences=True)).out_mask(FRAMES, jnp.asarray(words)), words)
-    assert_array_equal(layer.out_mask(FRAMES, jnp.asarray(MASK[:2, :3])), MASK[:2, :3])
-    assert layer.out_mask(FRAMES, None) is None
+    after = lambda layer, mask: layer.forward(params, {}, jnp.asarray(FRAMES), Ctx(mask=mask))[2]
+    assert_array_equal(after(layer, jnp.asarray(words)), words.any(axis=2))
+    assert_array_equal(after(TimeDistributed(LSTM(3, return_sequences=True)), jnp.asarray(words)), words)
+    assert_array_equal(after(layer, jnp.asarray(MASK[:2, :3])), MASK[:2, :3])
+    assert after(layer, None) is None
 
 
 def test_an_embedding_within_masks_its_words_and_takes_numbers():
@@ -250,7 +269,7 @@ def test_activity_penalties_deep_within_are_counted_per_row(stateful):
      "go_backwards=True in one of them."),
     (lambda: Bidirectional(GRU(2), backward_layer=GRU(2, go_backwards=True, stateful=True)), ValueError,
      "GRU(units=2) and GRU(units=2, go_backwards=True, stateful=True) need the same stateful."),
-    (lambda: TimeDistributed(3), TypeError, "TimeDistributed(3): write a layer, TimeDistributed(Dense(8))."),
+    (lambda: TimeDistributed(3), TypeError, "TimeDistributed(3): write a layer, TimeDistributed(Dense(8)), or a model."),
     (lambda: TimeDistributed(Dense(2)).init(KEY, Spec((4,), jnp.float32)), ValueError,
      "TimeDistributed needs x (batch, time, ...), got (4,). Give it a time axis: x[:, None]."),
     (lambda: TimeDistributed(Dense(2)).apply({}, {}, jnp.asarray(X), Ctx(mask=jnp.ones((3, 5), bool))), ValueError,
@@ -259,3 +278,9 @@ def test_activity_penalties_deep_within_are_counted_per_row(stateful):
 def test_errors_say_what_to_write(make, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         make()
+
+
+def test_the_activation_of_each_step_can_be_taken_off():
+    layer = TimeDistributed(TimeDistributed(Dense(3, activation="softmax")))
+    assert layer.without_activation() == (TimeDistributed(TimeDistributed(Dense(3))), activations.softmax)
+    assert TimeDistributed(Dense(3, activation="softmax", activity_regularizer="l2")).without_activation() is None

@@ -33,16 +33,18 @@ def replacing(path: Any, overwrite: bool = True) -> Iterator[BinaryIO]:
         with suppress(FileNotFoundError):
             draft.unlink()
         raise
-    _settle(place.parent)
+    settle(place.parent)
 
 
 def _check(place: Path, path: Any, overwrite: bool) -> None:
     require(not place.is_dir(), f"{path} is a folder: write the name of a file.", IsADirectoryError)
+    require(place.parent.is_dir(), f"{path}: there is no folder {str(place.parent)!r}. Make it first: "
+            f"os.makedirs({str(place.parent)!r}).", FileNotFoundError)
     require(overwrite or not place.exists(), f"{path} is there already: write overwrite=True to replace it, or another name.",
             FileExistsError)
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
     """Forces the new name to the disk, where the system can open a folder."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)

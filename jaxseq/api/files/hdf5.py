@@ -10,13 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from jaxseq.api.files.refusal import Source
 
-NODES, DEPTH = 200_000, 32          # of one file
+NODES, DEPTH = 20_000, 32           # of one file; a model of a thousand layers has half of that
+SOME, EACH = 500, 8                 # nodes of a file: so many in any case, and so many for each part that is looked for
+RATIO, ALLOWANCE = 4, 64 * 2**20    # all arrays together: so many times the file, and so many bytes more
 FILTERS = {1, 2, 3}                 # deflate, shuffle, checksum; others are looked for among plugins
 EXPANSION = 1100                    # of deflate at most: bytes read for each byte stored
 SLACK = 2**20                       # bytes of a chunk that hold nothing
@@ -73,17 +76,22 @@ def opened(source: Source, file: BinaryIO) -> Iterator[Any]:
         yield root
 
 
-def survey(source: Source, root: Any) -> dict[str, Any]:
-    """{path: dataset} of the whole file, each a plain array of numbers in the file itself; else FileRejected."""
+def survey(source: Source, root: Any, parts: int | None = None) -> dict[str, Any]:
+    """{path: dataset} of the whole file, each a plain array of numbers in the file itself; else FileRejected.
+
+    parts: how many groups and arrays of weights are looked for; a file has a few for each, with what an optimizer remembers.
+    """
     import h5py
 
     found, seen, waiting = {}, set(), [("", root, 0)]
+    need = stored = 0
+    most = NODES if parts is None else min(NODES, SOME + EACH * parts)
     while waiting:
         path, group, depth = waiting.pop()
         address = h5py.h5o.get_info(group.id).addr
         source.require(address not in seen and depth <= DEPTH, "groups that contain themselves, or lie too deep.", path)
         seen.add(address)
-        source.require(len(group) <= NODES - len(seen) - len(found), f"more than {NODES:,} groups and arrays.")
+        source.require(len(group) <= most - len(seen), f"more than {most:,} groups and arrays.")
         for name in group:
             here = f"{path}/{name}" if path else name
             link = group.get(name, getlink=True)
@@ -94,8 +102,14 @@ def survey(source: Source, root: Any) -> dict[str, Any]:
                 waiting.append((here, node, depth + 1))
             else:
                 source.require(isinstance(node, h5py.Dataset), "neither a group nor an array.", here)
+                address = h5py.h5o.get_info(node.id).addr
+                source.require(address not in seen, "an array that stands in two places.", here)
+                seen.add(address)
                 _check(source, here, node)
-                found[here] = node
+                need, stored, found[here] = need + node.nbytes, stored + node.id.get_storage_size(), node
+    size = root.id.get_filesize()
+    source.require(stored <= size and need <= RATIO * size + ALLOWANCE, f"declares {need:,} bytes in all, has {stored:,}, "
+                   f"and is a file of {size:,}.")
     return found
 
 
@@ -118,13 +132,20 @@ def is_plain(node: Any) -> bool:
     """Whether the numbers are floats or integers of the usual forms; of bfloat16, the two bytes."""
     import h5py
 
-    usual = ("F16", "F32", "F64"), ("I8", "I16", "I32", "I64"), ("U8", "U16", "U32", "U64")
-    names = [f"{kind}_{size}{end}" for kind, sizes in zip(("IEEE", "STD", "STD"), usual, strict=True)
-             for size in sizes for end in ("LE", "BE")]
     kind = node.id.get_type()
     if kind.get_class() == h5py.h5t.OPAQUE:
         return kind.get_size() == 2 and text(node.attrs.get("dtype", "")) == "bfloat16"
-    return any(kind.equal(getattr(h5py.h5t, name)) for name in names)
+    return any(kind.equal(each) for each in _usual(kind.get_class(), kind.get_size()))
+
+
+@cache
+def _usual(kind: int, size: int) -> tuple[Any, ...]:
+    """The types of that class and size in bytes that are read."""
+    import h5py
+
+    letters = {h5py.h5t.FLOAT: ["IEEE_F"] if size > 1 else [], h5py.h5t.INTEGER: ["STD_I", "STD_U"]}.get(kind, [])
+    names = [f"{name}{8 * size}{end}" for name in letters for end in ("LE", "BE")]
+    return tuple(getattr(h5py.h5t, name) for name in names if size in (1, 2, 4, 8))
 
 
 def text(value: Any) -> str:

@@ -16,12 +16,12 @@ from typing import Any, BinaryIO
 
 from jaxseq.api.files import optimizer_state, plain_json, weights_h5, words
 from jaxseq.api.files.refusal import Source
-from jaxseq.core.optimizers import Optimizer
 from jaxseq.core.types import TrainState
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 MEMBERS = METADATA, CONFIG, WEIGHTS
-EXPANSION, SLACK = 100, 2**20       # a member may be so many times as large as what is stored of it, and so many bytes more
+EXPANSION, SLACK = 10, 2**20        # a member may be so many times as large as what is stored of it, and so many bytes more
+LISTED, DIRECTORY = 16, 2**16       # entries of a table of contents that is read at all, and its bytes
 VERSION = "3.15.1"                  # of Keras, whose words these are
 
 DAMAGE = (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError, KeyError, EOFError, struct.error,
@@ -42,7 +42,7 @@ def write(file: BinaryIO, model: Any, *, include_optimizer: bool = True) -> None
 
 def described(model: Any, include_optimizer: bool = True) -> dict[str, Any]:
     """What config.json holds. ValueError for a setting, a loss or a metric that cannot be written down."""
-    unknown = model.optimizer is not None and not isinstance(model.optimizer, Optimizer)
+    unknown = model.optimizer is not None and not words.known_to_keras(model.optimizer)
     if include_optimizer and unknown:
         warnings.warn(f"{optimizer_state.called(model.optimizer)} cannot be written to a file: the model is saved without its "
                       "optimizer. Compile with one of jaxseq.optimizers to save it, too.", stacklevel=4)
@@ -54,19 +54,26 @@ def opened(source: Source, file: BinaryIO) -> Iterator[zipfile.ZipFile]:
     """The archive, if it holds what a model needs and nothing else. FileRejected for any other."""
     with source.readable("this is no whole .keras file", *DAMAGE):
         source.require(file.read(4) == b"PK\x03\x04", "this is no .keras file: it does not begin as a zip archive.")
+        size = file.seek(0, io.SEEK_END)
+        _check_directory(source, file)
         with zipfile.ZipFile(file) as archive:
-            _check(source, archive, file.seek(0, io.SEEK_END))
+            _check(source, archive, size)
             yield archive
 
 
 def config_of(source: Source, archive: zipfile.ZipFile) -> dict[str, Any]:
     """config.json, parsed."""
-    return plain_json.parsed(source, CONFIG, archive.read(CONFIG))
+    return plain_json.parsed(source, CONFIG, _content(archive, CONFIG))
+
+
+def metadata_of(source: Source, archive: zipfile.ZipFile) -> dict[str, Any]:
+    """metadata.json, parsed; nothing where there is none."""
+    return plain_json.parsed(source, METADATA, archive.read(METADATA)) if METADATA in archive.namelist() else {}
 
 
 def weights_of(archive: zipfile.ZipFile) -> BinaryIO:
     """model.weights.h5, in memory. Its size was checked when the archive was opened, its checksum is now."""
-    return io.BytesIO(archive.read(WEIGHTS))
+    return io.BytesIO(_content(archive, WEIGHTS))
 
 
 def read_weights(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = False) -> TrainState:
@@ -74,6 +81,35 @@ def read_weights(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: b
     with opened(source, file) as archive:
         held = weights_of(archive)
     return weights_h5.read(source, held, model, skip_mismatch=skip_mismatch)
+
+
+def _content(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member, of which no more is inflated than it declares. EOFError where that is more than it has."""
+    size = archive.getinfo(name).file_size
+    with archive.open(name) as member:
+        content = member.read(size)
+    if len(content) < size:
+        raise EOFError(f"{name} ends too soon")
+    return content
+
+
+def _check_directory(source: Source, file: BinaryIO) -> None:
+    """Looks how long the table of contents is, before `zipfile` reads all of it."""
+    file.seek(-END.size, io.SEEK_END)
+    end = END.unpack(file.read(END.size))
+    source.require(end[0] == b"PK\5\6" and end[7] == 0, "does not end as a zip archive, or a comment follows.")
+    told = [end[4:6]]
+    if file.tell() >= END.size + LOCATOR + END_64.size:             # of archives beyond 4 GiB
+        file.seek(-END.size - LOCATOR - END_64.size, io.SEEK_END)
+        told.append(END_64.unpack(file.read(END_64.size))[7:9])
+        told = told if file.read(4) == b"PK\6\7" else told[:1]
+    for entries, length in told:
+        source.require(entries <= LISTED and length <= DIRECTORY, f"{entries:,} members in a table of contents of {length:,} "
+                       "bytes.")
+
+
+# How a zip archive ends: with the entries of its table of contents and their bytes; where it is large, before that once more.
+END, END_64, LOCATOR = struct.Struct("<4s3H H 2L H"), struct.Struct("<4s Q 2H 2L Q Q Q Q"), 20
 
 
 def _check(source: Source, archive: zipfile.ZipFile, size: int) -> None:

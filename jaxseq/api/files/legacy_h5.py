@@ -24,12 +24,17 @@ VERSION = "2.2.4"       # of Keras, whose form this is
 
 def write(file: BinaryIO, model: Any) -> None:
     """Writes the weights of every layer, by its name and in Keras's order."""
+    hdf5.write(file, groups(model))
+
+
+def groups(model: Any) -> dict[str, Group]:
+    """What a file of weights holds, by path."""
     ts, listed = model.train_state, _by_layer(model)
-    groups = {"": Group({}, _names("layer_names", list(listed)) | {"backend": b"jax", "keras_version": VERSION.encode()})}
+    found = {"": Group({}, names("layer_names", list(listed)) | {"backend": b"jax", "keras_version": VERSION.encode()})}
     for layer, slots in listed.items():
-        groups[layer] = Group({}, _names("weight_names", [f"{layer}/{_name(slot)}" for slot in slots]))
-        groups[f"{layer}/{layer}"] = Group({_name(slot): np.asarray(weights.at(ts, slot)) for slot in slots})
-    hdf5.write(file, groups)
+        found[layer] = Group({}, names("weight_names", [f"{layer}/{_name(slot)}" for slot in slots]))
+        found[f"{layer}/{layer}"] = Group({_name(slot): np.asarray(weights.at(ts, slot)) for slot in slots})
+    return found
 
 
 def read(source: Source, file: BinaryIO, model: Any, *, by_name: bool = False, skip_mismatch: bool = False) -> TrainState:
@@ -69,9 +74,9 @@ def _name(slot: weights.Slot) -> str:
 def _stored(source: Source, group: Any, base: str, found: dict[str, Any]) -> dict[str, list[str]]:
     """{layer: paths of its arrays in order}, for layers that have any."""
     stored: dict[str, list[str]] = {}
-    for layer in _listed(source, group, "layer_names"):
+    for layer in names_in(source, group, "layer_names"):
         source.require(layer in group, "is in the list of layers and not in the file.", layer)
-        paths = [f"{base}{layer}/{weight}" for weight in _listed(source, group[layer], "weight_names")]
+        paths = [f"{base}{layer}/{weight}" for weight in names_in(source, group[layer], "weight_names")]
         for path in paths:
             source.require(path in found, "is in the list of weights and not in the file.", path)
         source.require(len(paths) == len(set(paths)) and layer not in stored, "is listed twice.", layer)
@@ -105,9 +110,9 @@ def _fitting(source: Source, pairs: list[tuple[str, list[weights.Slot], list[str
     return fitting
 
 
-def _names(attribute: str, names: list[str]) -> dict[str, np.ndarray]:
+def names(attribute: str, listed: list[str]) -> dict[str, np.ndarray]:
     """A list of names as Keras keeps it: one attribute of bytes, or several where that would be too large."""
-    encoded = [name.encode() for name in names]
+    encoded = [name.encode() for name in listed]
     each = max(1, ATTRIBUTE // max(map(len, encoded), default=1))
     if len(encoded) <= each:
         return {attribute: np.array(encoded, "S") if encoded else np.zeros(0, "S1")}
@@ -115,7 +120,7 @@ def _names(attribute: str, names: list[str]) -> dict[str, np.ndarray]:
     return {f"{attribute}{number}": np.array(encoded[start:start + each]) for number, start in enumerate(pieces)}
 
 
-def _listed(source: Source, group: Any, attribute: str) -> list[str]:
+def names_in(source: Source, group: Any, attribute: str) -> list[str]:
     """What `_names` wrote."""
     if attribute in group.attrs:
         parts = [group.attrs[attribute]]
@@ -124,8 +129,8 @@ def _listed(source: Source, group: Any, attribute: str) -> list[str]:
         while f"{attribute}{number}" in group.attrs:
             parts.append(group.attrs[f"{attribute}{number}"])
             number += 1
-    names = [hdf5.text(name) for part in parts for name in np.atleast_1d(part)]
-    for name in names:
+    listed = [hdf5.text(name) for part in parts for name in np.atleast_1d(part)]
+    for name in listed:
         plain = name and not name.startswith("/") and ".." not in name.split("/")
         source.require(plain, f"{ascii(name)} is no name of a layer or weight.", attribute)
-    return names
+    return listed

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from jaxseq.api.files import keras_zip, legacy_h5, weights_h5
+from jaxseq.api.files import keras_zip, legacy_h5, weights_h5, weights_tensors, whole_h5
 from jaxseq.api.files.atomic import replacing
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.api.interrupt import at_step_boundary
-from jaxseq.core.require import require
+from jaxseq.core.require import require, spelled
 
-KERAS, WEIGHTS, LEGACY = ".keras", ".weights.h5", (".h5", ".hdf5")
+KERAS, WEIGHTS, LEGACY, TENSORS = ".keras", ".weights.h5", (".h5", ".hdf5"), ".safetensors"
 
 
 class FileMethods:
@@ -22,26 +22,33 @@ class FileMethods:
         build: Any
         train_state: Any
 
+    @spelled
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
-        """Writes the whole model to a `.keras` file, which Keras 3 opens, too: `keras.models.load_model(filepath)`.
+        """Writes the whole model to a `.keras` file, or to `.h5` or `.hdf5` in Keras 2's form. Keras 3 opens all of them:
+        `keras.models.load_model(filepath)`.
 
         include_optimizer: also how it is trained, and the optimizer's state, so that training goes on where it was.
         Raises: ValueError for another ending and for what cannot be written down (a lambda); FileExistsError with
             overwrite=False. The file that was there stays whole until the new one is.
         """
         path = model_path(filepath)
-        self._written(path, overwrite, lambda file: keras_zip.write(file, self, include_optimizer=include_optimizer))
+        write = keras_zip.write if path.endswith(KERAS) else whole_h5.write
+        self._written(path, overwrite, lambda file: write(file, self, include_optimizer=include_optimizer))
 
+    @spelled
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
-        """Writes the weights alone: to `.weights.h5` as Keras 3 does, with the optimizer's state, or to `.h5` or `.hdf5`
-        as Keras 2 does, without. The state of a LossScaleOptimizer or of an Optax transformation is left out, with a
-        warning. Raises: ValueError for another ending; FileExistsError with overwrite=False."""
+        """Writes the weights alone: to `.weights.h5` as Keras 3 does, with the optimizer's state; to `.h5` or `.hdf5` as
+        Keras 2 does, or to `.safetensors`, each under its path (dense/kernel), without. The state of an optimizer that Keras
+        has not is left out, with a warning. Raises: ValueError for another ending; FileExistsError with overwrite=False."""
         path = weights_path(filepath)
-        write = weights_h5.write if path.endswith(WEIGHTS) else legacy_h5.write
+        writers = {WEIGHTS: weights_h5.write, TENSORS: weights_tensors.write}
+        write = next((each for end, each in writers.items() if path.endswith(end)), legacy_h5.write)
         self._written(path, overwrite, lambda file: write(file, self))
 
+    @spelled
     def load_weights(self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False) -> None:
-        """Replaces the model's weights by those of a file: `.weights.h5` or `.keras` of Keras 3, `.h5` or `.hdf5` of Keras 2.
+        """Replaces the model's weights by those of a file: `.weights.h5` or `.keras` of Keras 3, `.h5` or `.hdf5` of Keras 2,
+        or `.safetensors`.
 
         Files of Keras 3 also hold the optimizer's state, which is taken over when the model is compiled for it.
         by_name: of Keras 2's files, the layers of the same names; others stay as they are.
@@ -53,14 +60,15 @@ class FileMethods:
         source = Source(path)
         with at_step_boundary(), open(path, "rb") as file:
             self.build()
-            if path.endswith((WEIGHTS, KERAS)):
-                require(not by_name, f"load_weights({path!r}, by_name=True): names count in Keras 2's files (.h5, .hdf5); in "
-                        "Keras 3's layers stand by their classes and order. Leave by_name out.")
-                read = keras_zip.read_weights if path.endswith(KERAS) else weights_h5.read
+            readers = {WEIGHTS: weights_h5.read, KERAS: keras_zip.read_weights, TENSORS: weights_tensors.read}
+            read = next((each for end, each in readers.items() if path.endswith(end)), None)
+            if read is not None:
+                require(not by_name, f"load_weights({path!r}, by_name=True): Keras 2's files (.h5, .hdf5) are read by names "
+                        "or by order; in others every weight has its place. Leave by_name out.")
                 self.train_state = read(source, file, self, skip_mismatch=skip_mismatch)
                 return
-            require(path.endswith(LEGACY), f"load_weights({path!r}): files that end in .weights.h5, .keras, .h5 or .hdf5 are "
-                    "read.")
+            require(path.endswith(LEGACY), f"load_weights({path!r}): files that end in .weights.h5, .keras, .h5, .hdf5 or "
+                    ".safetensors are read.")
             self.train_state = legacy_h5.read(source, file, self, by_name=by_name, skip_mismatch=skip_mismatch)
 
     def _written(self, path: str, overwrite: bool, write: Callable[..., None]) -> None:
@@ -70,21 +78,27 @@ class FileMethods:
                 write(file)
 
 
+def save_model(model: FileMethods, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    """model.save(filepath, ...)."""
+    model.save(filepath, overwrite, include_optimizer)
+
+
 def model_path(filepath: Any) -> str:
-    """The name of a file for a whole model; ValueError for an ending that is not .keras."""
+    """The name of a file for a whole model; ValueError for an ending that stands for no format of models."""
     path = os.fspath(filepath)
-    other = f", or save_weights({path!r}) for the weights alone." if path.endswith(LEGACY) else "."
-    require(path.endswith(KERAS), f"save({path!r}): whole models are written as .keras files. Write "
-            f"{os.path.splitext(path)[0] + KERAS!r}" + other)
+    usable = path.endswith((KERAS, *LEGACY)) and not path.endswith(WEIGHTS)
+    other = f", or save_weights({path!r}) for the weights alone." if path.endswith(WEIGHTS) else "."
+    require(usable, f"save({path!r}): whole models are written as .keras (Keras 3), .h5 or .hdf5 (Keras 2). Write "
+            f"{path.removesuffix(WEIGHTS).removesuffix(os.path.splitext(path)[1]) + KERAS!r}" + other)
     return path
 
 
 def weights_path(filepath: Any) -> str:
     """The name of a file for weights; ValueError for an ending that stands for no format of weights."""
     path = os.fspath(filepath)
-    require(path.endswith(LEGACY), f"save_weights({path!r}): weights are written as .weights.h5 (Keras 3), .h5 or .hdf5 "
-            f"(Keras 2). Write {os.path.splitext(path)[0] + WEIGHTS!r}.")
+    require(path.endswith((*LEGACY, TENSORS)), f"save_weights({path!r}): weights are written as .weights.h5 (Keras 3), .h5 or "
+            f".hdf5 (Keras 2), or .safetensors. Write {os.path.splitext(path)[0] + WEIGHTS!r}.")
     return path
 
 
-__all__ = ["FileMethods", "FileRejected", "model_path", "weights_path"]
+__all__ = ["FileMethods", "FileRejected", "model_path", "save_model", "weights_path"]

@@ -1,5 +1,6 @@
 """An optimizer's state as Keras 3 lists it: the updates made, the learning rate, then arrays of the weights' shapes.
 
+    0, 0.0, steps, scale                of a LossScaleOptimizer, and then what follows, of the optimizer within
     iteration, learning_rate            the latter unless it follows a schedule
     average, for each weight            with use_ema
     gradient sum, for each weight       with gradient_accumulation_steps
@@ -25,6 +26,8 @@ Leaves = dict[str, np.ndarray]              # {path in the optimizer's state: nu
 Field = tuple[str, float]                   # the name of a tree in the state, and what Keras has it multiplied with
 
 COUNTERS = ".step", ".count"                # of updates made
+BATCHES = "batches"                         # the key of the batches seen, beside the state; steps left out are among them
+SCALING = 4                                 # the numbers that a LossScaleOptimizer has more than the one within
 
 
 class Variable(NamedTuple):
@@ -38,6 +41,9 @@ class Variable(NamedTuple):
 
 def variables(optimizer: Any, leaves: Leaves, slots: Sequence[Slot]) -> list[Variable] | None:
     """Keras's list for the trained weights at `slots`; None for an optimizer that Keras has not."""
+    if isinstance(optimizer, o.LossScaleOptimizer):
+        inner = variables(optimizer.inner_optimizer, leaves, slots)
+        return None if inner is None else [*_scaling(leaves), *inner]
     if not isinstance(optimizer, Optimizer) or type(optimizer) not in o.CLASSES.values():
         return None
     batches = optimizer.gradient_accumulation_steps or 1
@@ -51,11 +57,19 @@ def variables(optimizer: Any, leaves: Leaves, slots: Sequence[Slot]) -> list[Var
     return [*found, *_own(optimizer, leaves, slots)]
 
 
+def in_keras_2_order(optimizer: Any, leaves: Leaves, slots: Sequence[Slot]) -> list[Variable] | None:
+    """The same as Keras 2 and tf.keras list it: the updates made, then field after field; None for others."""
+    if type(optimizer) not in (o.SGD, o.RMSprop, o.Adam, o.Adamax, o.Adagrad, o.Adadelta):
+        return None
+    fields = [field for listed in _fields(optimizer) for field in listed]
+    return [_iteration(leaves, optimizer.gradient_accumulation_steps or 1),
+            *(_of(leaves, field, slot) for field in fields for slot in slots)]
+
+
 def called(optimizer: Any) -> str:
     """What an optimizer that has no such list is called in warnings."""
-    if isinstance(optimizer, Optimizer):
-        return f"The optimizer {type(optimizer).__name__}"
-    return "A LossScaleOptimizer" if isinstance(optimizer, o.LossScaleOptimizer) else "An Optax transformation"
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return f"The optimizer {type(optimizer).__name__}" if isinstance(optimizer, Optimizer) else "An Optax transformation"
 
 
 def follows_schedule(optimizer: Optimizer) -> bool:
@@ -78,6 +92,16 @@ def updates(leaves: Leaves) -> int:
     """How many batches the optimizer has seen, as its state counts them; 0 where it counts nothing."""
     counted = [int(leaves[path]) for path in leaves if path.endswith(".step")]
     return counted[0] if counted else 0
+
+
+def _scaling(leaves: Leaves) -> Iterator[Variable]:
+    """What a LossScaleOptimizer remembers besides. Keras does not use the first two numbers. The first is here that of all
+    batches, which is more than the updates where some were left out."""
+    seen = lambda leaves: np.int32(leaves[BATCHES])
+    yield Variable((), seen, lambda leaves, value: leaves.update({BATCHES: np.int32(value)}), whole=True)
+    yield Variable((), lambda leaves: np.float32(0), lambda leaves, value: None)
+    yield _plain(_ending(leaves, ".growing"), leaves)._replace(whole=True)
+    yield _plain(_ending(leaves, ".scale"), leaves)
 
 
 def _own(optimizer: Optimizer, leaves: Leaves, slots: Sequence[Slot]) -> Iterator[Variable]:
@@ -146,7 +170,7 @@ def _of(leaves: Leaves, field: Field, slot: Slot) -> Variable:
 
 
 def _iteration(leaves: Leaves, batches: int) -> Variable:
-    """The number of batches seen, from which every counter follows."""
+    """The number of batches that were not left out, from which every counter follows."""
     def read(leaves: Leaves) -> np.int32:
         since = leaves[_ending(leaves, ".mini_step")] if batches > 1 else 0
         return np.int32(updates(leaves) * batches + since)
@@ -155,6 +179,7 @@ def _iteration(leaves: Leaves, batches: int) -> Variable:
         seen = int(value)
         told = {".batches": seen, ".mini_step": seen % batches, ".gradient_step": seen // batches}
         told |= {end: seen // batches for end in COUNTERS}
+        leaves[BATCHES] = np.int32(max(seen, leaves.get(BATCHES, 0)))
         for path in leaves:
             end = path[path.rfind("."):]
             if end in told:

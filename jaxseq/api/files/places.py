@@ -69,12 +69,17 @@ def _of_layer(path: str, label: str, layer: Layer, slots: list[tuple[str, Slot]]
         behind = [(name.removeprefix(prefix), slot) for name, slot in slots if name.startswith(prefix)]
         if part is None:
             yield Place(f"{path}/{inner}/vars", label, tuple(slot for _, slot in behind))
+        elif not isinstance(part, Layer):
+            flat = dict(behind)                             # the layer knows them by the names that they have in the model
+            for place in places(part):
+                slots_there = tuple(flat["/".join(slot[1:])] for slot in place.slots)
+                yield Place(f"{path}/{inner}/{place.path}", place.label, slots_there)
         else:
             yield from _of_layer(f"{path}/{inner}", snake_case(type(part).__name__), part, behind)
 
 
-def _parts(layer: Layer) -> dict[str, tuple[str, Layer | None]] | None:
-    """{path: (prefix of its weights' names, part)}; None for a layer that holds its weights itself.
+def _parts(layer: Layer) -> dict[str, tuple[str, Any]] | None:
+    """{path: (prefix of its weights' names, part)}; None for a layer that holds its weights itself. A part may be a model.
 
     A recurrent layer here is its own cell, so its part is no layer.
     """

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from jaxseq.api.files.refusal import Source
 
 LARGEST, DEEPEST = 16 * 2**20, 64
+VALUES, OBJECTS = 1_000_000, 100_000        # a model of a thousand layers has a tenth of that
 # How Keras writes what is no plain data. Code is refused with the way out; the others have no use in a Sequential.
 CODE = "__lambda__"
 SPECIAL = {"__typespec__", "__bytes__", "__slice__", "__ellipsis__"}
 NUMBERS = {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"}
 
 
-def parsed(source: Source, member: str, content: bytes) -> dict[str, Any]:
-    """The JSON object in `content`. FileRejected for any other, and for what could do harm later."""
+def parsed(source: Source, member: str, content: bytes, *, numbers: bool = False) -> dict[str, Any]:
+    """The JSON object in `content`. FileRejected for any other, and for what could do harm later.
+
+    numbers: whether NaN and Infinity are numbers in it, as Python writes them.
+    """
     source.require(len(content) <= LARGEST, f"{len(content):,} bytes of JSON; {LARGEST:,} are read.", member)
+    count = lambda marks: sum(map(content.count, marks))
+    few = count((b",", b"[", b"{")) <= VALUES and count((b'"', b"\\")) <= 2 * VALUES and count((b"{",)) <= OBJECTS
+    source.require(few, f"JSON of more than {VALUES:,} values, or {OBJECTS:,} objects.", member)
     source.require(depth(content) <= DEEPEST, f"JSON more than {DEEPEST} levels deep.", member)
     with source.readable(f"{member} is no JSON that can be read", ValueError):
-        data = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refused)
+        data = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=float if numbers else _refused)
     source.require(isinstance(data, dict), "JSON that is no object.", member)
     _vet(source, member, data)
     return data
@@ -28,18 +36,22 @@ def parsed(source: Source, member: str, content: bytes) -> dict[str, Any]:
 def depth(content: bytes) -> int:
     """How deep brackets are nested, outside of strings."""
     deepest = level = 0
-    within = escaped = False
-    for byte in content:
-        if within:
-            within, escaped = escaped or byte != 0x22, not escaped and byte == 0x5C
-        elif byte == 0x22:
-            within = True
-        elif byte in b"[{":
+    within, escaped = False, -1             # whether in a string, and the place of a byte that a backslash stands before
+    for mark in _MARKS.finditer(content):
+        place, byte = mark.start(), content[mark.start()]
+        if within and byte == 0x5C and place != escaped:
+            escaped = place + 1
+        elif byte == 0x22 and place != escaped:
+            within = not within
+        elif not within and byte in b"[{":
             level += 1
             deepest = max(deepest, level)
-        elif byte in b"]}":
+        elif not within and byte in b"]}":
             level -= 1
     return deepest
+
+
+_MARKS = re.compile(rb'["\\[\]{}]')
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,27 +7,36 @@ says whether the name is Keras's; another's module leads to custom_objects and n
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
+import numpy as np
+
 from jaxseq.api.config import CATALOGUE
 from jaxseq.api.files.refusal import Source
-from jaxseq.api.files.words import DECAY
+from jaxseq.api.files.words import DECAY, FUNCTIONS, MODULES, plain_patterns
 from jaxseq.api.sequential import Sequential
 from jaxseq.core import activations, constraints, initializers, losses, metrics, optimizers, regularizers
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers import InputLayer, Lambda
 from jaxseq.core.require import nearest
 
-LAYERS = 10_000         # of one model
+LAYERS = 1000           # of all models in a file
+TURNS = 100             # of the loops that the layers of a file want written out
+MODELS = "Sequential", "Functional"
 COUNTERS = 2**22        # numbers that the metrics of one model count in: an overlap of 2048 classes is that many
 
 # Settings of Keras that this library has not, with the values at which they change nothing.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "quantization_config": (None,), "synchronized": (False,), "renorm": (False,), "rms_scaling": (False,),
     "renorm_clipping": (None,), "renorm_momentum": (0.99,), "lora_rank": (None,), "lora_alpha": (None,),
-    "loss_scale_factor": (None,), "muon_a": (3.4445,), "muon_b": (-4.775,), "muon_c": (2.0315,), "autocast": (True,)}
+    "time_major": (False,), "muon_a": (3.4445,), "muon_b": (-4.775,), "muon_c": (2.0315,), "autocast": (True,)}
+# What Keras once wrote of a LossScaleOptimizer, where it means nothing.
+UNSET: dict[str, tuple[Any, ...]] = {
+    "weight_decay": (None,), "clipnorm": (None,), "global_clipnorm": (None,), "clipvalue": (None,), "use_ema": (False,),
+    "ema_momentum": (0.99,), "ema_overwrite_frequency": (None,), "loss_scale_factor": (None,),
+    "gradient_accumulation_steps": (None,)}
 INPUT = {"sparse": (False, None), "ragged": (False, None), "optional": (False,)}
 
 # Nonsense in a file fails in a class in that class's way; all of these are the file's fault.
@@ -39,18 +48,18 @@ class Rebuilder:
 
     def __init__(self, source: Source, custom: Mapping[str, Any] | None):
         self.source, self.custom = source, dict(custom or {})
-        self._counters = 0              # asked for by the metrics so far
+        self._layers = self._turns = self._counters = 0         # asked for so far: see LAYERS, TURNS, COUNTERS
 
     def model(self, data: dict[str, Any], outer: str = "float32") -> Sequential:
         """The untrained model, whose weights are not drawn. outer: the dtype around it. Raises: FileRejected."""
         _, name, config = self._node(data, "model")
         rows = self._rows(name, config)
-        self.source.require(len(rows) <= LAYERS, f"{len(rows):,} layers.")
+        self.source.require(self._layers + len(rows) <= LAYERS, f"more than {LAYERS:,} layers.")
         dtype = _dtype_name(config.get("dtype")) or outer
         with self.source.readable("its settings", *NONSENSE):
             model = Sequential(name=str(config.get("name", "sequential")), dtype=None if dtype == outer else dtype)
         for row in rows:
-            within = self._node(row, "layer")[1] in ("Sequential", "Functional")
+            within = self._node(row, "layer")[1] in MODELS
             layer = self.model(row, dtype) if within else self.layer(row, dtype)
             with self.source.readable(f"its layer {layer!r} cannot stand where it does", *NONSENSE):
                 model.add(layer)
@@ -71,14 +80,16 @@ class Rebuilder:
             return
         hint = "compile_config: pass compile=False to load the model without it"
         with self.source.readable(hint, *NONSENSE):
-            model.compile(self._optimizer(config.get("optimizer")), self._loss(config.get("loss")),
-                          [self._metric(each) for each in _listed(config.get("metrics"))], config.get("loss_weights"),
-                          weighted_metrics=[self._metric(each) for each in _listed(config.get("weighted_metrics"))],
+            model.compile(self._optimizer(config.get("optimizer")), _each(self._loss, config.get("loss")),
+                          _each(self._metric, config.get("metrics")), config.get("loss_weights"),
+                          weighted_metrics=_each(self._metric, config.get("weighted_metrics")),
                           run_eagerly=config.get("run_eagerly") is True,
                           auto_scale_loss=config.get("auto_scale_loss") is not False)
 
     def layer(self, data: Any, outer: str = "float32") -> Layer:
         """The layer, or the cell, that a node describes. outer: the dtype of what it stands in."""
+        self._layers += 1
+        self.source.require(self._layers <= LAYERS, f"more than {LAYERS:,} layers.")
         module, name, config = self._node(data, "layer")
         cls = self._known(module, name, "layer", CATALOGUE, data.get("registered_name"))
         self.source.require(isinstance(cls, type) and issubclass(cls, Layer), f"custom_objects[{name!r}] is {cls!r}: pass the "
@@ -88,6 +99,8 @@ class Rebuilder:
         if cls is Lambda:
             config["function"] = self._function(config.get("function"), "function", {})
         config = self._stripped(name, config, NEUTRAL)
+        self._turns += _turns(name, config)
+        self.source.require(self._turns <= TURNS, f"{name} wants a loop of more than {TURNS:,} turns written out.")
         dtype = _dtype_name(config.pop("dtype", None)) or outer
         if dtype != outer:              # else what is around it says as much
             config["dtype"] = dtype
@@ -144,11 +157,36 @@ class Rebuilder:
             default = next((each.default for each in fields(cls) if each.name == key), None)
             usual = None if default in (None, MISSING) or callable(default) else _KINDS[kind][1](default)
             return default if made == usual else made
-        if isinstance(value, dict) and "class_name" in value:
-            return self.layer(value, dtype)
+        return self._plain(value, dtype)
+
+    def _plain(self, value: Any, dtype: str = "float32") -> Any:
+        """A setting whose name promises nothing: plain data with tuples for lists, an array, a function, an object."""
         if isinstance(value, list):
-            return tuple(self._setting(cls, "", each, dtype) for each in value)
-        return value
+            return tuple(self._plain(each, dtype) for each in value)
+        if not isinstance(value, dict):
+            return value
+        if "class_name" not in value:
+            return {key: self._plain(each, dtype) for key, each in value.items()}
+        if value["class_name"] == "function":
+            return self._function(value, "function", {})
+        if value["class_name"] in MODELS:
+            return self.model(value, dtype)
+        _, name, config = self._node(value, "setting")
+        if name in ("__numpy__", "__tensor__"):
+            with self.source.readable("an array", *NONSENSE):
+                return np.asarray(config["value"], config["dtype"])
+        return self._thing(value, dtype)
+
+    def _thing(self, node: dict[str, Any], dtype: str) -> Any:
+        """A layer, or another object of ours or of the user's that knows its own config."""
+        module, name, config = self._node(node, "setting")
+        table = next((table for place, table in MODULES.items() if module in (place, None) and name in table), CATALOGUE)
+        known = self._known(module, name, "layer" if table is CATALOGUE else "setting", table, node.get("registered_name"))
+        if isinstance(known, type) and issubclass(known, Layer):
+            return self.layer(node, dtype)
+        self.source.require(hasattr(known, "from_config"), f"the setting {name!r} is an object that is not read.")
+        with self.source.readable(f"its {name} cannot be made", *NONSENSE):
+            return known.from_config({key: self._plain(each, dtype) for key, each in config.items()})
 
     def _object(self, kind: str, value: Any) -> Any:
         """An activation, initializer, regularizer or constraint."""
@@ -169,7 +207,10 @@ class Rebuilder:
         """A function by its name: the user's, or one of ours."""
         named = isinstance(node, dict) and node.get("class_name") == "function" and isinstance(node.get("config"), str)
         self.source.require(named, f"a {kind} that is no named function.")
-        return self._known(node.get("module"), node["config"], kind, table, node.get("registered_name"))
+        module = str(node.get("module"))
+        if module in ("None", "builtins"):              # so Keras writes its own
+            module, table = "keras", {name: each for known in FUNCTIONS.values() for name, each in known.items()} | dict(table)
+        return self._known(module, node["config"], kind, FUNCTIONS.get(module, table), node.get("registered_name"))
 
     def _input(self, config: dict[str, Any]) -> InputLayer:
         """What the data are like. float32 is left open: an Embedding in front then takes its ids as whole numbers."""
@@ -192,13 +233,19 @@ class Rebuilder:
 
     def _optimizer(self, data: Any) -> Any:
         module, name, config = self._node(data, "optimizer")
-        known = self._known(module, name, "optimizer", optimizers.CLASSES, data.get("registered_name"))
+        known = self._known(module, name, "optimizer", _OPTIMIZERS, data.get("registered_name"))
+        if known is optimizers.LossScaleOptimizer:
+            return known(self._optimizer(config.pop("inner_optimizer", None)), **self._stripped(name, config, UNSET))
         config = self._stripped(name, config, NEUTRAL)
+        self.source.require(_turns(name, config) <= TURNS, f"{name} wants a loop of more than {TURNS:,} turns written out.",
+                            "compile_config")
+        self.source.require(plain_patterns(config.get("exclude_layers") or ()), f"{name}(exclude_layers): patterns are not "
+                            "read from files, but for letters, digits, spaces, '_', '-', '/', '^' and '$'.", "compile_config")
         rate = config.get("learning_rate")
         inner = rate.get("config") if isinstance(rate, dict) else None
         if isinstance(inner, dict) and inner.get("name") == DECAY:          # how `words` writes Keras 2's decay
             config |= {"learning_rate": inner["initial_learning_rate"], "decay": inner["decay_rate"]}
-        return known.from_config(config)
+        return known.from_config({key: self._plain(value) for key, value in config.items()})
 
     def _loss(self, data: Any) -> Any:
         if data is None or isinstance(data, str) and data not in self.custom:
@@ -210,7 +257,7 @@ class Rebuilder:
         module, name, config = self._node(data, "loss")
         known = self._known(module, name, "loss", losses.CLASSES, data.get("registered_name"))
         config.pop("dtype", None)
-        return known.from_config(config)
+        return known.from_config({key: self._plain(value) for key, value in config.items()})
 
     def _metric(self, data: Any) -> Any:
         if isinstance(data, str):
@@ -218,15 +265,16 @@ class Rebuilder:
         if isinstance(data, dict) and data.get("class_name") == "function":
             return self._function(data, "metric", metrics.TABLE)
         module, name, config = self._node(data, "metric")
-        known = self._known(module, name, "metric", metrics.CLASSES, data.get("registered_name"))
+        known = self._known(module, name, "metric", MODULES["keras.metrics"], data.get("registered_name"))
         config.pop("dtype", None)
         if known is metrics.CLASSES.get(name):
             self._counters += _counters(config)
             self.source.require(self._counters <= COUNTERS, f"{name} wants to count in more than {COUNTERS:,} numbers.",
                                 "compile_config")
-        return known.from_config(config)
+        return known.from_config({key: self._plain(value) for key, value in config.items()})
 
 
+_OPTIMIZERS: dict[str, Any] = {**optimizers.CLASSES, "LossScaleOptimizer": optimizers.LossScaleOptimizer}
 _KINDS: dict[str, tuple[Mapping[str, Any], Any]] = {
     "activation": (activations.TABLE, activations.get), "initializer": (initializers.TABLE, initializers.get),
     "regularizer": (regularizers.TABLE, regularizers.get), "constraint": (constraints.TABLE, constraints.get)}
@@ -240,6 +288,14 @@ def _dtype_name(dtype: Any) -> str | None:
     return dtype if dtype is None else str(dtype)
 
 
+def _turns(name: str, config: Mapping[str, Any]) -> int:
+    """How long the loops are that are written out in a program for the layer or optimizer, as far as its settings say."""
+    told = [config.get("power_iterations"), config.get("ns_steps")]
+    window = config.get("kernel_size") if name.startswith("LocallyConnected") else None
+    told += window if isinstance(window, list) else [window]
+    return sum(each for each in told if isinstance(each, int) and each > 0)
+
+
 def _counters(config: Mapping[str, Any]) -> int:
     """How many numbers a metric of ours counts in, as far as its settings say: thresholds x labels, or classes x classes."""
     thresholds, labels, classes = (config.get(key) for key in ("num_thresholds", "num_labels", "num_classes"))
@@ -248,15 +304,13 @@ def _counters(config: Mapping[str, Any]) -> int:
     return math.prod(size for size in sizes if isinstance(size, int) and size > 0)
 
 
-def _listed(told: Any) -> list[Any]:
-    """compile's metrics, one list also where Keras writes a list for each output."""
-    if told is None:
-        return []
-    if isinstance(told, list) and len(told) == 1 and isinstance(told[0], list):
-        return told[0]
-    if not isinstance(told, list):
-        raise ValueError(f"metrics={told!r}: a list is read")
-    return told
+def _each(make: Callable[[Any], Any], told: Any) -> Any:
+    """What make gives of everything in lists, and in dicts by the names of outputs; None stays none."""
+    if isinstance(told, list):
+        return [_each(make, each) for each in told]
+    if isinstance(told, dict) and "class_name" not in told:
+        return {name: _each(make, each) for name, each in told.items()}
+    return None if told is None else make(told)
 
 
 def _sources(nodes: Any) -> list[Any] | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,18 @@ try:
     from sklearn.utils.validation import column_or_1d, validate_data
 except ImportError as error:
     raise ImportError("jaxseq.wrappers needs scikit-learn 1.6 or newer: pip install 'jaxseq[sklearn]'.") from error
+
+
+@contextmanager
+def as_before_if_it_fails(estimator: Any) -> Iterator[None]:
+    """What is set on the estimator within stays if all goes well; else it has the attributes of before."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def checked(estimator: Any, X: Any, y: Any = None, **rules: Any) -> Any:

@@ -46,6 +46,9 @@ class Wrapper(BaseEstimator):
     scikit-learn wants it, and `fit(...).history` is the same dict.
     """
 
+    model_: Sequential
+    history_: Any
+
     def __init__(self, build_fn: Any = None, **sk_params: Any):
         self.build_fn = build_fn
         self.sk_params = sk_params
@@ -78,13 +81,13 @@ class Wrapper(BaseEstimator):
     @property
     def model(self) -> Sequential:
         """The trained model."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         return self.model_
 
     @property
     def history(self) -> dict[str, list[float]]:
         """What the last fit measured, epoch by epoch."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         return self.history_.history
 
     def _those(self, names: set[str]) -> dict[str, Any]:
@@ -106,14 +109,16 @@ class Wrapper(BaseEstimator):
         seed = None if "random_state" in words else fitting.seed_of(self.sk_params.get("random_state"))
         return fitting.built(builder, words, seed)
 
-    def _train(self, model: Sequential, X: np.ndarray, target: np.ndarray, sample_weight: Any, words: dict[str, Any]) -> Self:
+    def _train(self, model: Sequential, X: np.ndarray, target: np.ndarray, sample_weight: Any,
+               words: dict[str, Any]) -> Self:
+        """Trains the model, which then is the estimator's."""
         self.history_ = model.fit(X, target, **fitting.weighed(sample_weight, self._those(FIT) | words))
         self.model_ = model
         return self
 
     def _outputs(self, X: Any, words: dict[str, Any]) -> np.ndarray:
         """What the trained model gives for X."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         return self.model_.predict(fitting.seen_before(self, X), **self._those(PREDICT) | words)
 
 
@@ -127,19 +132,25 @@ class KerasClassifier(ClassifierMixin, Wrapper):
     Its arguments: see `Wrapper`.
     """
 
+    classes_: np.ndarray
+    n_classes_: int
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **words: Any) -> Self:
         """Builds a model and trains it. words: of Sequential.fit; they win over sk_params."""
+        with fitting.as_before_if_it_fails(self):
+            return self._fitted(X, y, sample_weight, words)
+
+    def _fitted(self, X: Any, y: Any, sample_weight: Any, words: dict[str, Any]) -> Self:
+        """A builder may ask for classes_ and n_classes_, so they are known before it is called."""
         X, y = fitting.checked(self, X, y, multi_output=True)
         one_hot = y.ndim == 2 and y.shape[1] > 1
-        self.classes_, numbers = np.unique(y.argmax(1) if one_hot else fitting.labels(y), return_inverse=True)
-        if one_hot:
-            self.classes_ = np.arange(y.shape[1])
-        self.n_classes_ = len(self.classes_)
-        require(self.n_classes_ > 1, "A classifier cannot train on one class alone; all of y is "
-                f"{self.classes_.tolist()[0]!r}.")
+        classes, numbers = np.unique(y.argmax(1) if one_hot else fitting.labels(y), return_inverse=True)
+        self.classes_ = np.arange(y.shape[1]) if one_hot else classes
+        self.n_classes_ = count = len(self.classes_)
+        require(count > 1, f"A classifier cannot train on one class alone; all of y is {self.classes_.tolist()[0]!r}.")
         model = self._built()
-        wanted = losses.plain(losses.get(model.compile_arguments["loss"])) is losses.categorical_crossentropy
-        target = y if one_hot else to_categorical(numbers, self.n_classes_) if wanted else numbers
+        wanted = losses.plain(losses.get(model._need_compile("fit").loss)) is losses.categorical_crossentropy
+        target = y if one_hot else to_categorical(numbers, count) if wanted else numbers
         return self._train(model, X, target, sample_weight, words)
 
     def predict(self, X: Any, **words: Any) -> np.ndarray:
@@ -172,10 +183,11 @@ class KerasRegressor(RegressorMixin, Wrapper):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **words: Any) -> Self:
         """Builds a model and trains it. words: of Sequential.fit; they win over sk_params."""
-        X, y = fitting.checked(self, X, y, multi_output=True, y_numeric=True)
-        target = fitting.columns(y)
-        self.n_outputs_ = target.shape[1]
-        return self._train(self._built(), X, target, sample_weight, words)
+        with fitting.as_before_if_it_fails(self):
+            X, y = fitting.checked(self, X, y, multi_output=True, y_numeric=True)
+            target = fitting.columns(y)
+            self.n_outputs_ = target.shape[1]
+            return self._train(self._built(), X, target, sample_weight, words)
 
     def predict(self, X: Any, **words: Any) -> np.ndarray:
         """The outputs, (rows,) where there is one for each row. words: of Sequential.predict."""
@@ -184,7 +196,7 @@ class KerasRegressor(RegressorMixin, Wrapper):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **words: Any) -> float:
         """Minus the loss. words: of Sequential.evaluate."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         X, target = fitting.seen_before(self, X), fitting.columns(np.asarray(y))
         words = fitting.weighed(sample_weight, {"verbose": 0} | self._those(EVALUATE) | words)
         return -self.model_.evaluate(X, target, return_dict=True, **words)["loss"]

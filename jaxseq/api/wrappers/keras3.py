@@ -31,6 +31,9 @@ class Wrapper(BaseEstimator):
     Source: as the classes of keras.wrappers. There, warm_start has no effect, and no seed can be given.
     """
 
+    model_: Sequential
+    history_: Any
+
     def __init__(self, model: Any, warm_start: bool = False, model_kwargs: dict[str, Any] | None = None,
                  fit_kwargs: dict[str, Any] | None = None, *, random_state: Any = None):
         self.model = model
@@ -41,18 +44,17 @@ class Wrapper(BaseEstimator):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_kwargs: Any) -> Self:
         """Trains a model on X (rows, ...) and y, one target or several for each row. `fit_kwargs`: of Sequential.fit."""
-        X, target = self._prepared(X, y)
+        X, target, learned = self._prepared(X, y)
         words = fitting.weighed(sample_weight, {**(self.fit_kwargs or {}), **fit_kwargs})
         model = self._next_model(X, target)
-        self.history_ = model.fit(X, target, **words)
-        self.model_ = model
+        history = model.fit(X, target, **words)
+        vars(self).update(learned, history_=history, model_=model)      # where training fails, those of the last fit stay
         return self
 
-    def _prepared(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        """X, and y as the model takes it: a column for each target."""
+    def _prepared(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        """X, y as the model takes it, a column for each target, and the attributes that a fit leaves."""
         X, y = fitting.checked(self, X, y, multi_output=True, y_numeric=True)
-        self._flat = y.ndim == 1
-        return X, fitting.columns(y)
+        return X, fitting.columns(y), {"_flat": y.ndim == 1}
 
     def _next_model(self, X: np.ndarray, target: np.ndarray) -> Sequential:
         if self.warm_start and hasattr(self, "model_"):
@@ -70,7 +72,7 @@ class Wrapper(BaseEstimator):
 
     def _outputs(self, X: Any) -> np.ndarray:
         """What the trained model gives for X."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         return self.model_.predict(fitting.seen_before(self, X))
 
 
@@ -84,15 +86,16 @@ class SKLearnClassifier(ClassifierMixin, Wrapper):
     Differs from Keras 3 in decision_function for two classes, and has predict_proba.
     """
 
-    def _prepared(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    classes_: np.ndarray
+
+    def _prepared(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         X, y = fitting.checked(self, X, y, multi_output=True)
         classes, numbers = np.unique(fitting.labels(y), return_inverse=True)
         require(len(classes) > 1, f"A classifier cannot train on one class alone; all of y is {classes.tolist()[0]!r}.")
         kept = self.classes_ if self.warm_start and hasattr(self, "model_") else classes
         require(np.array_equal(classes, kept), f"y has the classes {classes.tolist()}, and the model that warm_start goes on "
                 f"with has {kept.tolist()}.")
-        self.classes_ = classes
-        return X, to_categorical(numbers, len(classes))
+        return X, to_categorical(numbers, len(classes)), {"classes_": classes}
 
     def predict(self, X: Any) -> np.ndarray:
         """The label of the largest output, for every row."""
@@ -126,6 +129,8 @@ class SKLearnClassifier(ClassifierMixin, Wrapper):
 
 class SKLearnRegressor(RegressorMixin, Wrapper):
     """A model as a regressor of scikit-learn, for one target (rows,) or several (rows, targets). See `Wrapper`."""
+
+    _flat: bool
 
     def predict(self, X: Any) -> np.ndarray:
         """The outputs: (rows,) where fit was given y (rows,)."""

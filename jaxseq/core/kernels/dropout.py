@@ -9,12 +9,15 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxseq.core import rng
+from jaxseq.core.declared import is_number
+from jaxseq.core.precision import floating
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Key
 
 
 def dropped(x: Array, key: Key, rate: float, shape: tuple[int, ...]) -> Array:
     """Inverted dropout: y = x * kept / (1 - rate), one draw for each element of `shape`, which broadcasts against x."""
+    x = floating(x)
     scale = jnp.asarray(1 / (1 - rate), x.dtype)
     kept = drawn_once(key, lambda key: rng.keep(key, rate, shape))
     return jnp.where(kept, x * scale, jnp.zeros((), x.dtype))
@@ -47,8 +50,7 @@ def noise_shape(wanted: tuple[int | None, ...] | None, shape: tuple[int, ...]) -
 
 def check_rate(name: str, rate: float, argument: str = "rate") -> None:
     """ValueError unless 0 <= rate < 1: at 1 nothing would be left."""
-    usable = isinstance(rate, int | float) and not isinstance(rate, bool) and 0 <= rate < 1
-    require(usable, f"{name}({argument}={rate!r}): write a number from 0 up to, and without, 1.")
+    require(is_number(rate) and 0 <= rate < 1, f"{name}({argument}={rate!r}): write a number from 0 up to, and without, 1.")
 
 
 def own_key(key: Key | None, seed: int | None) -> Key:

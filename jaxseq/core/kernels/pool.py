@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from jaxseq.core.kernels.window import edges, per_axis, require_room
-from jaxseq.core.precision import widened
+from jaxseq.core.precision import as_given, widened
 from jaxseq.core.types import Array
 
 MANY = 16       # places in a row of a window; more slices take long to compile, and gain little over reduce_window
@@ -46,7 +46,7 @@ def average_pool(x: Array, size: Any = 2, strides: Any = None, padding: str = "v
     y = widened(x)
     for row in _rows(x, size, strides, padding):
         y = _sums(y, row) / _counts(row, y.ndim).astype(y.dtype)
-    return y.astype(x.dtype)
+    return as_given(y, x)
 
 
 class _Row(NamedTuple):

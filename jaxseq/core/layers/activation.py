@@ -7,19 +7,20 @@ from typing import Any
 from jaxseq.core import activations
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers.identity import Identity
+from jaxseq.core.precision import floating
 
 
 class Activation(Layer):
     """Applies an activation: y = activation(x).
 
-    Shapes: x (batch, ...) -> y of the same shape. Params: none. State: none.
+    Shapes: x (batch, ...) -> y of the same shape; whole numbers become float32. Params: none. State: none.
     Raises: ValueError for a name that is not an activation.
     """
 
     activation: Any
 
     def apply(self, params, state, x, ctx):
-        return activations.get(self.activation)(x), state
+        return activations.get(self.activation)(floating(x)), state
 
     def without_activation(self):
         return Identity(dtype=self.dtype), activations.get(self.activation)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
-from jaxseq.core.precision import widened
+from jaxseq.core.precision import as_given, widened
 from jaxseq.core.spatial import Spatial
 from jaxseq.core.types import Array
 
@@ -18,6 +18,8 @@ class _AdaptivePooling(Spatial):
     output_size: Any
     data_format: str | None = None
 
+    pooled: ClassVar[Callable[..., Array]]
+
     def __post_init__(self):
         super().__post_init__()
         self.per_axis("output_size")
@@ -25,34 +27,27 @@ class _AdaptivePooling(Spatial):
     def apply(self, params, state, x, ctx):
         lengths = self.lengths(x)
         for place, length, windows in zip(self.places, lengths, self.per_axis("output_size"), strict=True):
-            x = self.pooled(x, place, *_edges(length, windows), length // windows + min(length % windows, 2))
+            x = type(self).pooled(x, place, *_edges(length, windows), length // windows + min(length % windows, 2))
         return x, state
 
-    @abstractmethod
-    def pooled(self, x: Array, place: int, first: Array, end: Array, longest: int) -> Array:
-        """x with its axis `place` pooled over the windows [first, end), none of which has more steps than `longest`."""
+
+def largest(x: Array, place: int, first: Array, end: Array, longest: int) -> Array:
+    """The largest element of each window [first, end) along the axis `place`, none of which has more steps than `longest`."""
+    steps = jnp.arange(longest) + first[:, None]                                   # (windows, steps of the longest)
+    steps = jnp.minimum(steps, end[:, None] - 1)                                   # a shorter one sees its last step again
+    return jnp.take(x, steps, axis=place).max(place + 1)
 
 
-class _AdaptiveMaxPooling(_AdaptivePooling):
-    """The largest element of each window."""
-
-    def pooled(self, x, place, first, end, longest):
-        steps = jnp.arange(longest) + first[:, None]                               # (windows, steps of the longest)
-        steps = jnp.minimum(steps, end[:, None] - 1)                               # a shorter one sees its last step again
-        return jnp.take(x, steps, axis=place).max(place + 1)
-
-
-class _AdaptiveAveragePooling(_AdaptivePooling):
-    """The mean of each window."""
-
-    def pooled(self, x, place, first, end, longest):
-        steps, dtype = jnp.arange(x.shape[place]), widened(x).dtype
-        inside = (steps >= first[:, None]) & (steps < end[:, None])
-        share = inside.astype(dtype) / (end - first)[:, None].astype(dtype)         # (windows, steps), rows sum to 1
-        return jnp.moveaxis(jnp.tensordot(widened(x), share, ((place,), (1,))), -1, place).astype(x.dtype)
+def mean(x: Array, place: int, first: Array, end: Array, longest: int) -> Array:
+    """The mean of each window [first, end) along the axis `place`."""
+    del longest
+    steps, dtype = jnp.arange(x.shape[place]), widened(x).dtype
+    inside = (steps >= first[:, None]) & (steps < end[:, None])
+    share = inside.astype(dtype) / (end - first)[:, None].astype(dtype)             # (windows, steps), rows sum to 1
+    return as_given(jnp.moveaxis(jnp.tensordot(widened(x), share, ((place,), (1,))), -1, place), x)
 
 
-class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
+class AdaptiveMaxPooling1D(_AdaptivePooling):
     """The largest element of each of `output_size` windows, whatever the length of x.
 
     Shapes: x (batch, steps, channels) -> y (batch, output_size, channels); data_format="channels_first": channels second.
@@ -62,27 +57,30 @@ class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
     """
 
     axes = ("steps",)
+    pooled = staticmethod(largest)
 
 
-class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
+class AdaptiveMaxPooling2D(_AdaptivePooling):
     """The largest element of each of output_size[0] x output_size[1] windows. As AdaptiveMaxPooling1D, with two axes.
 
     Shapes: x (batch, height, width, channels) -> y (batch, *output_size, channels).
     """
 
     axes = ("height", "width")
+    pooled = staticmethod(largest)
 
 
-class AdaptiveMaxPooling3D(_AdaptiveMaxPooling):
+class AdaptiveMaxPooling3D(_AdaptivePooling):
     """The largest element of each window along three axes. As AdaptiveMaxPooling1D.
 
     Shapes: x (batch, depth, height, width, channels) -> y (batch, *output_size, channels).
     """
 
     axes = ("depth", "height", "width")
+    pooled = staticmethod(largest)
 
 
-class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
+class AdaptiveAveragePooling1D(_AdaptivePooling):
     """The mean of each of `output_size` windows, whatever the length of x.
 
     Shapes: x (batch, steps, channels) -> y (batch, output_size, channels); data_format="channels_first": channels second.
@@ -92,24 +90,27 @@ class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
     """
 
     axes = ("steps",)
+    pooled = staticmethod(mean)
 
 
-class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
+class AdaptiveAveragePooling2D(_AdaptivePooling):
     """The mean of each of output_size[0] x output_size[1] windows. As AdaptiveAveragePooling1D, with two axes.
 
     Shapes: x (batch, height, width, channels) -> y (batch, *output_size, channels).
     """
 
     axes = ("height", "width")
+    pooled = staticmethod(mean)
 
 
-class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
+class AdaptiveAveragePooling3D(_AdaptivePooling):
     """The mean of each window along three axes. As AdaptiveAveragePooling1D.
 
     Shapes: x (batch, depth, height, width, channels) -> y (batch, *output_size, channels).
     """
 
     axes = ("depth", "height", "width")
+    pooled = staticmethod(mean)
 
 
 def _edges(length: int, windows: int) -> tuple[Array, Array]:

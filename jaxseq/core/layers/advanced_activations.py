@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any, TypeGuard
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxseq.core import activations
+from jaxseq.core.axes import as_axis, axes_of
+from jaxseq.core.declared import number
 from jaxseq.core.layer import Layer
+from jaxseq.core.layers.identity import Identity
+from jaxseq.core.precision import floating
 from jaxseq.core.require import require
 
 
@@ -26,11 +31,11 @@ class ReLU(Layer):
 
     def __post_init__(self):
         for argument in "max_value", "negative_slope", "threshold":
-            value: Any = getattr(self, argument)
-            absent = value is None and argument == "max_value"
-            require(absent or _number(value) and value >= 0, f"ReLU({argument}={value!r}): write a number from 0 on.")
+            if getattr(self, argument) is not None or argument != "max_value":
+                number("ReLU", argument, getattr(self, argument), least=0)
 
     def apply(self, params, state, x, ctx):
+        x = floating(x)
         y = jnp.where(x >= self.threshold, x, self.negative_slope * (x - self.threshold)).astype(x.dtype)
         return y if self.max_value is None else jnp.minimum(y, jnp.asarray(self.max_value, x.dtype)), state
 
@@ -51,9 +56,10 @@ class LeakyReLU(Layer):
         if self.alpha is not None:
             object.__setattr__(self, "negative_slope", self.alpha)
             object.__setattr__(self, "alpha", None)
-        require(_number(self.negative_slope), f"LeakyReLU(negative_slope={self.negative_slope!r}): write a number.")
+        number("LeakyReLU", "negative_slope", self.negative_slope)
 
     def apply(self, params, state, x, ctx):
+        x = floating(x)
         return jnp.where(x >= 0, x, self.negative_slope * x).astype(x.dtype), state
 
 
@@ -87,6 +93,7 @@ class PReLU(Layer):
         return self.draw(key, {"alpha": shape}), {}
 
     def apply(self, params, state, x, ctx):
+        x = floating(x)
         return jnp.where(x >= 0, x, params["alpha"] * x).astype(x.dtype), state
 
 
@@ -101,10 +108,10 @@ class ELU(Layer):
     alpha: float = 1.0
 
     def __post_init__(self):
-        require(_number(self.alpha), f"ELU(alpha={self.alpha!r}): write a number.")
+        number("ELU", "alpha", self.alpha)
 
     def apply(self, params, state, x, ctx):
-        return jax.nn.elu(x, self.alpha), state
+        return jax.nn.elu(floating(x), self.alpha), state
 
 
 class ThresholdedReLU(Layer):
@@ -118,9 +125,10 @@ class ThresholdedReLU(Layer):
     theta: float = 1.0
 
     def __post_init__(self):
-        require(_number(self.theta) and self.theta >= 0, f"ThresholdedReLU(theta={self.theta!r}): write a number from 0 on.")
+        number("ThresholdedReLU", "theta", self.theta, least=0)
 
     def apply(self, params, state, x, ctx):
+        x = floating(x)
         return jnp.where(x > self.theta, x, jnp.zeros((), x.dtype)), state
 
 
@@ -128,21 +136,16 @@ class Softmax(Layer):
     """y = exp(x) / sum(exp(x)) along an axis, or several.
 
     Shapes: x (batch, ...) -> y of the same shape. Params: none. State: none.
-    Raises: ValueError for an axis that x does not have.
+    Raises: ValueError for an axis that x does not have or that is the batch axis.
     """
 
     axis: Any = -1
 
     def __post_init__(self):
-        if isinstance(self.axis, list):
-            object.__setattr__(self, "axis", tuple(self.axis))
+        object.__setattr__(self, "axis", as_axis("Softmax", self.axis))
 
     def apply(self, params, state, x, ctx):
-        axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        require(all(-x.ndim <= axis < x.ndim for axis in axes), f"Softmax(axis={self.axis}) needs x with such an axis, got "
-                f"{x.shape}.")
-        return jax.nn.softmax(x, axis=self.axis), state
+        return jax.nn.softmax(floating(x), axis=axes_of("Softmax", self.axis, x.shape)), state
 
-
-def _number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    def without_activation(self):
+        return (Identity(dtype=self.dtype), activations.softmax) if self.axis == -1 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import field
 from functools import partial
 from typing import Any, ClassVar
@@ -12,11 +13,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxseq.core import activations, rng
+from jaxseq.core.kernels import usual_recurrence as usual
 from jaxseq.core.kernels.dropout import check_rate, dropped, own_key
 from jaxseq.core.kernels.recurrence import (
     gru_cell,
     gru_cell_reset_before,
-    lstm,
     lstm_cell,
     over_time,
     project,
@@ -26,7 +27,7 @@ from jaxseq.core.kernels.recurrence import (
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import Nested, joined, named, own
 from jaxseq.core.policy import cast
-from jaxseq.core.precision import wide_dtype, widened
+from jaxseq.core.precision import as_given, wide_dtype, widened
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Array, Ctx, Key, Params, Spec, State
 
@@ -146,7 +147,7 @@ class Weighted(Cell):
     def step(self, params, carry, x, ctx):
         wide = {name: widened(value) for name, value in carry.items()}
         outputs, (_, carry) = self.read(params, (wide["h"], wide), x[:, None], None, ctx, True)
-        return outputs[:, 0].astype(x.dtype), carry
+        return as_given(outputs[:, 0], x), carry
 
     def first_output(self, params, carry, x, ctx):
         return carry["h"]
@@ -207,9 +208,12 @@ class SimpleRNNCell(_OverRows, _Units):
 
     def read(self, params, now, x, mask, ctx, unroll):
         _, carry = now
-        z = self._projected(params, params.get("bias"), x, ctx)
-        cell = simple_cell(widened(params["recurrent_kernel"]), activations.get(self.activation), self.kept(carry["h"], ctx))
-        outputs, (h,) = over_time(cell, (carry["h"],), z, mask, unroll=unroll)
+        z, kept = self._projected(params, params.get("bias"), x, ctx), self.kept(carry["h"], ctx)
+        recurrent_kernel, activation = widened(params["recurrent_kernel"]), activations.get(self.activation)
+        if kept is None and activation in TANH:
+            outputs, (h,) = _recur(ctx)(usual.SIMPLE_RNN, (carry["h"],), z, recurrent_kernel, None, mask, unroll=unroll)
+        else:
+            outputs, (h,) = over_time(simple_cell(recurrent_kernel, activation, kept), (carry["h"],), z, mask, unroll=unroll)
         return outputs, (h, {"h": h})
 
 
@@ -244,6 +248,9 @@ class GRUCell(_OverRows, _Gated):
         z, kept = self._projected(params, input_bias, x, ctx), self.kept(carry["h"], ctx)
         recurrent_kernel = widened(params["recurrent_kernel"])
         activation, recurrent_activation = activations.get(self.activation), activations.get(self.recurrent_activation)
+        if self.reset_after and kept is None and activation in TANH and recurrent_activation in SIGMOID:
+            outputs, (h,) = _recur(ctx)(usual.GRU, (carry["h"],), z, recurrent_kernel, recurrent_bias, mask, unroll=unroll)
+            return outputs, (h, {"h": h})
         if self.reset_after:
             cell = gru_cell(recurrent_kernel, recurrent_bias, activation, recurrent_activation, kept)
         else:
@@ -282,14 +289,13 @@ class LSTMCell(_OverRows, _Gated):
         return with_forget_bias(params) if self.use_bias and self.unit_forget_bias else params
 
     def read(self, params, now, x, mask, ctx, unroll):
-        """By the faster of two ways where the cell's functions allow."""
         _, carry = now
         h, c = carry["h"], carry["c"]
         z, kept = self._projected(params, params.get("bias"), x, ctx), self.kept(h, ctx)
         recurrent_kernel = widened(params["recurrent_kernel"])
         activation, recurrent_activation = activations.get(self.activation), activations.get(self.recurrent_activation)
         if kept is None and activation in TANH and recurrent_activation in SIGMOID:
-            outputs, h, c = lstm(z, recurrent_kernel, h, c, mask, unroll=unroll)
+            outputs, (h, c) = _recur(ctx)(usual.LSTM, (h, c), z, recurrent_kernel, None, mask, unroll=unroll)
         else:
             product = partial(recurrent_product, kernel=recurrent_kernel, kept=kept)
             cell = lstm_cell(product, activation, recurrent_activation)
@@ -342,7 +348,7 @@ class StackedRNNCells(Nested, Cell):    # pyright: ignore[reportIncompatibleVari
             weights, part, inner = own(prefix, params), own(prefix, carry), inner_ctx(ctx, prefix)
             before = now[0] if place == len(steps) else cell.first_output(weights, part, Spec(step.shape, x.dtype), inner)
             outputs, (last, part) = cell.read(weights, (before, part), x, mask, inner, unroll)
-            x = outputs.astype(x.dtype)
+            x = as_given(outputs, x)
             after.append(named(prefix, part))
         return x, (last, joined(after))
 
@@ -352,9 +358,14 @@ class StackedRNNCells(Nested, Cell):    # pyright: ignore[reportIncompatibleVari
         listed = []
         for prefix, cell in self.parts().items():
             listed.append((prefix, cell, step))
-            shown = jax.eval_shape(partial(_one_step, cell), jax.eval_shape(lambda: jax.random.key(0)), step)
+            shown = jax.eval_shape(partial(_one_step, cell), rng.key_spec(), step)
             step = Spec(shown.shape, shown.dtype)
         return listed
+
+
+def _recur(ctx: Ctx) -> Callable[..., Any]:
+    """In training the gradient that is quick; elsewhere the one that can be differentiated forward as well."""
+    return usual.recur_quickly if ctx.train else usual.recur
 
 
 def _one_step(cell: Cell, key: Key, x: Array) -> Array:

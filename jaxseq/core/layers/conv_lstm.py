@@ -128,6 +128,7 @@ class ConvLSTM2D(_ConvLSTM):
     Mask, options: as for LSTM. dropout drops single elements of the images, the same in all steps and for all gates.
     Raises: ValueError for numbers below 1, for strides and dilation_rate both above 1, for images smaller than the kernel
         with "valid"; and as for LSTM.
+    Gradients: in reverse mode alone, as in the layers of more axes; jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
     Source: Shi et al. 2015, without its peepholes, as keras.layers.ConvLSTM2D, which draws x four times for dropout.
     """
 

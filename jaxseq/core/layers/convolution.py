@@ -60,6 +60,7 @@ class Conv1D(_Convolution):
     Params: kernel (kernel_size, channels / groups, filters), Glorot-uniform; bias (filters,), zeros. State: none.
     Raises: ValueError for numbers below 1, for filters or channels that groups does not divide, for strides and
         dilation_rate both above 1, and for sequences shorter than the kernel with "valid".
+    Gradients: in reverse mode alone, as in the layers of more axes; jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
     Source: Dumoulin & Visin 2016; causal: van den Oord et al. 2016 (WaveNet). As keras.layers.Conv1D; a mask ends here
         without a word (Keras 2 raises, Keras 3 warns), and masked steps are convolved like the others.
     """

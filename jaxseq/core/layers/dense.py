@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from jaxseq.core import activations
 from jaxseq.core.kernels.product import product
+from jaxseq.core.last_activation import taken_off
 from jaxseq.core.layer import Layer
+from jaxseq.core.precision import floating
 from jaxseq.core.require import positive_int, require
 
 
@@ -18,6 +18,7 @@ class Dense(Layer):
     Shapes: x (batch, ..., fan_in) -> y (batch, ..., units).
     Params: kernel (fan_in, units), Glorot-uniform; bias (units,), zeros. State: none.
     Raises: ValueError when units < 1, or when x has no feature axis.
+    Gradients: in training in reverse mode alone, where jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
     Source: Glorot & Bengio 2010 (kernel); layout and defaults of keras.layers.Dense.
     """
 
@@ -42,13 +43,12 @@ class Dense(Layer):
         return self.draw(key, weights if self.use_bias else {"kernel": weights["kernel"]}), {}
 
     def apply(self, params, state, x, ctx):
+        x = floating(x, params["kernel"].dtype)
         rows = x.reshape(-1, x.shape[-1])           # XLA:CPU runs gradients of products with two batch axes at half speed
         y = product(rows, params["kernel"]) if ctx.train else rows @ params["kernel"]       # which jax.jvp goes through
         if self.use_bias:
             y = y + params["bias"]
         return activations.get(self.activation)(y.reshape(*x.shape[:-1], self.units)), state
 
-    def without_activation(self) -> tuple[Layer, Callable] | None:
-        if self.activity_regularizer is not None:
-            return None                                                 # it looks at what the activation gives
-        return replace(self, activation=None), activations.get(self.activation)
+    def without_activation(self):
+        return taken_off(self)

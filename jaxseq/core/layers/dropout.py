@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from jaxseq.core.kernels.dropout import check_rate, dropped, noise_shape, own_key
 from jaxseq.core.layer import Layer
+from jaxseq.core.precision import floating
 from jaxseq.core.require import one_of, require
 
 
@@ -29,6 +30,7 @@ class Dropout(Layer):
             object.__setattr__(self, "noise_shape", tuple(self.noise_shape))
 
     def apply(self, params, state, x, ctx):
+        x = floating(x)
         if not ctx.train or self.rate == 0:
             return x, state
         return dropped(x, own_key(ctx.key, self.seed), self.rate, noise_shape(self.noise_shape, x.shape)), state
@@ -50,6 +52,7 @@ class _SpatialDropout(Layer):
     def apply(self, params, state, x, ctx):
         require(x.ndim == len(self.axes) + 2, f"{type(self).__name__} needs x (batch, {', '.join(self.axes)}, channels), got "
                 f"{x.shape}.")
+        x = floating(x)
         if not ctx.train or self.rate == 0:
             return x, state
         each = (1,) * len(self.axes)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from jaxseq.core import activations, initializers, rng
+from jaxseq.core.last_activation import taken_off
 from jaxseq.core.layer import Layer
+from jaxseq.core.precision import floating
 from jaxseq.core.require import positive_int, require
 from jaxseq.core.types import Shape
 
@@ -32,9 +33,10 @@ class EinsumDense(Layer):
         front, those of the named axes.
     bias_axes: the labels of y that the bias has; without them there is no bias.
     Shapes: x and y as the equation says. State: none.
-    Params: kernel, a length for each of its labels, drawn as the matrix from the axes it shares with x to the others; bias.
+    Params: kernel, a length for each of its labels; the labels that y has are its outputs, the others its inputs; bias.
     Mask: goes on where its axes are the first of y, as they are of x; else it ends here.
-    Raises: ValueError for an equation of another form, and for a length that neither x nor output_shape tells.
+    Raises: TypeError without output_shape; ValueError for an equation of another form, and for a length that neither x nor
+        output_shape tells.
     Source: as keras.layers.EinsumDense. `layer.output_shape` is what was written.
     """
 
@@ -66,22 +68,23 @@ class EinsumDense(Layer):
     def init(self, key, x):
         parts = _parsed(self.equation)
         lengths = self._lengths(parts, x.shape)
-        inner = [label for label in parts.kernel if label in parts.x]
-        others = [label for label in parts.kernel if label not in parts.x]
-        size = lambda labels: math.prod(lengths[label] for label in labels)
-        drawn = initializers.get(self.kernel_initializer)
-        matrix = drawn(rng.fold_in(key, "kernel"), (size(inner), size(others)), self.variable_dtype)
-        spread = matrix.reshape([lengths[label] for label in inner + others])
-        params = {"kernel": spread.transpose([(inner + others).index(label) for label in parts.kernel])}
+        to_y = tuple(axis for axis, label in enumerate(parts.kernel) if label in parts.y)
+        from_x = tuple(axis for axis in range(len(parts.kernel)) if axis not in to_y)
+        drawn = initializers.of_axes(initializers.get(self.kernel_initializer), from_x, to_y)
+        shape = tuple(lengths[label] for label in parts.kernel)
+        params = {"kernel": drawn(rng.fold_in(key, "kernel"), shape, self.variable_dtype)}
         if self.bias_axes:
             params |= self.draw(key, {"bias": self._bias_shape(parts, lengths, len(x.shape))})
         return params, {}
 
     def apply(self, params, state, x, ctx):
-        y = jnp.einsum(self.equation, x, params["kernel"])
+        y = jnp.einsum(self.equation, floating(x, params["kernel"].dtype), params["kernel"])
         if self.bias_axes:
             y = y + params["bias"]
         return activations.get(self.activation)(y), state
+
+    def without_activation(self):
+        return taken_off(self)
 
     def out_mask(self, x, mask):
         """The mask, where its axes are the first of y as they are of x; else it ends here."""

@@ -38,6 +38,9 @@ class Lambda(Layer):
         require(y is not None, f"{self!r} gave None: end the function with return.")
         return y, state
 
+    def by_row(self, train):
+        return not self.arguments and super().by_row(train)         # an argument may be the batch axis
+
     def out_mask(self, x, mask):
         own: Any = self.mask
         going_on: Any = own(x, mask) if callable(own) else own

@@ -27,6 +27,7 @@ class InputLayer(Layer):
         if self.dtype is not None:
             usable = any(jnp.issubdtype(self.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
             require(usable, f"Input(dtype={self.dtype!r}): write 'float32', or 'int32' for token ids.")
+            object.__setattr__(self, "dtype", jnp.dtype(self.dtype).name)
 
     def apply(self, params, state, x, ctx):
         return x, state

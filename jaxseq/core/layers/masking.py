@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from jaxseq.core.layer import Layer, sequence_in_words
+from jaxseq.core.precision import floating
 from jaxseq.core.require import require
 from jaxseq.core.types import Array
 
@@ -37,4 +38,5 @@ class Masking(Layer):
         return self._real(x)
 
     def _real(self, x: Array) -> Array:
+        x = floating(x)
         return jnp.any(x != jnp.asarray(self.mask_value, x.dtype), axis=-1)

@@ -7,9 +7,10 @@ import math
 import jax.numpy as jnp
 
 from jaxseq.core import rng
+from jaxseq.core.declared import number
 from jaxseq.core.kernels.dropout import check_rate, drawn_once, noise_shape, own_key
 from jaxseq.core.layer import Layer
-from jaxseq.core.require import require
+from jaxseq.core.precision import floating
 
 # Where SELU(x) ends for x -> -inf: -scale * alpha, of Klambauer et al. 2017.
 SELU_FLOOR = -1.0507009873554805 * 1.6732632423543772
@@ -28,10 +29,10 @@ class GaussianNoise(Layer):
     seed: int | None = None
 
     def __post_init__(self):
-        usable = isinstance(self.stddev, int | float) and not isinstance(self.stddev, bool) and self.stddev >= 0
-        require(usable, f"GaussianNoise(stddev={self.stddev!r}): write a number from 0 on.")
+        number("GaussianNoise", "stddev", self.stddev, least=0)
 
     def apply(self, params, state, x, ctx):
+        x = floating(x)
         if not ctx.train or self.stddev == 0:
             return x, state
         noise = rng.normal(own_key(ctx.key, self.seed), x.shape)
@@ -54,6 +55,7 @@ class GaussianDropout(Layer):
         check_rate("GaussianDropout", self.rate)
 
     def apply(self, params, state, x, ctx):
+        x = floating(x)
         if not ctx.train or self.rate == 0:
             return x, state
         spread = math.sqrt(self.rate / (1 - self.rate))
@@ -82,6 +84,7 @@ class AlphaDropout(Layer):
             object.__setattr__(self, "noise_shape", tuple(self.noise_shape))
 
     def apply(self, params, state, x, ctx):
+        x = floating(x)
         if not ctx.train or self.rate == 0:
             return x, state
         shape = noise_shape(self.noise_shape, x.shape)

@@ -6,9 +6,12 @@ from typing import Any, ClassVar
 
 from jax import lax
 
+from jaxseq.core.axes import axes_of
+from jaxseq.core.declared import number
 from jaxseq.core.kernels.moments import moments
 from jaxseq.core.layer import Layer
-from jaxseq.core.precision import widened
+from jaxseq.core.normalizing import gamma_and_beta, require_epsilon
+from jaxseq.core.precision import as_given, widened
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Ctx
 
@@ -47,17 +50,12 @@ class BatchNormalization(Layer):
         whole = hasattr(self.axis, "__index__") and not isinstance(self.axis, bool)
         require(whole and self.axis != 0, f"BatchNormalization(axis={self.axis!r}): write the number of the axis that "
                 "holds the features: -1 for the last, 1 for channels first.")
-        require(0 <= self.momentum <= 1, f"BatchNormalization(momentum={self.momentum!r}): write a number "
-                "from 0 to 1.")
-        require(self.epsilon >= 0, f"BatchNormalization(epsilon={self.epsilon!r}): write a number of at least 0.")
+        number("BatchNormalization", "momentum", self.momentum, 0, 1)
+        require_epsilon(self)
 
     def init(self, key, x):
-        axes = len(x.shape)
-        require(-axes < self.axis < axes, f"BatchNormalization(axis={self.axis}) needs x with such an axis, and not "
-                f"the batch axis, got {x.shape}.")
-        shape = (x.shape[self.axis],)
-        wanted = {"gamma": self.scale, "beta": self.center}
-        params = self.draw(key, {weight: shape for weight, present in wanted.items() if present})
+        shape = (x.shape[axes_of("BatchNormalization", self.axis, x.shape)[0]],)
+        params = self.draw(key, gamma_and_beta(self, shape))
         return params, self.draw(key, {"moving_mean": shape, "moving_variance": shape})
 
     def by_row(self, train):
@@ -80,7 +78,7 @@ class BatchNormalization(Layer):
         y = (wide - mean.astype(wide.dtype).reshape(along)) * factor.astype(wide.dtype).reshape(along)
         if self.center:
             y = y + params["beta"].astype(wide.dtype).reshape(along)
-        return y.astype(x.dtype)
+        return as_given(y, x)
 
     def _moved(self, state, mean: Array, variance: Array) -> dict[str, Array]:
         """The moving statistics a step further. They are read by no loss, so no gradient flows into them."""

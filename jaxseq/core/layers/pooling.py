@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from jaxseq.core.kernels.pool import average_pool, max_pool
-from jaxseq.core.precision import widened
+from jaxseq.core.precision import as_given, floating, widened
 from jaxseq.core.require import one_of
 from jaxseq.core.spatial import Spatial, Windowed
 from jaxseq.core.types import Array, Ctx
@@ -148,7 +148,7 @@ class _GlobalAveragePooling(_GlobalPooling):
     """The mean along all axes."""
 
     def pooled(self, x, ctx):
-        return x.mean(self.places, keepdims=True)
+        return floating(x).mean(self.places, keepdims=True)
 
 
 class GlobalMaxPooling1D(_GlobalMaxPooling):
@@ -207,7 +207,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         real = jnp.expand_dims(ctx.mask, 3 - self.places[0])            # (batch, steps, 1), or (batch, 1, steps)
         total = jnp.where(real, widened(x), 0).sum(self.places, keepdims=True)
         count = jnp.maximum(real.sum(self.places, keepdims=True), 1)
-        return (total / count.astype(total.dtype)).astype(x.dtype)
+        return as_given(total / count.astype(total.dtype), x)
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling):

@@ -15,7 +15,7 @@ from jaxseq.core.kernels.recurrence import in_cache, in_segments
 from jaxseq.core.layer import sequence_in_words
 from jaxseq.core.layers.cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, after, checked_cell
 from jaxseq.core.nested import Nested
-from jaxseq.core.precision import wide_dtype
+from jaxseq.core.precision import as_given, wide_dtype
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Ctx, Spec, State
 
@@ -62,7 +62,7 @@ class Sequences(Cell):
         y = outputs if self.return_sequences else last
         if self.zero_output_for_mask and mask is not None:
             y = zeroed(y, mask if self.return_sequences else mask[:, -1])
-        return y.astype(x.dtype), after(state, carry) if self.stateful else state
+        return as_given(y, x), after(state, carry) if self.stateful else state
 
     def _read_all(self, params, now, x, mask, ctx):
         """`read`, in segments where memory is short."""

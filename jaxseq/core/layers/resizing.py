@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxseq.core.precision import widened
+from jaxseq.core.precision import as_given, widened
 from jaxseq.core.spatial import Spatial
 
 INTERPOLATIONS = "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"
@@ -68,7 +68,7 @@ class UpSampling2D(_UpSampling):
         shape = list(x.shape)
         for axis, length, times in zip(self.places, self.lengths(x), self.per_axis("size"), strict=True):
             shape[axis] = length * times
-        return jax.image.resize(widened(x), shape, self.interpolation).astype(x.dtype), state
+        return as_given(jax.image.resize(widened(x), shape, self.interpolation), x), state
 
 
 class UpSampling3D(_UpSampling):

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 
+from jaxseq.core.axes import as_axis, axes_of
 from jaxseq.core.layer import Layer
-from jaxseq.core.precision import widened
+from jaxseq.core.precision import as_given, floating, widened
 from jaxseq.core.require import require
 from jaxseq.core.types import Array
 
@@ -29,6 +30,7 @@ class Rescaling(Layer):
             object.__setattr__(self, argument, as_numbers(f"Rescaling({argument})", getattr(self, argument)))
 
     def apply(self, params, state, x, ctx):
+        x = floating(x)
         scale, offset = (jnp.asarray(each, x.dtype) for each in (self.scale, self.offset))
         return x * scale + offset, state
 
@@ -54,8 +56,8 @@ class Normalization(Layer):
     SMALLEST: ClassVar[float] = 1e-7
 
     def __post_init__(self):
-        if isinstance(self.axis, list):
-            object.__setattr__(self, "axis", tuple(self.axis))
+        if self.axis is not None:
+            object.__setattr__(self, "axis", as_axis("Normalization", self.axis))
         require((self.mean is None) == (self.variance is None), "Normalization: give mean and variance, or neither, and "
                 "call adapt(x).")
         if self.mean is not None:
@@ -65,25 +67,22 @@ class Normalization(Layer):
         """Finds mean and variance of the data, in float64, over all axes but `axis`."""
         require(self.owner is None, f"{self!r} stands in a model already: call adapt before add.")
         x = np.asarray(data, np.float64)
-        others = tuple(axis for axis in range(x.ndim) if axis not in self._own(x.ndim))
+        others = tuple(axis for axis in range(x.ndim) if axis not in self._own(x.shape))
         self._keep(x.mean(others), x.var(others))
 
     def apply(self, params, state, x, ctx):
         require(self.mean is not None, f"{self!r} does not know mean and variance: call its adapt(x) before it is added, or "
                 "give mean= and variance=.")
-        own = self._own(x.ndim)
+        own = self._own(x.shape)
         along = [size if axis in own else 1 for axis, size in enumerate(x.shape)]
         mean, variance = (self._spread(each, along, x) for each in (self.mean, self.variance))
         spread = jnp.maximum(jnp.sqrt(variance), self.SMALLEST)
         wide = widened(x)
-        return (mean + wide * spread if self.invert else (wide - mean) / spread).astype(x.dtype), state
+        return as_given(mean + wide * spread if self.invert else (wide - mean) / spread, x), state
 
-    def _own(self, axes: int) -> set[int]:
+    def _own(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The axes with a mean of their own, counted from 0."""
-        given = () if self.axis is None else self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        require(all(-axes <= each < axes and each % axes != 0 for each in given), f"Normalization(axis={self.axis}) needs x "
-                f"with such an axis, and not the batch axis, got {axes} axes.")
-        return {each % axes for each in given}
+        return () if self.axis is None else axes_of("Normalization", self.axis, shape)
 
     def _spread(self, numbers: Any, along: list[int], x: Array) -> Array:
         array = jnp.asarray(numbers, widened(x).dtype)

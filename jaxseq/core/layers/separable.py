@@ -45,6 +45,7 @@ class DepthwiseConv1D(_Depthwise):
         stand second. s is strides, d dilation_rate; steps' and padding as in Conv1D.
     Params: depthwise_kernel (kernel_size, channels, m), Glorot-uniform; bias (channels m,), zeros. State: none.
     Raises: ValueError for numbers below 1, and for sequences shorter than the kernel with "valid".
+    Gradients: in reverse mode alone, as in the layers of more axes; jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
     Source: Chollet 2017 (Xception). As keras.layers.DepthwiseConv1D, which has no padding "causal".
     """
 
@@ -111,6 +112,7 @@ class SeparableConv1D(_Separable):
     Params: depthwise_kernel (kernel_size, channels, depth_multiplier) and pointwise_kernel
         (1, channels depth_multiplier, filters), Glorot-uniform; bias (filters,), zeros. State: none.
     Raises: ValueError for numbers below 1, and for sequences shorter than the kernel with "valid".
+    Gradients: in reverse mode alone, as in the layers of more axes; jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
     Source: Chollet 2017 (Xception). As keras.layers.SeparableConv1D, which has no padding "causal" in Keras 3.
     """
 

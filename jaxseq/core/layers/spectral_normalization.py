@@ -8,11 +8,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxseq.core import initializers, rng
+from jaxseq.core.last_activation import taken_off_within
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import Nested
 from jaxseq.core.precision import widened
 from jaxseq.core.require import positive_int, require
-from jaxseq.core.types import Array, Params
+from jaxseq.core.types import Array, Params, State
 
 KERNELS = "kernel", "embeddings", "depthwise_kernel"
 
@@ -60,12 +61,17 @@ class SpectralNormalization(Nested):
         name = self._kernel(params)
         kernel, vector_u = self._normalized(params[name], state["vector_u"])
         layer = self.layer if self.trainable else self.layer.replaced(trainable=False)
-        inner = {entry: value for entry, value in state.items() if entry != "vector_u"}
-        y, after = layer.apply({**params, name: kernel}, inner, x, ctx)
-        return y, {**after, "vector_u": vector_u if ctx.train and self.trainable else state["vector_u"]}
+        y, after = layer.apply({**params, name: kernel}, _of_layer(state), x, ctx)
+        return y, {**after, "vector_u": vector_u if ctx.train and not self.stands_still else state["vector_u"]}
 
     def activity_penalty(self, y):
         return self.layer.activity_penalty(y)
+
+    def reset(self, state):
+        return {**super().reset(_of_layer(state)), "vector_u": state["vector_u"]}
+
+    def without_activation(self):
+        return taken_off_within(self, self.layer)
 
     def out_mask(self, x, mask):
         return self.layer.out_mask(x, mask)
@@ -88,6 +94,11 @@ class SpectralNormalization(Nested):
         sigma = (v @ matrix @ u.T)[0, 0]
         zero = ~jnp.any(still != 0)
         return (wide / jnp.where(zero, 1, sigma)).astype(kernel.dtype), jnp.where(zero, before, u.astype(before.dtype))
+
+
+def _of_layer(state: State) -> State:
+    """The layer's own state."""
+    return {entry: value for entry, value in state.items() if entry != "vector_u"}
 
 
 def _unit(x: Array) -> Array:

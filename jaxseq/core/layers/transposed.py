@@ -65,6 +65,7 @@ class Conv1DTranspose(_Transposed):
     Params: kernel (kernel_size, filters, channels), Glorot-uniform; bias (filters,), zeros. State: none.
     Raises: ValueError for numbers below 1, for an output_padding not below the strides, for strides and dilation_rate both
         above 1, and where nothing would come out.
+    Gradients: in reverse mode alone, as in the layers of more axes; jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
     Source: Dumoulin & Visin 2016, 4; Zeiler et al. 2010. As keras.layers.Conv1DTranspose.
     """
 

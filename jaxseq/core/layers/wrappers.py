@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxseq.core import rng
+from jaxseq.core.last_activation import taken_off_within
 from jaxseq.core.layer import Layer, sequence_in_words
 from jaxseq.core.layers.cells import inner_ctx
 from jaxseq.core.layers.recurrent import zeroed
-from jaxseq.core.nested import PENALTY, Nested, joined, named, own
+from jaxseq.core.nested import PENALTY, Nested, as_layer, joined, named, own
 from jaxseq.core.require import one_of, require
 from jaxseq.core.types import Array, Ctx, Spec
 
@@ -98,13 +99,14 @@ class Bidirectional(Nested):
 
 
 class TimeDistributed(Nested):
-    """Applies a layer to each step of a sequence: y[:, t] = layer(x[:, t]).
+    """Applies a layer, or a model, to each step of a sequence: y[:, t] = layer(x[:, t]).
 
     Where the layer looks at each row by itself and carries nothing, all steps are rows of one batch; else it is applied to
     one step after the other, and what it carries goes along: BatchNormalization takes the moments of each step.
 
     Shapes: x (batch, time, ...), with (batch, ...) as the layer takes it -> y (batch, time, ...).
-    Params, state: those of the layer, by its names. Dropout draws for each step anew.
+    Params, state: those of the layer, by its names; of a model, behind the names of its layers, "dense/kernel". They are the
+        model's own, as where a model stands in another. Dropout draws for each step anew.
     Mask: a mask (batch, time) goes on and the layer does not see it. Of a mask with more axes, (batch, time, steps), the
         layer is given the part of its step; where it makes an end of it, a step stays real that had anything real in it.
     Raises: TypeError for what is no layer, ValueError for x without a time axis or without steps.
@@ -117,55 +119,72 @@ class TimeDistributed(Nested):
     shape_in_words = staticmethod(sequence_in_words)
 
     def __post_init__(self):
-        require(isinstance(self.layer, Layer), f"TimeDistributed({self.layer!r}): write a layer, TimeDistributed(Dense(8)).",
-                TypeError)
-        object.__setattr__(self, "input_dtype", self.layer.input_dtype)
+        require(isinstance(as_layer(self.layer), Layer), f"TimeDistributed({self.layer!r}): write a layer, "
+                "TimeDistributed(Dense(8)), or a model.", TypeError)
+        object.__setattr__(self, "input_dtype", self._part.input_dtype)
         super().__post_init__()
 
+    @property
+    def _part(self) -> Layer:
+        """The layer, or the model as one."""
+        return as_layer(self.layer).under(self.dtype)
+
     def parts(self):
-        return {"": self.layer}
+        return {"": self._part}
+
+    def with_models(self, swap):
+        is_layer = isinstance(self.layer, Layer)
+        return self.replaced(layer=self.layer.with_models(swap) if is_layer else swap(self.layer))
+
+    def inputs_of_models(self, x):
+        return self._part.inputs_of_models(_step(x))
 
     def init(self, key, x):
         require(len(x.shape) >= 2 and x.shape[1] > 0, f"TimeDistributed needs x (batch, time, ...), got {x.shape}. Give it a "
                 "time axis: x[:, None].")
-        return self.layer.first_weights(key, Spec((x.shape[0], *x.shape[2:]), x.dtype))
+        return self._part.first_weights(key, _step(x))
+
+    def forward(self, params, state, x, ctx):
+        mask = self._inner_mask(x, ctx.mask)
+        part = self._part
+        carried = {entry for entry in state if entry.split("/")[-1] != PENALTY} - {*part.statistics}
+        read = self._one_by_one if carried or not part.by_row(ctx.train) else self._all_at_once
+        y, after, y_mask = read(params, state, x, ctx._replace(mask=mask))
+        if y_mask is None and ctx.mask is not None:
+            y_mask = jnp.any(ctx.mask, axis=tuple(range(2, ctx.mask.ndim)))
+        return y, after, y_mask
 
     def apply(self, params, state, x, ctx):
-        mask = self._inner_mask(x, ctx.mask)
-        carries = not set(state) <= {*self.layer.statistics, PENALTY}
-        read = self._one_by_one if carries or not self.layer.by_row(ctx.train) else self._all_at_once
-        return read(params, state, x, ctx._replace(mask=mask))
+        y, state, _ = self.forward(params, state, x, ctx)
+        return y, state
 
     def _all_at_once(self, params, state, x, ctx):
+        apart = lambda y: y.reshape(*x.shape[:2], *y.shape[1:])
         mask = None if ctx.mask is None else _rows(ctx.mask)
-        y, after = self._here.apply(params, state, _rows(x), ctx._replace(mask=mask))
+        y, after, y_mask = self._here.forward(params, state, _rows(x), ctx._replace(mask=mask))
         if PENALTY in after:
             after = {**after, PENALTY: after[PENALTY] * x.shape[1]}     # a share of the batch's rows, not of all steps'
-        return y.reshape(*x.shape[:2], *y.shape[1:]), after
+        return apart(y), after, None if y_mask is None else apart(y_mask)
 
     def _one_by_one(self, params, state, x, ctx):
         def step(state, now):
             place, x_t, mask_t = now
             key = None if ctx.key is None else rng.fold_in(ctx.key, place)
-            y, after = self._here.apply(params, state, x_t, Ctx(ctx.train, key, mask_t))
+            y, after, y_mask = self._here.forward(params, state, x_t, Ctx(ctx.train, key, mask_t))
             if PENALTY in after:
                 after = {**after, PENALTY: state[PENALTY] + after[PENALTY]}
-            return after, y
+            return after, (y, y_mask)
 
         fresh = {**state, PENALTY: jnp.zeros_like(state[PENALTY])} if PENALTY in state else dict(state)
         places, mask = jnp.arange(x.shape[1], dtype=jnp.uint32), None if ctx.mask is None else ctx.mask.swapaxes(0, 1)
-        after, y = lax.scan(step, fresh, (places, x.swapaxes(0, 1), mask))
-        return y.swapaxes(0, 1), after
+        after, (y, y_mask) = lax.scan(step, fresh, (places, x.swapaxes(0, 1), mask))
+        return y.swapaxes(0, 1), after, None if y_mask is None else y_mask.swapaxes(0, 1)
 
     def activity_penalty(self, y):
-        return self.layer.activity_penalty(y)
+        return self._part.activity_penalty(y)
 
-    def out_mask(self, x, mask):
-        inner = self._inner_mask(x, mask)
-        y_mask = self.layer.out_mask(_rows(x), None if inner is None else _rows(inner))
-        if y_mask is not None:
-            return y_mask.reshape(*x.shape[:2], *y_mask.shape[1:])
-        return None if mask is None else jnp.any(mask, axis=tuple(range(2, mask.ndim)))
+    def without_activation(self):
+        return taken_off_within(self, self._part)
 
     def _inner_mask(self, x: Array, mask: Array | None) -> Array | None:
         """What of the mask is the layer's own: that of the axes behind time."""
@@ -176,8 +195,13 @@ class TimeDistributed(Nested):
 
     @property
     def _here(self) -> Layer:
-        """The layer as it stands here: frozen when the whole is."""
-        return self.layer if self.trainable else self.layer.replaced(trainable=False)
+        """The part as it stands here: frozen when the whole is."""
+        return self._part if self.trainable else self._part.replaced(trainable=False)
+
+
+def _step(x: Spec) -> Spec:
+    """(batch, time, ...) -> (batch, ...): what stands at one step."""
+    return Spec((x.shape[0], *x.shape[2:]), x.dtype)
 
 
 def _rows(x: Array) -> Array:

@@ -24,7 +24,9 @@ IDS = DRAW.integers(0, 7, (12, 5))
 def perceptron(seed=0, optimizer="adam", units=6) -> Sequential:
     """A compiled classifier of X with moving statistics, on its first day. The same words give the same object."""
     model, start = _made(seed, optimizer, units)
-    model.trainable, model.train_state = True, start
+    for each in model, *model.layers:
+        each.trainable = True
+    model.train_state = start
     return model
 
 

@@ -49,7 +49,7 @@ def test_the_form_is_that_of_keras_2(tmp_path):
 
 def test_many_names_are_kept_in_pieces(tmp_path):
     make = lambda seed: Sequential([Dense(1, use_bias=False, input_shape=(1,)), Dense(2), Dense(1)], seed=seed)
-    assert set(legacy_h5._names("layer_names", ["n" * 40_000, "m", "o"])) == {"layer_names0", "layer_names1", "layer_names2"}
+    assert set(legacy_h5.names("layer_names", ["n" * 40_000, "m", "o"])) == {"layer_names0", "layer_names1", "layer_names2"}
     model = make(0)
     model.build()
     model.save_weights(tmp_path / "m.h5")
@@ -73,8 +73,8 @@ def test_by_name(tmp_path, refuses):
     assert model.fingerprint() == before
     model.load_weights(tmp_path / "m.h5", by_name=True)
     assert_array_equal(model.get_layer("dense").get_weights()[0], perceptron().get_weights()[0])
-    with refuses(f"load_weights({str(tmp_path / 'm.weights.h5')!r}, by_name=True): names count in Keras 2's files (.h5, "
-                 ".hdf5); in Keras 3's layers stand by their classes and order. Leave by_name out."):
+    with refuses(f"load_weights({str(tmp_path / 'm.weights.h5')!r}, by_name=True): Keras 2's files (.h5, "
+                 ".hdf5) are read by names or by order; in others every weight has its place. Leave by_name out."):
         model.save_weights(tmp_path / "m.weights.h5")
         model.load_weights(tmp_path / "m.weights.h5", by_name=True)
 

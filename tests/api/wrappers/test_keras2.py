@@ -11,11 +11,13 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from wrapped_models import softmax
 
 import jaxseq
 from jaxseq.layers import Dense
 from jaxseq.models import Sequential
 from jaxseq.optimizers import Adam
+from jaxseq.wrappers import SKLearnClassifier
 from jaxseq.wrappers.scikit_learn import KerasClassifier, KerasRegressor
 
 SOME = {"epochs": 8, "batch_size": 10, "verbose": 0}
@@ -197,3 +199,20 @@ def test_the_door_says_what_to_install(monkeypatch, refuses):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with refuses("jaxseq.wrappers needs scikit-learn 1.6 or newer: pip install 'jaxseq[sklearn]'.", ImportError):
         import jaxseq.wrappers.scikit_learn  # noqa: F401
+
+
+@pytest.mark.parametrize("wrapped", [
+    lambda: KerasClassifier(network, epochs=1, verbose=0), lambda: SKLearnClassifier(softmax, fit_kwargs={"verbose": 0})],
+    ids=["Keras 2", "Keras 3"])
+def test_a_fit_that_fails_leaves_the_last_one_as_it_was(wrapped, points):
+    X, y = points
+    estimator = wrapped().fit(X, y)
+    labels, first = estimator.classes_, estimator.predict(X)
+    with pytest.raises((ValueError, TypeError)):
+        estimator.fit(X, np.array(["p", "q", "r"])[numbered(y)], validation_split=2)
+    assert estimator.classes_ is labels and np.array_equal(estimator.predict(X), first)
+    fresh = wrapped()
+    with pytest.raises((ValueError, TypeError)):
+        fresh.fit(X, y, validation_split=2)
+    with pytest.raises(NotFittedError):
+        fresh.predict(X)

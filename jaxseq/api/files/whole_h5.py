@@ -1,0 +1,106 @@
+"""`.h5` and `.hdf5`, the whole models of Keras 2, which Keras 3 still reads and writes.
+
+    attributes         model_config, training_config (JSON), keras_version, backend
+    model_weights      as legacy_h5.py has them
+    optimizer_weights  a list of arrays, in an order of each writer's own
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any, BinaryIO, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxseq.api.files import hdf5, keras2, keras_zip, legacy_h5, optimizer_state, plain_json, weights_h5
+from jaxseq.api.files.hdf5 import Group
+from jaxseq.api.files.refusal import Source
+from jaxseq.core.types import TrainState
+
+MODEL, TRAINING, OPTIMIZER = "model_config", "training_config", "optimizer_weights"
+
+
+def write(file: BinaryIO, model: Any, *, include_optimizer: bool = True) -> None:
+    """Writes architecture and weights, and with include_optimizer how it is trained and the optimizer's state."""
+    about_model = keras_zip.described(model, include_optimizer)
+    compiled = about_model.pop("compile_config", None)
+    about = {MODEL: json.dumps(about_model, allow_nan=False).encode(), "backend": b"jax",
+             "keras_version": keras_zip.VERSION.encode()}
+    groups = {f"model_weights/{path}".rstrip("/"): group for path, group in legacy_h5.groups(model).items()}
+    listed = None
+    if compiled is not None:
+        optimizer = compiled.pop("optimizer")
+        about[TRAINING] = json.dumps({**compiled, "optimizer_config": optimizer}, allow_nan=False).encode()
+        listed = weights_h5.listed(model, model.settled_state())
+    if listed is not None:
+        known, leaves = listed
+        names = [f"variable_{number}" for number in range(len(known))]
+        groups[OPTIMIZER] = Group({name: np.asarray(each.read(leaves)) for name, each in zip(names, known, strict=True)},
+                                  legacy_h5.names("weight_names", names))
+    hdf5.write(file, {"": Group({}, about), **groups})
+
+
+class Described(NamedTuple):
+    """What a file says of its model, in Keras 3's words. held: bytes of numbers in it, each as wide as float32 at least."""
+
+    model: dict[str, Any]
+    compiled: dict[str, Any] | None
+    held: int
+
+
+def described(source: Source, file: BinaryIO) -> Described:
+    """What the file says, before anything is made of it. Raises: FileRejected."""
+    with hdf5.opened(source, file) as root:
+        found = hdf5.survey(source, root)
+        source.require(MODEL in root.attrs, "weights without a model. Build the model and write model.load_weights(...).")
+        model = _json(source, root, MODEL)
+        training = _json(source, root, TRAINING) if TRAINING in root.attrs else None
+        old = hdf5.text(root.attrs.get("keras_version", "1"))[:1] in "12"
+        held = sum(node.size * max(4, node.dtype.itemsize) for node in found.values())
+    return Described(keras2.model(model, old), None if training is None else keras2.compiled(training), held)
+
+
+def _json(source: Source, root: Any, attribute: str) -> dict[str, Any]:
+    """The JSON object in an attribute."""
+    kept = root.attrs[attribute]
+    content = kept if isinstance(kept, bytes) else hdf5.text(kept).encode()
+    return plain_json.parsed(source, attribute, content)
+
+
+def remembering(source: Source, file: BinaryIO, model: Any) -> TrainState:
+    """The TrainState with the optimizer's state of the file; where it has none that fits, as it was, with a warning."""
+    ts = model.settled_state()
+    listed = weights_h5.listed(model, ts)
+    with hdf5.opened(source, file) as root:
+        if OPTIMIZER not in root or listed is None:
+            return ts
+        found = hdf5.survey(source, root)
+        paths = [f"{OPTIMIZER}/{name}" for name in legacy_h5.names_in(source, root[OPTIMIZER], "weight_names")]
+        for path in paths:
+            source.require(path in found, "is in the list of weights and not in the file.", path)
+        nodes = [found[path] for path in paths]
+        known, leaves = listed
+        order = _order(model.optimizer, known, leaves, model.trained_slots(), [node.shape for node in nodes])
+        if order is None:
+            warnings.warn(f"{source.path}: the optimizer's state in the file is in no order that is known for "
+                          f"{model.optimizer!r}; it begins anew.", stacklevel=4)
+            return ts
+        for path, node, each in zip(paths, nodes, order, strict=False):
+            value = np.asarray(node[()]).astype(np.int32) if each.whole else weights_h5.numbers(source, path, node, np.float32)
+            source.require(not each.whole or value >= 0, f"{value} updates.", path)
+            each.write(leaves, value)
+    batches = int(known[0].read(leaves))
+    return ts._replace(opt_state=optimizer_state.closed(ts.opt_state, leaves), step=jnp.array(batches, ts.step.dtype))
+
+
+def _order(optimizer: Any, known: list[optimizer_state.Variable], leaves: Any, slots: Any,
+           shapes: list[tuple[int, ...]]) -> list[optimizer_state.Variable] | None:
+    """What the arrays of those shapes are, in their order: Keras 3's, or Keras 2's with or without a count of updates."""
+    early = optimizer_state.in_keras_2_order(optimizer, leaves, slots)
+    for order in known, early, early and early[1:]:
+        if order and [each.shape for each in order] == shapes[:len(order)] and all(
+                shape in ((), (1,)) for shape in shapes[len(order):]):              # Adam's place for what amsgrad keeps
+            return order
+    return None

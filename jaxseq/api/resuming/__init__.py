@@ -1,0 +1,1 @@
+"""Going on after a crash: where a run stands, a folder that keeps it, and the callback that does both."""

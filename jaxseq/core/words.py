@@ -1,0 +1,10 @@
+"""The words of a class name."""
+
+from __future__ import annotations
+
+import re
+
+
+def snake_case(name: str) -> str:
+    """MaxPooling2D -> max_pooling2d, LSTM -> lstm, MeanIoU -> mean_io_u: the words of a class name as Keras 3 writes them."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
