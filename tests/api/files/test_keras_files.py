@@ -214,8 +214,8 @@ def test_endings_say_what_is_written(tmp_path, refuses):
         model.save("m.weights.h5")
     with refuses("save('m'): whole models are written as .keras (Keras 3), .h5 or .hdf5 (Keras 2). Write 'm.keras'."):
         model.save("m")
-    with refuses("save_weights('m.npz'): weights are written as .weights.h5 (Keras 3), .h5 or .hdf5 (Keras 2), or .safetensors. "
-                 "Write 'm.weights.h5'."):
+    with refuses("save_weights('m.npz'): weights are written as .weights.h5 (Keras 3), .h5 or .hdf5 (Keras 2), or .safetensors"
+                 ". Write 'm.weights.h5'."):
         model.save_weights("m.npz")
     (tmp_path / "m.npz").touch()
     with refuses(f"load_weights({str(tmp_path / 'm.npz')!r}): files that end in .weights.h5, .keras, .h5, .hdf5 or "
