@@ -143,8 +143,8 @@ def test_endings(k, tmp_path):
         with pytest.raises(ValueError):
             model.save_weights(path)
     else:
-        with pytest.raises(ValueError):
-            model.save(path)
+        model.save(path)
+        assert jaxseq.models.load_model(path).layers == model.layers
         model.save_weights(path)
     assert path.exists()
 

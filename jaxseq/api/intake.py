@@ -67,7 +67,7 @@ def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any,
     size = batch_size(model, wish.batch_size)
     rows = fitted_rows(model, loss, x, y, sample_weight, class_weight, "", check_inputs)
     train, valid = _split(rows, wish.validation_split, validation_data)
-    whole_batches(model, "x", train.x.shape[0], size)
+    whole_batches(model, f"x less validation_split={wish.validation_split}" if valid else "x", train.x.shape[0], size)
     train_feed = training_feed(*train, size, wish.shuffle, run.may_pad(task, train=True))
     steps = train_feed.steps if wish.steps_per_epoch is None else int(wish.steps_per_epoch)
     seen = shown(model, rows.x)

@@ -75,12 +75,12 @@ def test_names_of_keras_2(tmp_path, refuses):
     name = "weights.{epoch:02d}-{val_loss:.2f}.hdf5"
     seen = saved(ModelCheckpoint(str(tmp_path / name), save_weights_only=True))
     assert seen[0] == [str(tmp_path / "weights.01-1.00.hdf5")]
-    with refuses("save('weights.{epoch:02d}-{val_loss:.2f}.hdf5'): whole models are written as .keras files. Write "
-                 "'weights.{epoch:02d}-{val_loss:.2f}.keras', or save_weights('weights.{epoch:02d}-{val_loss:.2f}.hdf5') for "
-                 "the weights alone."):
-        ModelCheckpoint(name)
-    with refuses("save_weights('best'): weights are written as .weights.h5 (Keras 3), .h5 or .hdf5 (Keras 2). Write "
-                 "'best.weights.h5'."):
+    whole = saved(ModelCheckpoint(str(tmp_path / "whole.{epoch}.hdf5")))
+    assert str(tmp_path / "whole.1.hdf5") in whole[0]
+    with refuses("save('best'): whole models are written as .keras (Keras 3), .h5 or .hdf5 (Keras 2). Write 'best.keras'."):
+        ModelCheckpoint("best")
+    with refuses("save_weights('best'): weights are written as .weights.h5 (Keras 3), .h5 or .hdf5 (Keras 2), or .safetensors. "
+                 "Write 'best.weights.h5'."):
         ModelCheckpoint("best", save_weights_only=True)
 
 

@@ -209,20 +209,20 @@ def test_what_has_no_name_is_refused_before_anything_is_written(tmp_path, refuse
 
 def test_endings_say_what_is_written(tmp_path, refuses):
     model = perceptron()
-    with refuses("save('m.h5'): whole models are written as .keras files. Write 'm.keras', or save_weights('m.h5') for the "
-                 "weights alone."):
-        model.save("m.h5")
-    with refuses("save('m'): whole models are written as .keras files. Write 'm.keras'."):
+    with refuses("save('m.weights.h5'): whole models are written as .keras (Keras 3), .h5 or .hdf5 (Keras 2). Write 'm.keras', "
+                 "or save_weights('m.weights.h5') for the weights alone."):
+        model.save("m.weights.h5")
+    with refuses("save('m'): whole models are written as .keras (Keras 3), .h5 or .hdf5 (Keras 2). Write 'm.keras'."):
         model.save("m")
-    with refuses("save_weights('m.npz'): weights are written as .weights.h5 (Keras 3), .h5 or .hdf5 (Keras 2). Write "
-                 "'m.weights.h5'."):
+    with refuses("save_weights('m.npz'): weights are written as .weights.h5 (Keras 3), .h5 or .hdf5 (Keras 2), or .safetensors"
+                 ". Write 'm.weights.h5'."):
         model.save_weights("m.npz")
     (tmp_path / "m.npz").touch()
-    with refuses(f"load_weights({str(tmp_path / 'm.npz')!r}): files that end in .weights.h5, .keras, .h5 or .hdf5 are read."):
+    with refuses(f"load_weights({str(tmp_path / 'm.npz')!r}): files that end in .weights.h5, .keras, .h5, .hdf5 or "
+                 ".safetensors are read."):
         model.load_weights(tmp_path / "m.npz")
-    with refuses("load_model('m.h5'): whole models are read from .keras files. Of an .h5 file of Keras 2 the weights are read: "
-                 "build the model and write model.load_weights(...)."):
-        load_model("m.h5")
+    with refuses("load_model('m.txt'): whole models are read from .keras, .h5 and .hdf5 files."):
+        load_model("m.txt")
 
 
 def test_weights_of_another_model_are_refused_and_nothing_changes(tmp_path, refuses):
