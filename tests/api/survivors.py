@@ -170,6 +170,7 @@ def main():
     import jaxseq.layers
     import jaxseq.models  # noqa: F401
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)        # a shell may have begun with it ignored
     for line in sys.stdin:
         wish = json.loads(line)
         folder = Path(wish["folder"])

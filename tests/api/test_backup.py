@@ -215,6 +215,15 @@ def test_another_environment_is_told(tmp_path):
         fit(model(), tmp_path)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as Python begins with it, whatever the shell has begun with."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_a_validation_saves_where_the_training_stood(tmp_path):
     class Press(Callback):
         def on_test_batch_begin(self, batch, logs=None):

@@ -65,7 +65,7 @@ def test_the_arguments_are_those_of_keras(axes):
 def test_declarations():
     assert Cropping2D([[1, 2], [3, 4]]) == Cropping2D(((1, 2), (3, 4)))
     assert hash(Cropping3D([1, 2, 3])) == hash(Cropping3D((1, 2, 3)))
-    assert repr(ZeroPadding1D([np.int64(1), 2])) == f"ZeroPadding1D(padding=({np.int64(1)!r}, 2))"
+    assert repr(ZeroPadding1D([np.int64(1), 2])) == "ZeroPadding1D(padding=(1, 2))"
     assert chain.shapes("it", Cropping2D(2), (None, None, 9, 4), jnp.float32)[0] == (None, None, 5, 4)
     for layer in Cropping1D(), ZeroPadding1D():
         assert layer.out_mask(jnp.zeros((2, 5, 4)), jnp.ones((2, 5), bool)) is None
