@@ -133,7 +133,7 @@ def train(name, folder, kill):
     from jaxseq.callbacks import BackupAndRestore, LambdaCallback
 
     ready = folder / "ready"
-    slow = LambdaCallback(on_steps_end=lambda done, logs: (ready.touch(), time.sleep(0.004)))
+    slow = LambdaCallback(on_steps_end=lambda done, logs: (ready.touch(), time.sleep(kill.get("slow", 0.004))))
     backup = BackupAndRestore(folder / "backup", save_freq=kill.get("every", 3), delete_checkpoint=False)
     if "operation" in kill:
         kill_at_operation(kill["operation"])

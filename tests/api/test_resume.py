@@ -85,7 +85,7 @@ def test_twenty_kills_of_each_run_and_some_while_it_goes_on_again(run, zygote, u
     for number in range(20):
         folder = tmp_path / str(number)
         for _ in range(1 + number % 3):                     # killed once, twice, three times
-            ends.append(zygote(run, folder, after=draw.uniform(0, 0.25), every=draw.choice([1, 2, 5, "epoch"])))
+            ends.append(zygote(run, folder, after=draw.uniform(0, 0.25), every=draw.choice([1, 2, 5, "epoch"]), slow=0.03))
         assert resumed(zygote, run, folder) == unbroken(run), f"{run}, kill {number}"
     assert ends.count(-signal.SIGKILL) >= 20                # most of them came before the end
 
@@ -100,7 +100,7 @@ def test_every_operation_of_the_first_checkpoints_may_be_the_last(operation, zyg
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_signals_save_at_the_next_step(sent, zygote, unbroken, tmp_path):
-    status = zygote("perceptron", tmp_path, after=0.1, signal=int(sent), every=10**6)
+    status = zygote("perceptron", tmp_path, after=0.2, signal=int(sent), every=10**6, slow=0.15)
     assert status == {signal.SIGTERM: 143, signal.SIGINT: 1}[sent]
     assert len(list((tmp_path / "backup").glob("0*"))) == 1
     assert resumed(zygote, "perceptron", tmp_path) == unbroken("perceptron")
