@@ -55,7 +55,7 @@ def put(ts: TrainState, slots: list[Slot], weights: Any) -> TrainState:
 
 def like(name: str, old: Any, new: Any) -> Any:
     """`new` as a tree of arrays like `old`; ValueError that names the first entry that differs."""
-    have, want = dict(_leaves(new)), dict(_leaves(old))
+    have, want = dict(leaves(new)), dict(leaves(old))
     for path in sorted(have.keys() | want.keys()):
         require(path in want, f"{name}{path} is not in the model.")
         require(path in have, f"{name}{path} is missing.")
@@ -66,7 +66,7 @@ def like(name: str, old: Any, new: Any) -> Any:
 
 def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any) -> Any:
     """A fresh optimizer state for `trained`, with the entries of `old` wherever path and shape agree."""
-    known = dict(_leaves(old))
+    known = dict(leaves(old))
 
     def keep(path: Any, fresh: Any) -> Any:
         had = known.get(_key(path))
@@ -89,7 +89,7 @@ def by_path(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any
 def fingerprint(ts: TrainState) -> str:
     """SHA-256, in hex, over everything in the TrainState: paths, dtypes, shapes and bytes."""
     digest = hashlib.sha256()
-    for path, leaf in _leaves(ts._replace(key=jax.random.key_data(ts.key))):
+    for path, leaf in leaves(ts._replace(key=jax.random.key_data(ts.key))):
         host = np.asarray(leaf)
         digest.update(f"{path} {host.dtype} {host.shape}\n".encode())
         digest.update(np.ascontiguousarray(host).tobytes())
@@ -101,7 +101,8 @@ def _copied(value: Any, dtype: Any) -> jax.Array:
     return jax.block_until_ready(jnp.array(value, dtype))
 
 
-def _leaves(tree: Any) -> list[tuple[str, Any]]:
+def leaves(tree: Any) -> list[tuple[str, Any]]:
+    """Every leaf of a tree behind its path as text."""
     return [(_key(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)]
 
 

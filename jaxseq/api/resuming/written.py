@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxseq.api import weights
 from jaxseq.api.environment import environment
 from jaxseq.api.files.refusal import Source
 from jaxseq.api.resuming import plain
@@ -39,7 +40,7 @@ def arrays(rest: Rest) -> Arrays:
     """The numbers of a fit, by name. Waits for the device."""
     logs: plain.Arrays = []
     plain.packed(rest.logs, logs)
-    named = {f"state{path}": np.asarray(leaf) for path, leaf in _leaves(_without_key(rest.state))}
+    named = {f"state{path}": np.asarray(leaf) for path, leaf in weights.leaves(_without_key(rest.state))}
     named["key"] = np.asarray(jax.random.key_data(rest.state.key))
     named |= {f"sums/{place}": np.asarray(leaf) for place, leaf in enumerate(jax.tree.leaves(rest.sums))}
     named |= {f"logs/{place}": array for place, array in enumerate(logs)}
@@ -67,7 +68,7 @@ def _state(source: Source, model: Any, named: Arrays) -> TrainState:
     """The TrainState, every entry of which has to be there in the model's own shape and dtype."""
     ts = model.settled_state()
     rest = _without_key(ts)
-    want = {f"state{path}": leaf for path, leaf in _leaves(rest)}
+    want = {f"state{path}": leaf for path, leaf in weights.leaves(rest)}
     have = {path for path in named if path.startswith("state")}
     for path in sorted(want.keys() | have):
         source.require(path in want, f"is not in this model. {_CURE}", path)
@@ -99,10 +100,6 @@ def _freeze(model: Any, frozen: frozenset[str]) -> None:
 
 def _without_key(ts: TrainState) -> dict[str, Any]:
     return {name: value for name, value in ts._asdict().items() if name != "key"}
-
-
-def _leaves(tree: Any) -> list[tuple[str, Any]]:
-    return [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)]
 
 
 def _numbered(named: Arrays, above: str) -> plain.Arrays:
