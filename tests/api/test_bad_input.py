@@ -490,7 +490,7 @@ def test_a_word_to_evaluate_or_predict_that_means_nothing_is_refused(row, method
     ("fit on fewer rows", lambda model: model.fit(X[:5], Y[:5], verbose=0),
      "x has 5 rows, but the model is declared for batches of exactly 8: pass 8 rows."),
     ("fit with a split it does not divide", lambda model: model.fit(X, Y, validation_split=0.5, verbose=0),
-     "x has 12 rows, but the model is declared for batches of exactly 8: pass 8 rows."),
+     "x less validation_split=0.5 has 12 rows, but the model is declared for batches of exactly 8: pass 8 rows."),
     ("fit with validation rows it does not divide", lambda model: model.fit(X, Y, validation_data=(X[:9], Y[:9]), verbose=0),
      "validation x has 9 rows, but the model is declared for batches of exactly 8: pass 8 rows."),
     ("evaluate", lambda model: model.evaluate(X[:9], Y[:9], verbose=0),
