@@ -1,6 +1,9 @@
-"""Settings for every test: Keras as an oracle on JAX, and no silent change of dtype."""
+"""Settings for every test: Keras as an oracle on JAX, no silent change of dtype, and programs that are compiled once."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ["KERAS_BACKEND"] = "jax"     # read once, when keras is imported
 os.environ.setdefault("JAXSEQ_CACHE", "0")  # what tests compile, they compile; test_cache.py has caches of its own
@@ -9,6 +12,13 @@ import jax
 import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# Much is compiled again and again in one process: the same small model, by a fresh jit in every test.
+PROGRAMS = tempfile.mkdtemp(prefix="jaxseq-tests-")
+atexit.register(shutil.rmtree, PROGRAMS, ignore_errors=True)
+jax.config.update("jax_compilation_cache_dir", PROGRAMS)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @pytest.fixture
