@@ -64,10 +64,15 @@ def _as_threefry(key: Any) -> Key:
 
 
 def fold_in(key: Key, data: Array | int | str) -> Key:
-    """A new key from a key and a number in [0, 2**32), or a name, by its CRC-32. Equals jax.random.fold_in bit for bit."""
+    """A new key from a key and a number in [0, 2**32), or a name, by its CRC-32. Equals jax.random.fold_in bit for bit.
+
+    The barrier keeps the hash out of what is drawn with the key: XLA:CPU would write a chain of three hashes out for every use
+    of their words, and compile the first weights of one small layer for three seconds.
+    """
     low = data.astype(jnp.uint32) if isinstance(data, jax.Array) else jnp.uint32(_word(data))
     first, second = jax.random.key_data(key)
-    return jax.random.wrap_key_data(jnp.stack(_threefry(first, second, jnp.zeros_like(low), low)), impl="threefry2x32")
+    words = lax.optimization_barrier(jnp.stack(_threefry(first, second, jnp.zeros_like(low), low)))
+    return jax.random.wrap_key_data(words, impl="threefry2x32")
 
 
 def fold_in_each(key: Key, names: Sequence[str]) -> list[Key]:

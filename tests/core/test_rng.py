@@ -274,3 +274,12 @@ def test_what_a_key_looks_like_does_not_depend_on_the_default():
         stack = layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)])
         assert stack.init(rng.root_key(0), Spec((2, 4, 3), jnp.float32))[0]
         assert metrics.Mean().add_variable((2,), "uniform", name="drawn").shape == (2,)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other compilers fuse otherwise")
+def test_no_kernel_of_the_first_weights_makes_two_hashes(key):
+    """A chain of hashes in one kernel takes XLA:CPU seconds to compile."""
+    draw = jax.jit(lambda key: layers.Dense(3).init(fold_in(fold_in(key, Purpose.INIT), "dense"), jnp.zeros((1, 5))))
+    kernels = draw.lower(key).compile().as_text().split("\n\n")
+    rotations = [kernel.count(" shift-left(") for kernel in kernels]
+    assert sum(rotations) >= 60 and max(rotations) <= 20
