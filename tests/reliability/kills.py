@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import survivors
-from outcome import Outcome
+from outcome import Outcome, total
 from zygote import Child, ended, zygote
 
 
@@ -16,7 +16,7 @@ def kills(each: int = 20) -> Outcome:
     """So many endings of every run. A third of them is killed while it goes on again, a third twice."""
     with tempfile.TemporaryDirectory() as folder, zygote(Path(folder) / "programs") as child:
         found = [killed(child, Path(folder), run, each) for run in survivors.RUNS]
-    return Outcome(sum(one.count for one in found), tuple(line for one in found for line in one.failures))
+    return total(found)
 
 
 def killed(child: Child, folder: Path, run: str, endings: int) -> Outcome:

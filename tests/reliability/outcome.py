@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class Outcome:
     """So many cases, and a line for each that went wrong."""
 
     count: int

@@ -7,6 +7,7 @@ refuses all of that.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,10 +38,14 @@ class Group(NamedTuple):
 
 
 def write(file: BinaryIO, groups: Mapping[str, Group]) -> None:
-    """Writes groups by their paths ("" is the root). Data and structure carry checksums; every HDF5 from 1.10 on reads them."""
+    """Writes groups by their paths ("" is the root). Data and structure carry checksums; every HDF5 from 1.10 on reads them.
+
+    HDF5 itself writes to memory: a disk that is full in the middle of its work would take the process with it.
+    """
     import h5py
 
-    with h5py.File(file, "w", libver=("v110", "v110")) as root:
+    held = file if isinstance(file, io.BytesIO) else io.BytesIO()
+    with h5py.File(held, "w", libver=("v110", "v110")) as root:
         for path, group in groups.items():
             node = root.require_group(path) if path else root
             node.attrs.update(group.attributes)
@@ -55,6 +60,8 @@ def write(file: BinaryIO, groups: Mapping[str, Group]) -> None:
                     node.create_dataset(name, data=array, fletcher32=array.size > 0, **chunks)
                 if bfloat16:
                     node[name].attrs["dtype"] = "bfloat16"
+    if held is not file:
+        file.write(held.getbuffer())
 
 
 def _write_number(node: Any, name: str, number: np.ndarray) -> None:

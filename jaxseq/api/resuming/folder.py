@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from jaxseq.api.files import plain_json, tensors
-from jaxseq.api.files.atomic import settle
+from jaxseq.api.files.atomic import close_quietly, make_folder, settle
+from jaxseq.api.files.disk_errors import telling
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.core.require import require
 
@@ -48,18 +49,22 @@ def found(folder: Path, first_step: int) -> list[Path]:
 def write(place: Path, told: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Writes a checkpoint: beside its place, forced to the disk, renamed. Raises: what the system raises."""
     draft = place.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        draft.mkdir(parents=True)
-        payload = tensors.packed(arrays)
-        manifest = {"format": "jaxseq checkpoint", "version": VERSION, **told,
-                    "arrays": {"bytes": len(payload), "blake2b": _hash(payload)}}
-        _write(draft / ARRAYS, payload)
-        _write(draft / MANIFEST, json.dumps({**manifest, "blake2b": _hash(_canonical(manifest))}).encode())
-        settle(draft)
-        _put(draft, place)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+    payload = tensors.packed(arrays)
+    manifest = {"format": "jaxseq checkpoint", "version": VERSION, **told,
+                "arrays": {"bytes": len(payload), "blake2b": _hash(payload)}}
+    with telling(place, draft, "It is not written; what was there before is whole."):
+        try:
+            make_folder(place.parent)
+            draft.mkdir()
+            _write(draft / ARRAYS, payload)
+            _write(draft / MANIFEST, json.dumps({**manifest, "blake2b": _hash(_canonical(manifest))}).encode())
+            settle(draft)
+            _put(draft, place)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+    with telling(place, place.parent, "It is written, whole. Whether it outlasts a power cut is not known."):
+        settle(place.parent)
 
 
 def read(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -81,10 +86,10 @@ def read(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def prune(folder: Path, first_step: int, keep: int) -> None:
     """Removes all checkpoints of a run but the newest ones, and then what crashes have left half done."""
-    for old in found(folder, first_step)[keep:]:
-        gone = old.with_name(f".{secrets.token_hex(8)}.part")       # a removal that is cut short leaves no half checkpoint
-        old.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+    for old in reversed(found(folder, first_step)[keep:]):      # the newest one last
+        with telling(old, old, "It could not be removed; newer ones are whole."):
+            old.rename(old.with_name(f".{secrets.token_hex(8)}.part"))      # cut short, this leaves no half checkpoint
+    sweep(folder)
 
 
 def sweep(folder: Path) -> None:
@@ -96,22 +101,29 @@ def sweep(folder: Path) -> None:
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
     """While inside, no other process writes checkpoints there: it gets a RuntimeError. A crash lets go by itself."""
-    folder.mkdir(parents=True, exist_ok=True)
-    require(os.access(folder, os.W_OK), f"{folder} cannot be written to.", PermissionError)
-    with open(folder / ".lock", "a+b") as lock:
+    with telling(folder, folder, "No checkpoint is written."):
+        make_folder(folder)
+        require(os.access(folder, os.W_OK), f"{folder} cannot be written to: change its rights, or name another folder.",
+                PermissionError)
+        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
         _lock(lock, folder)
         yield
+    finally:
+        close_quietly(lock)
 
 
-def _lock(lock: Any, folder: Path) -> None:
+def _lock(lock: int, folder: Path) -> None:
     try:
         import fcntl
     except ImportError:                 # no such locks on this system
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         raise RuntimeError(f"{folder} is in use: another run writes its checkpoints there. Give each its own folder.") from None
+    except OSError:                     # nor on this file system
+        return
 
 
 def _put(draft: Path, place: Path) -> None:
@@ -121,7 +133,6 @@ def _put(draft: Path, place: Path) -> None:
         place.rename(old)
         shutil.rmtree(old, ignore_errors=True)
     draft.rename(place)
-    settle(place.parent)
 
 
 def _write(path: Path, content: bytes) -> None:
