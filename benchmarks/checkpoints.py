@@ -53,7 +53,8 @@ def measured(folder: Path, rounds: int, epochs: int, every: int) -> list[float]:
 
 
 def built() -> Sequential:
-    model = Sequential([layers.Input(WORKLOAD.shape), *(keras_words.layer(part, layers, False) for part in WORKLOAD.parts)], seed=0)
+    parts = [keras_words.layer(part, layers, stateful=False) for part in WORKLOAD.parts]
+    model = Sequential([layers.Input(WORKLOAD.shape), *parts], seed=0)
     model.compile(optimizers.RMSprop(**RMSPROP), "categorical_crossentropy", metrics=["accuracy"])
     return model
 
