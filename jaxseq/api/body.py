@@ -158,6 +158,11 @@ class Body(Stack):
         ts = self.train_state
         return sum(weights.at(ts, slot).size for slot in self._slots(name))
 
+    def layer_weights(self, name: str) -> list[tuple[Array, bool]]:
+        """The layer's weights, each with whether training changes it."""
+        ts, trained = self.train_state, self._trained_slots()
+        return [(weights.at(ts, slot), slot in trained) for slot in self._slots(name)]
+
     def get_layer_weights(self, name: str) -> list[np.ndarray]:
         """The layer's weights."""
         return weights.get(self.train_state, self._slots(name))

@@ -16,7 +16,7 @@ from jaxseq.core.require import require
 if TYPE_CHECKING:
     import numpy as np
 
-    from jaxseq.core.types import Shape
+    from jaxseq.core.types import Array, Shape
 
 T = TypeVar("T")
 
@@ -26,6 +26,7 @@ class Owner(Protocol):
 
     def layer_shapes(self, name: str) -> tuple[Shape, Shape]: ...
     def layer_count(self, name: str) -> int: ...
+    def layer_weights(self, name: str) -> list[tuple[Array, bool]]: ...
     def get_layer_weights(self, name: str) -> list[np.ndarray]: ...
     def set_layer_weights(self, name: str, weights: list) -> None: ...
     def get_layer_state(self, name: str) -> dict[str, Any]: ...
@@ -149,6 +150,27 @@ class Handle:
         """The number of weights, trained or not, moving statistics included."""
         model, name = self._placed("weights")
         return model.layer_count(name)
+
+    @answer
+    def weights(self) -> list[Array]:
+        """The layer's weights in the order of get_weights, as JAX arrays: as they are now, and not variables."""
+        model, name = self._placed("weights")
+        return [weight for weight, _ in model.layer_weights(name)]
+
+    @answer
+    def trainable_weights(self) -> list[Array]:
+        """Those that training changes through their gradient."""
+        model, name = self._placed("weights")
+        return [weight for weight, trained in model.layer_weights(name) if trained]
+
+    @answer
+    def non_trainable_weights(self) -> list[Array]:
+        """Those of a frozen layer, and moving statistics."""
+        model, name = self._placed("weights")
+        return [weight for weight, trained in model.layer_weights(name) if not trained]
+
+    # Keras 3's names.
+    variables, trainable_variables, non_trainable_variables = weights, trainable_weights, non_trainable_weights
 
     def get_weights(self) -> list[np.ndarray]:
         """The layer's weights in Keras's order, as NumPy arrays: trained ones first, then moving statistics."""

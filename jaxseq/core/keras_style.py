@@ -14,7 +14,7 @@ from jaxseq.core.handle import answer
 from jaxseq.core.keras_call import InputSpec as InputSpec, Run, Weight
 from jaxseq.core.keras_copies import Copies
 from jaxseq.core.keras_told import whole_and_plain
-from jaxseq.core.layer import BASE, Layer, Style, words_of_layers
+from jaxseq.core.layer import ANSWERS, BASE, Layer, Style, words_of_layers
 from jaxseq.core.nested import PENALTY, as_layer, joined, named, own
 from jaxseq.core.precision import total, wide_dtype, widened
 from jaxseq.core.require import require
@@ -23,10 +23,10 @@ from jaxseq.core.variable import asked, plain, swapped, whole_shape
 
 # Words of every layer that are Keras's as well, or that a class may use to speak of itself.
 SHARED = frozenset({
-    *BASE, "input_shape", "output_shape", "states", "reset_states", "reset_state", "count_params", "get_weights", "set_weights",
-    "get_config", "from_config", "dtype_policy", "compute_dtype", "variable_dtype", "input_dtype", "autocast"})
+    *BASE, *ANSWERS, "reset_states", "reset_state", "count_params", "get_weights", "set_weights", "get_config", "from_config",
+    "dtype_policy", "compute_dtype", "variable_dtype", "input_dtype", "autocast"})
 OURS = words_of_layers() - SHARED                               # Keras knows none of them, so a user may take them
-ASIDE = OURS | {"input_shape", "output_shape", "states"}        # an attribute may have such a name: see `Copies._aside`
+ASIDE = OURS | ANSWERS                                          # an attribute may have such a name: see `Copies._aside`
 
 
 class KerasStyle(Copies, declared=False):

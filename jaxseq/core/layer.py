@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from jaxseq.core import activations, constraints, given, initializers, policy, regularizers, rng
 from jaxseq.core.declared import as_data, in_python, same, told
-from jaxseq.core.handle import Handle
+from jaxseq.core.handle import Handle, answer
 from jaxseq.core.precision import total, widened
 from jaxseq.core.require import known_words, require
 from jaxseq.core.types import Array, Ctx, Key, Params, Shape, Spec, State
@@ -341,8 +341,8 @@ def _ours(part: Any) -> bool:
 
 
 BASE = tuple(each.name for each in fields(Layer))       # name, trainable, dtype, batch_input_shape
-MAY_BE_FIELDS = frozenset({"input_dtype", "autocast", "unused_words", "statistics",       # what a class says of itself
-                           "input_shape", "output_shape", "states"})                    # what a field may hide
+ANSWERS = frozenset(name for name, member in vars(Handle).items() if isinstance(member, answer))     # a field may hide them
+MAY_BE_FIELDS = ANSWERS | {"input_dtype", "autocast", "unused_words", "statistics"}     # what a class says of itself
 
 
 @functools.cache

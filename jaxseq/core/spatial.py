@@ -118,8 +118,10 @@ class Convolving(Windowed):
 
     def init(self, key, x):
         self.require_fit(x)
-        use_bias = getattr(self, "use_bias", True)
-        return self.draw(key, {weight: each for weight, each in self.weights(x).items() if weight != "bias" or use_bias}), {}
+        shapes = self.weight_shapes(x)
+        if not getattr(self, "use_bias", True):
+            shapes.pop("bias", None)
+        return self.draw(key, shapes), {}
 
     def apply(self, params, state, x, ctx):
         self.require_fit(x)
@@ -130,7 +132,7 @@ class Convolving(Windowed):
         return taken_off(self)
 
     @abstractmethod
-    def weights(self, x: Array | Spec) -> dict[str, tuple[int, ...]]:
+    def weight_shapes(self, x: Array | Spec) -> dict[str, tuple[int, ...]]:
         """The shapes of the kernels and of the bias, in Keras's order."""
 
     @abstractmethod

@@ -28,7 +28,7 @@ class Case(NamedTuple):
 
 def weight_shapes(layer, shape):
     """{weight: shape} in Keras's order; none for a layer without weights."""
-    shapes = layer.weights(Spec(shape, jnp.float32)) if hasattr(layer, "weights") else {}
+    shapes = layer.weight_shapes(Spec(shape, jnp.float32)) if hasattr(layer, "weight_shapes") else {}
     return {weight: each for weight, each in shapes.items() if weight != "bias" or layer.use_bias}
 
 

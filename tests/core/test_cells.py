@@ -28,7 +28,7 @@ class Mean(Cell):
     units: int
     kernel_initializer: Any = "glorot_uniform"
 
-    def weights(self, key, x):
+    def draw_weights(self, key, x):
         return self.draw(key, {"kernel": (x.shape[-1], self.units)})
 
     def start(self, x):
@@ -169,7 +169,7 @@ def test_a_cell_of_ones_own_is_read_in_segments_too(monkeypatch):
 
 def test_a_cell_may_look_at_images_and_at_the_whole_batch():
     class Sum(Cell):
-        def weights(self, key, x):
+        def draw_weights(self, key, x):
             return {}
 
         def start(self, x):

@@ -43,7 +43,7 @@ class Cell(Layer):
             units: int
             kernel_initializer: Any = "glorot_uniform"
 
-            def weights(self, key, x):              # x: the Spec of one step, (batch, features)
+            def draw_weights(self, key, x):              # x: the Spec of one step, (batch, features)
                 return self.draw(key, {"kernel": (x.shape[-1], self.units)})
 
             def start(self, x):                     # the carry before the first step, each entry with its batch axis first
@@ -64,7 +64,7 @@ class Cell(Layer):
         """Refuses options that make no sense; a cell may have none to refuse."""
 
     @abstractmethod
-    def weights(self, key: Key, x: Spec) -> Params:
+    def draw_weights(self, key: Key, x: Spec) -> Params:
         """The first weights for steps like x."""
 
     @abstractmethod
@@ -89,7 +89,7 @@ class Cell(Layer):
         return over_time(step, now, x, mask, unroll=unroll)
 
     def init(self, key, x):
-        return self.weights(key, x), self.start(x)
+        return self.draw_weights(key, x), self.start(x)
 
     def apply(self, params, state, x, ctx):
         y, carry = self.step(params, jax.tree.map(lax.stop_gradient, state), x, ctx)
@@ -137,7 +137,7 @@ class Weighted(Cell):
     def units_of(self, x: Spec) -> tuple[int, ...]:
         """The shape of h for one row of x."""
 
-    def weights(self, key: Key, x: Spec) -> Params:
+    def draw_weights(self, key: Key, x: Spec) -> Params:
         shapes = self.shapes(x)
         return self.draw(key, {name: shapes[name] for name in shapes if name != "bias" or self.use_bias})
 
@@ -284,8 +284,8 @@ class LSTMCell(_OverRows, _Gated):
     gates = 4
     carries = "h", "c"
 
-    def weights(self, key, x):
-        params = super().weights(key, x)
+    def draw_weights(self, key, x):
+        params = super().draw_weights(key, x)
         return with_forget_bias(params) if self.use_bias and self.unit_forget_bias else params
 
     def read(self, params, now, x, mask, ctx, unroll):
@@ -322,8 +322,8 @@ class StackedRNNCells(Nested, Cell):    # pyright: ignore[reportIncompatibleVari
     def parts(self) -> dict[str, Cell]:
         return {f"cell_{place}_": cell for place, cell in enumerate(self.cells)}
 
-    def weights(self, key, x):
-        return joined([named(prefix, cell.weights(rng.fold_in(key, prefix), step))
+    def draw_weights(self, key, x):
+        return joined([named(prefix, cell.draw_weights(rng.fold_in(key, prefix), step))
                        for prefix, cell, step in self._with_steps(x)])
 
     def start(self, x):
@@ -370,7 +370,7 @@ def _recur(ctx: Ctx) -> Callable[..., Any]:
 
 def _one_step(cell: Cell, key: Key, x: Array) -> Array:
     step = Spec(x.shape, x.dtype)
-    return cell.step(cast(cell.weights(key, step), wide_dtype(x.dtype)), cell.start(step), x, Ctx())[0]
+    return cell.step(cast(cell.draw_weights(key, step), wide_dtype(x.dtype)), cell.start(step), x, Ctx())[0]
 
 
 def inner_ctx(ctx: Ctx, name: str) -> Ctx:

@@ -61,8 +61,8 @@ class _ConvLSTM(Sequences, Weighted, _Fields):    # pyright: ignore[reportIncomp
         z = jax.eval_shape(lambda x, kernel: self._input_conv(x, kernel, None), Spec(x.shape, jnp.float32), kernel)
         return (*z.shape[1:-1], self.filters)
 
-    def weights(self, key, x):
-        params = super().weights(key, x)
+    def draw_weights(self, key, x):
+        params = super().draw_weights(key, x)
         return with_forget_bias(params) if self.use_bias and self.unit_forget_bias else params
 
     def first_output(self, params, carry, x, ctx):

@@ -36,7 +36,7 @@ class _Convolution(Convolving):
                 f"filters are cut into groups of one size. Write filters as a multiple of {self.groups}.")
         self.refuse_both()
 
-    def weights(self, x):
+    def weight_shapes(self, x):
         kernel = (*self.per_axis("kernel_size"), self.channels(x) // self.groups, self.filters)
         return {"kernel": kernel, "bias": (self.filters,)}
 

@@ -40,7 +40,7 @@ class _LocallyConnected(Convolving):
         super().__post_init__()
         one_of(f"{self._class}: implementation", self.implementation, (1, 2, 3))
 
-    def weights(self, x):
+    def weight_shapes(self, x):
         outputs, window = self._outputs(x), math.prod(self.per_axis("kernel_size")) * self.channels(x)
         return {"kernel": (math.prod(outputs), window, self.filters), "bias": (*outputs, self.filters)}
 

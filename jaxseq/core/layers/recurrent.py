@@ -47,7 +47,7 @@ class Sequences(Cell):
     def init(self, key, x):
         self.require_sequence(x)
         step = step_of(x)
-        return self.weights(key, step), self.start(step) if self.stateful else {}
+        return self.draw_weights(key, step), self.start(step) if self.stateful else {}
 
     def apply(self, params, state, x, ctx):
         mask = mask_of(x, ctx)
@@ -161,8 +161,8 @@ class _Held(Nested, Cell):      # pyright: ignore[reportIncompatibleVariableOver
     def parts(self):
         return {"": self.cell}
 
-    def weights(self, key, x):
-        return self.cell.weights(key, x)
+    def draw_weights(self, key, x):
+        return self.cell.draw_weights(key, x)
 
     def start(self, x):
         return self.cell.start(x)

@@ -28,7 +28,7 @@ class _Depthwise(Convolving):
     depthwise_constraint: Any = None
     bias_constraint: Any = None
 
-    def weights(self, x):
+    def weight_shapes(self, x):
         channels, each = self.channels(x), self.depth_multiplier
         return {"depthwise_kernel": (*self.per_axis("kernel_size"), channels, each), "bias": (channels * each,)}
 
@@ -91,7 +91,7 @@ class _Separable(Convolving):
     pointwise_constraint: Any = None
     bias_constraint: Any = None
 
-    def weights(self, x):
+    def weight_shapes(self, x):
         sizes, channels, each = self.per_axis("kernel_size"), self.channels(x), self.depth_multiplier
         ones = (1,) * len(sizes)
         return {"depthwise_kernel": (*sizes, channels, each), "pointwise_kernel": (*ones, channels * each, self.filters),

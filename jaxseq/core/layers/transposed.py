@@ -38,7 +38,7 @@ class _Transposed(Convolving):
         require(fits, f"{self._class}(output_padding={self.output_padding!r}, strides={self.strides!r}): write an "
                 "output_padding below the strides, or None.")
 
-    def weights(self, x):
+    def weight_shapes(self, x):
         return {"kernel": (*self.per_axis("kernel_size"), self.filters, self.channels(x)), "bias": (self.filters,)}
 
     def convolved(self, params, x):
