@@ -18,6 +18,7 @@ help:
 	@echo "make test    install the test tools too; run ruff, pyright and the tests, but for those marked full"
 	@echo "make test-full     the same with all tests: the slow cases of families whose quick ones always run, too"
 	@echo "make lint    ruff and pyright alone"
+	@echo "make reliability   count kills, crashes, faults, hostile files, mutants and flipped bits: half an hour"
 	@echo "make bench-setup   install what jaxseq is compared with, into environments under benchmarks/"
 	@echo "make bench   compare with whatever of it is there: half an hour or more; nothing else should run meanwhile"
 	@echo "make clean   remove $(VENV) and the caches"
@@ -45,6 +46,10 @@ pytest: $(VENV)/installed-test style types
 
 pytest-full: $(VENV)/installed-test style types
 	$(BIN)/python -m pytest --color no -n 2 --dist loadfile
+
+.PHONY: reliability
+reliability: $(VENV)/installed-test
+	cd tests && $(abspath $(BIN))/python -m reliability
 
 .PHONY: bench bench-setup
 bench-setup:

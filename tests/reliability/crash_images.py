@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from disk import Disk
-from outcome import Outcome, spread, total
-from volume import Image, Tree, Volume, images, put
-from writers import WRITERS, Writer, before, scratch
+from .disk import Disk
+from .outcome import Outcome, spread, total
+from .volume import Image, Tree, Volume, images, put
+from .writers import WRITERS, Writer, before, scratch
 
 SOME = 4                                    # images of each writer, where not all are looked at
 

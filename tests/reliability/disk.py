@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from volume import Request, Volume
+from .volume import Request, Volume
 
 Fault = Callable[[int, Request], int]       # (number, request) -> bytes of it that are written, or minus an errno
 

@@ -6,12 +6,12 @@ import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from disk import Disk, Fault, works
-from outcome import Outcome, spread, total
-from volume import NAMING, Request, Tree, put
-from writers import WRITERS, Writer, a_good_one, is_whole, model_in, scratch
-
 from jaxseq.api.resuming import folder
+
+from .disk import Disk, Fault, works
+from .outcome import Outcome, spread, total
+from .volume import NAMING, Request, Tree, put
+from .writers import WRITERS, Writer, a_good_one, is_whole, model_in, scratch
 
 SOME = 9                                    # faults of each writer, where not all happen
 

@@ -7,9 +7,9 @@ import signal
 import tempfile
 from pathlib import Path
 
-import survivors
-from outcome import Outcome, total
-from zygote import Child, ended, zygote
+from . import survivors
+from .outcome import Outcome, total
+from .zygote import Child, ended, zygote
 
 
 def kills(each: int = 20) -> Outcome:

@@ -1,4 +1,4 @@
-"""Faults that the system itself makes, in a process of their own: `python real_faults.py`.
+"""Faults that the system itself makes, in a process of their own: `python -m reliability.real_faults`.
 
 What came of them is printed as JSON: {fault: {file: [kind of error, its text, its notes, the state that is read afterwards,
 what is left over]}}. ROOT stands for the folder of the file.
@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from writers import WRITERS, Writer, scratch
+from .writers import WRITERS, Writer, scratch
 
 NOBODY = 65534
 

@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from crash_images import CASES, SOME, fault_of, looked_at, made_by
-from volume import Request, Volume, images
-from writers import WRITERS, Writer, before
 
 from jaxseq.api.files.atomic import replacing
+
+from .crash_images import CASES, SOME, fault_of, looked_at, made_by
+from .volume import Request, Volume, images
+from .writers import WRITERS, Writer, before
 
 each_case = pytest.mark.parametrize(("writer", "prior"), CASES)
 

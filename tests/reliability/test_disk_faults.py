@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-import real_faults
-from disk_faults import SOME, asked, cases, fault_of, looked_at
-from test_crash_images import SIZE, as_here, in_place, removed_first, writer_of
-from writers import WRITERS, a_good_one
+
+from .disk_faults import SOME, asked, cases, fault_of, looked_at
+from .test_crash_images import SIZE, as_here, in_place, removed_first, writer_of
+from .writers import WRITERS, a_good_one
 
 
 @pytest.mark.parametrize("writer", WRITERS)
@@ -45,7 +46,8 @@ def test_faults_show_what_careless_writers_lose(way, lost):
 @pytest.fixture(scope="module")
 def outcomes():
     """What came of the faults in a process of their own: {fault: {file: ...}}."""
-    ended = subprocess.run([sys.executable, real_faults.__file__], capture_output=True, text=True, timeout=200, check=False)
+    command, tests = [sys.executable, "-m", "reliability.real_faults"], Path(__file__).parents[1]
+    ended = subprocess.run(command, cwd=tests, capture_output=True, text=True, timeout=200, check=False)
     assert ended.returncode == 0 and ended.stderr == "", (ended.returncode, ended.stderr[-2000:])
     return json.loads(ended.stdout)
 

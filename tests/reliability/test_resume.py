@@ -5,9 +5,10 @@ import random
 import signal
 
 import pytest
-import survivors
-from kills import killed
-from zygote import ended, zygote
+
+from . import survivors
+from .kills import killed
+from .zygote import ended, zygote
 
 OPERATIONS = 24             # calls that change the disk while the first checkpoints are written, and more
 

@@ -4,8 +4,9 @@ import json
 import subprocess
 import sys
 
-import crowd
 import pytest
+
+from . import crowd
 
 
 def crowded(folder, writers, saves, kills=0):

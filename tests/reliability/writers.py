@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from disk import Disk
-from volume import Tree, Volume, put
 
 from jaxseq.api import weights
 from jaxseq.api.resuming import folder
 from jaxseq.layers import BatchNormalization, Dense
 from jaxseq.models import FileRejected, Sequential, load_model
+
+from .disk import Disk
+from .volume import Tree, Volume, put
 
 KEEP = 2                                    # checkpoints
 DRAW = np.random.Generator(np.random.Philox(5))

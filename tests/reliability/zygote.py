@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import survivors
+from . import survivors
 
 Child = Callable[..., int]
 
