@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from hypothesis import strategies as st
+import numpy as np
+from hypothesis import HealthCheck, settings, strategies as st
 
 import jaxseq
 from jaxseq.core import chain
@@ -35,6 +36,23 @@ class Stack(NamedTuple):
         """The model of jaxseq or of Keras."""
         layers = [made(library, each) for each in self.layers]
         return library.Sequential([library.Input(self.shape, dtype=self.dtype), *layers])
+
+    def data(self, rows: int, draw: np.random.Generator) -> np.ndarray:
+        """x, some of whose later steps are masked where the stack begins with a mask."""
+        if self.dtype == "int32":
+            x = draw.integers(0, IDS, (rows, *self.shape)).astype("int32")
+            x[:, 0] = draw.integers(1, IDS, rows)
+            return x
+        x = draw.normal(size=(rows, *self.shape)).astype("float32")
+        if self.layers[0][0] == "Masking":
+            x[:, 1:][draw.random((rows, self.shape[0] - 1)) < 0.4] = 0.0
+        return x
+
+
+def examples(number: int) -> settings:
+    """So many stacks, the same in every run."""
+    return settings(max_examples=number, derandomize=True, deadline=None, database=None,
+                    suppress_health_check=list(HealthCheck))
 
 
 def made(library: Any, each: tuple[str, dict[str, Any]]) -> Any:

@@ -5,21 +5,15 @@ import jax
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note
 from numpy.testing import assert_allclose
-from random_stacks import IDS, stacks
+from random_stacks import examples, stacks
 
 import jaxseq
 
 ROWS, BATCH = 7, 4                                  # the last batch is smaller
 # Keras tells of every mask that a layer does not hand on.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
-
-
-def examples(number):
-    """So many stacks, the same in every run."""
-    return settings(max_examples=number, derandomize=True, deadline=None, database=None,
-                    suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,18 +32,6 @@ def quickly_compiled():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
-def data(stack, draw):
-    """x, some of whose later steps are masked where the stack begins with a mask."""
-    if stack.dtype == "int32":
-        x = draw.integers(0, IDS, (ROWS, *stack.shape)).astype("int32")
-        x[:, 0] = draw.integers(1, IDS, ROWS)
-        return x
-    x = draw.normal(size=(ROWS, *stack.shape)).astype("float32")
-    if stack.layers[0][0] == "Masking":
-        x[:, 1:][draw.random((ROWS, stack.shape[0] - 1)) < 0.4] = 0.0
-    return x
-
-
 def twins(stack):
     """(ours, Keras's, x): the same stack with the same weights, none of them zero."""
     draw = np.random.default_rng(0)
@@ -58,7 +40,7 @@ def twins(stack):
                for each in theirs.weights]
     theirs.set_weights(weights)
     ours.set_weights(weights)
-    return ours, theirs, data(stack, draw)
+    return ours, theirs, stack.data(ROWS, draw)
 
 
 def agree(mine, other, what, tolerance):

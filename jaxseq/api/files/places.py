@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from jaxseq.api.architecture import snake_case
 from jaxseq.api.weights import Slot
 from jaxseq.core.layer import Layer
-from jaxseq.core.layers import RNN, Bidirectional, StackedRNNCells, TimeDistributed
+from jaxseq.core.layers import RNN, Bidirectional, SpectralNormalization, StackedRNNCells, TimeDistributed
 from jaxseq.core.layers.recurrent import Sequences
+from jaxseq.core.layers.spectral_normalization import KERNELS
 from jaxseq.core.layers.wrappers import BACKWARD, FORWARD
 
 
@@ -64,6 +65,9 @@ def _of_layer(path: str, label: str, layer: Layer, slots: list[tuple[str, Slot]]
     """The groups of one layer. slots: (the weight's name as the layer knows it, where it stands)."""
     parts = _parts(layer)
     own = slots if parts is None else []
+    if isinstance(layer, SpectralNormalization):            # Keras keeps the kernel here, and in the layer within once more
+        *slots, vector_u = slots
+        own = [next(slot for slot in slots if slot[0] in KERNELS), vector_u]
     yield Place(f"{path}/vars", label, tuple(slot for _, slot in own))
     for inner, (prefix, part) in (parts or {}).items():
         behind = [(name.removeprefix(prefix), slot) for name, slot in slots if name.startswith(prefix)]
@@ -87,7 +91,7 @@ def _parts(layer: Layer) -> dict[str, tuple[str, Any]] | None:
         case Bidirectional():
             inner = layer.parts()
             return {"forward_layer": (FORWARD, inner[FORWARD]), "backward_layer": (BACKWARD, inner[BACKWARD])}
-        case TimeDistributed():
+        case TimeDistributed() | SpectralNormalization():
             return {"layer": ("", layer.layer)}
         case RNN():
             return {"cell": ("", layer.cell)}

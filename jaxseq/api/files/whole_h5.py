@@ -17,6 +17,7 @@ import numpy as np
 from jaxseq.api.files import hdf5, keras2, keras_zip, legacy_h5, optimizer_state, plain_json, weights_h5
 from jaxseq.api.files.hdf5 import Group
 from jaxseq.api.files.refusal import Source
+from jaxseq.core import losses
 from jaxseq.core.types import TrainState
 
 MODEL, TRAINING, OPTIMIZER = "model_config", "training_config", "optimizer_weights"
@@ -32,7 +33,8 @@ def write(file: BinaryIO, model: Any, *, include_optimizer: bool = True) -> None
     listed = None
     if compiled is not None:
         optimizer = compiled.pop("optimizer")
-        about[TRAINING] = json.dumps({**compiled, "optimizer_config": optimizer}, allow_nan=False).encode()
+        told = {**compiled, "loss": _in_full(compiled.get("loss")), "optimizer_config": optimizer}
+        about[TRAINING] = json.dumps(told, allow_nan=False).encode()
         listed = weights_h5.listed(model, model.settled_state())
     if listed is not None:
         known, leaves = listed
@@ -40,6 +42,13 @@ def write(file: BinaryIO, model: Any, *, include_optimizer: bool = True) -> None
         groups[OPTIMIZER] = Group({name: np.asarray(each.read(leaves)) for name, each in zip(names, known, strict=True)},
                                   legacy_h5.names("weight_names", names))
     hdf5.write(file, {"": Group({}, about), **groups})
+
+
+def _in_full(loss: Any) -> Any:
+    """The loss by its long name: Keras 3 does not know the short ones, such as "mse", where it reads an .h5."""
+    if isinstance(loss, list):
+        return [_in_full(each) for each in loss]
+    return losses.TABLE[loss].__name__ if isinstance(loss, str) and loss in losses.TABLE else loss
 
 
 class Described(NamedTuple):

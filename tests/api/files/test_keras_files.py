@@ -96,6 +96,20 @@ def test_every_kind_of_nested_layer_stands_where_keras_has_it(tmp_path):
     assert arrays(tmp_path / "m.weights.h5") == arrays(tmp_path / "k.weights.h5")
 
 
+def test_a_normalized_kernel_stands_where_keras_has_it_twice(tmp_path):
+    rows = [L.SpectralNormalization(L.Conv1D(2, 1), input_shape=(3, 2)), L.SpectralNormalization(L.Dense(2))]
+    model = Sequential(rows, seed=0)
+    model.save(tmp_path / "m.keras")
+    model.save_weights(tmp_path / "m.weights.h5")
+    theirs = in_keras(tmp_path / "m.keras")
+    theirs.save(tmp_path / "k.keras")
+    theirs.save_weights(tmp_path / "k.weights.h5")
+    ours, wanted = ({name: each[()].tobytes() for name, each in _datasets(tmp_path / f"{one}.weights.h5").items()}
+                    for one in "mk")
+    assert ours == wanted
+    assert_same_weights(load_model(tmp_path / "k.keras"), model, rtol=0, atol=0)
+
+
 def _datasets(path):
     found, root = {}, h5py.File(path)
     root.visititems(lambda name, node: found.update({name: node}) if isinstance(node, h5py.Dataset) else None)

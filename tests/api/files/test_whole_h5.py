@@ -39,6 +39,19 @@ def test_keras_opens_what_is_written_here_and_trains_on(tmp_path, optimizer):
                     rtol=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["mse", ["MAE"], "kld"])
+def test_keras_opens_a_model_whose_loss_has_a_short_name(tmp_path, loss):
+    """It cannot open one of its own."""
+    model = Sequential([Dense(2, "sigmoid", input_shape=(4,))])
+    model.fill_with_zeros()
+    model.compile("sgd", loss)
+    model.save(tmp_path / "m.h5")
+    y = X[:, :2] > 0
+    lost = model.evaluate(X, y, verbose=0)
+    assert load_model(tmp_path / "m.h5").evaluate(X, y, verbose=0) == lost
+    assert_allclose(in_keras(tmp_path / "m.h5").evaluate(X, y.astype("float32"), verbose=0), lost, rtol=1e-6)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
 def test_what_keras_3_writes_is_opened_here_and_trained_on(tmp_path, optimizer):
     path = tmp_path / "m.h5"
