@@ -30,7 +30,7 @@ OTHERWISE = {"spectral_normalization": "in evaluation Keras on JAX takes the ker
 QUICK = {"dense", "conv2d", "batch_normalization", "lstm", "gru", "bidirectional", "embedding_masking", "layer_normalization",
          "dropout", "thresholded_relu"}
 GOING = [name for name, (layer, *_) in CASES.items() if type(layer).__name__ not in NOT_IN_KERAS and name not in BEYOND_KERAS]
-# Programs of training are what takes time: of every class one case is trained; of others the files are compared.
+# Programs of training are what takes time: of every class one case is trained. The others are opened, and predict.
 TRAINED = QUICK | set({type(CASES[name][0]): name for name in reversed(GOING)}.values())
 
 
@@ -142,7 +142,8 @@ def test_a_layer_goes_there_and_back(name, tmp_path):
         train_alike(ours, theirs, x, y)
     theirs.save(tmp_path / "there.keras")
     again = load_model(tmp_path / "there.keras")
-    other_files_come_back(theirs, again, tmp_path)
+    if name in TRAINED:
+        other_files_come_back(theirs, again, tmp_path)
     if name not in OTHERWISE:
         predict_alike(again, theirs, x)
     if name in TRAINED:
