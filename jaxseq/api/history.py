@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from jaxseq.api import weights
 from jaxseq.api.callbacks import Callback
 from jaxseq.api.environment import environment
-from jaxseq.api.files import plain_json
+from jaxseq.api.files import plain_json, regular
 from jaxseq.api.files.atomic import replacing
 from jaxseq.api.files.refusal import Source
 from jaxseq.api.progress import told
@@ -44,9 +43,12 @@ class History(Callback):
     def load(cls, path: Any) -> History:
         """The History that was saved. FileRejected for a file that is none."""
         source = Source(path)
-        told = plain_json.parsed(source, "the History", Path(path).read_bytes(), numbers=True)
+        content = regular.content(source, path, plain_json.LARGEST, links=True)
+        told = plain_json.parsed(source, "the History", content, numbers=True)
         form = {each: type(told.get(each)) for each in _FORM}
         source.require(form == _FORM, "is no History: it has no history, epoch and run.")
+        lists, numbers = all(type(each) is list for each in told["history"].values()), {int} >= {*map(type, told["epoch"])}
+        source.require(lists and numbers, "is no History: it has lists by name, and the numbers of epochs.")
         self = cls()
         self.history, self.epoch, self.run = told["history"], told["epoch"], told["run"]
         return self
