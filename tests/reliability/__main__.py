@@ -78,8 +78,8 @@ def main() -> int:
         line = measure()
         reached = line.cases >= line.least and not line.failures
         missed += not reached
-        print(f"{line.goal}  {'reached' if reached else 'MISSED '}  {line.cases:>6,} (at least {line.least:,}) {line.measured}; "
-              f"{len(line.failures)} failures; {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{line.goal}  {'reached' if reached else 'MISSED '}  {line.cases:>6,} (at least {line.least:,}) "
+              f"{line.measured}; {len(line.failures)} failures; {time.monotonic() - began:.0f} s", flush=True)
         for failure in line.failures[:20]:
             print(f"      {failure}")
     return 1 if missed else 0
