@@ -42,8 +42,8 @@ def test_no_flipped_bit_makes_another_file(lab):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", flips.READ)
 def test_no_bit_of_very_many_makes_another_file(lab, kind):
-    report = flips.flips(5000, first=1, kinds=[kind], lab=lab)
-    assert report.failures == [] and report.figures[f"{kind} refused"] > 1000
+    report = flips.flips(1000, first=1, kinds=[kind], lab=lab)
+    assert report.failures == [] and report.figures[f"{kind} refused"] > 200
 
 
 def test_a_number_always_gives_the_same_mutant(lab):

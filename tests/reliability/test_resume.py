@@ -55,8 +55,8 @@ def test_twenty_endings_of_each_run_killed_once_twice_or_three_times(run, child,
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("operation", range(1, 3 * OPERATIONS))
-def test_every_operation_of_the_first_checkpoints_may_be_the_last(operation, child, unbroken, tmp_path):
+@pytest.mark.parametrize("operation", range(1, 3 * OPERATIONS, 3))
+def test_an_operation_of_the_first_checkpoints_may_be_the_last(operation, child, unbroken, tmp_path):
     child("convnet", tmp_path, operation=operation)
     assert ended(child, "convnet", tmp_path) == unbroken("convnet")
 
