@@ -45,10 +45,7 @@ class History(Callback):
         source = Source(path)
         content = regular.content(source, path, plain_json.LARGEST, links=True)
         told = plain_json.parsed(source, "the History", content, numbers=True)
-        form = {each: type(told.get(each)) for each in _FORM}
-        source.require(form == _FORM, "is no History: it has no history, epoch and run.")
-        lists, numbers = all(type(each) is list for each in told["history"].values()), {int} >= {*map(type, told["epoch"])}
-        source.require(lists and numbers, "is no History: it has lists by name, and the numbers of epochs.")
+        source.require(is_history(told), "is no History: that has lists by name, the numbers of epochs, and a run.")
         self = cls()
         self.history, self.epoch, self.run = told["history"], told["epoch"], told["run"]
         return self
@@ -76,6 +73,13 @@ class History(Callback):
 
 
 _FORM = {"history": dict, "epoch": list, "run": dict}
+
+
+def is_history(told: dict[str, Any]) -> bool:
+    """Whether these are the attributes of a History."""
+    if {each: type(told.get(each)) for each in _FORM} != _FORM:
+        return False
+    return all(type(each) is list for each in told["history"].values()) and {int} >= {*map(type, told["epoch"])}
 
 
 def begun(fit: Any) -> dict[str, Any]:

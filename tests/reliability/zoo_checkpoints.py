@@ -98,6 +98,11 @@ def callback(**told):
     return manifest(lambda manifest: manifest["callbacks"][0].update(told))
 
 
+def history(**values):
+    """What the History is given, which is the last of the callbacks."""
+    return manifest(lambda manifest: manifest["callbacks"][-1]["values"].update(values))
+
+
 def value(packed):
     """A value that a callback is given."""
     return callback(values={"x": packed})
@@ -162,6 +167,10 @@ MANIFESTS = {
     "an array before the first": (value({"array": -1}), "does not hold what a checkpoint holds"),
     "a float of text": (value({"float": "x"}), "does not hold what a checkpoint holds"),
     "an array many times": (swelling, "does not hold what a checkpoint holds"),
+    "text in the place of a number": (callback(values={"wait": "x"}), "does not hold what a checkpoint holds: wait"),
+    "a number in the place of a dict": (history(run=3), "does not hold what a checkpoint holds: run"),
+    "a history of numbers": (history(history={"dict": [["loss", 3]]}), "does not hold what a checkpoint holds: History"),
+    "epochs of text": (history(epoch=["0", "1"]), "does not hold what a checkpoint holds: History"),
     "a value in the place of a method": (callback(values={"on_epoch_end": 3}), "does not hold what a checkpoint holds"),
     "a value in the place of a class": (callback(values={"__class__": 3}), "does not hold what a checkpoint holds"),
     "a value in the place of the model": (callback(values={"model": 3}), "does not hold what a checkpoint holds"),

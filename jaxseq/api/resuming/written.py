@@ -12,6 +12,7 @@ from jaxseq.api import weights
 from jaxseq.api.callbacks import Callback
 from jaxseq.api.environment import environment
 from jaxseq.api.files.refusal import FileRejected, Source
+from jaxseq.api.history import History, is_history
 from jaxseq.api.resuming import plain
 from jaxseq.api.underway import Kept, Rest, Underway
 from jaxseq.core.types import TrainState
@@ -115,11 +116,26 @@ def _read(source: Source, fit: Underway, told: Told, named: Arrays) -> Rest:
 
 
 def _check_values(callback: Any, kept: Kept) -> None:
-    """Whether the values can be unpacked; and where they become attributes, that none takes the place of a method."""
-    plain.unpacked({"dict": [*kept.values.items()]}, kept.arrays)
-    for name in kept.values if type(callback).load_state_dict is Callback.load_state_dict else ():
+    """Whether the values can be unpacked; and where they become attributes, that none takes the place of a method, and in a
+    callback of this library none that of something else."""
+    values = plain.unpacked({"dict": [*kept.values.items()]}, kept.arrays)
+    if type(callback).load_state_dict is not Callback.load_state_dict:
+        return
+    for name, value in values.items():
         method = name.startswith("__") or callable(getattr(type(callback), name, None))
         _demand(not method and name not in NOT_KEPT, name)
+        now = vars(callback).get(name)
+        ours = type(callback).__module__.startswith("jaxseq.")
+        _demand(not ours or now is None or value is None or _form(now) == _form(value), name)
+    if isinstance(callback, History):
+        _demand(is_history({**vars(callback), **values}), "History")
+
+
+def _form(value: Any) -> str:
+    """Of what kind a value is, as far as it makes a difference to what is done with it."""
+    kinds = {"number": bool | int | float | np.generic, "text": str, "dict": dict}
+    found = next((name for name, kind in kinds.items() if isinstance(value, kind)), "list")
+    return "number" if found == "list" and np.ndim(value) == 0 and hasattr(value, "dtype") else found
 
 
 def _state(source: Source, model: Any, named: Arrays) -> TrainState:
