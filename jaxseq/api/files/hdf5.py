@@ -2,7 +2,7 @@
 
 HDF5 itself can do much that a file of weights has no use for: links to other files, data that lie elsewhere, filters that
 load programs, declared shapes with nothing behind them. `survey` looks at every node of a file before a number is read and
-refuses all of that.
+refuses all of that. Files are written by h5py and read by our own reader: see h5/__init__.py.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from jaxseq.api.files.h5 import reader
+from jaxseq.api.files.h5.links import Elsewhere
 from jaxseq.api.files.refusal import Source
 
 NODES, DEPTH = 20_000, 32           # of one file; a model of a thousand layers has half of that
@@ -25,8 +26,7 @@ EXPANSION = 1100                    # of deflate at most: bytes read for each by
 SLACK = 2**20                       # bytes of a chunk that hold nothing
 WHOLE_CHUNK = 2**31                 # up to this size an array is one chunk, as a checksum needs some
 
-# What a parser of C and the layer above it raise over damaged bytes.
-DAMAGE = OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError
+DAMAGE = OSError, ValueError
 
 
 class Group(NamedTuple):
@@ -68,90 +68,80 @@ def _write_number(node: Any, name: str, number: np.ndarray) -> None:
 
 
 @contextmanager
-def opened(source: Source, file: BinaryIO) -> Iterator[Any]:
-    """The root of an HDF5 file. Whatever a damaged one makes h5py raise inside is FileRejected."""
-    import h5py
-
-    with source.readable("this is no whole HDF5 file", *DAMAGE), h5py.File(file, "r") as root:
-        yield root
+def opened(source: Source, file: BinaryIO) -> Iterator[reader.Group]:
+    """The root of an HDF5 file. What is damaged, or not read, is FileRejected wherever it shows inside."""
+    with source.readable("this is no whole HDF5 file, or of a kind that is not read", *DAMAGE):
+        yield reader.root(file)
 
 
-def survey(source: Source, root: Any, parts: int | None = None) -> dict[str, Any]:
-    """{path: dataset} of the whole file, each a plain array of numbers in the file itself; else FileRejected.
+def survey(source: Source, root: reader.Group, parts: int | None = None) -> dict[str, reader.Dataset]:
+    """{path: array} of the whole file, each of plain numbers in the file itself; else FileRejected.
 
     parts: how many groups and arrays of weights are looked for; a file has a few for each, with what an optimizer remembers.
     """
-    import h5py
-
-    found, seen, waiting = {}, set(), [("", root, 0)]
+    found, seen, waiting = {}, {root.address}, [("", root, 0)]
     need = stored = 0
     most = NODES if parts is None else min(NODES, SOME + EACH * parts)
     while waiting:
         path, group, depth = waiting.pop()
-        address = h5py.h5o.get_info(group.id).addr
-        source.require(address not in seen and depth <= DEPTH, "groups that contain themselves, or lie too deep.", path)
-        seen.add(address)
-        source.require(len(group) <= most - len(seen), f"more than {most:,} groups and arrays.")
-        for name in group:
+        source.require(len(group.links) <= most - len(seen), f"more than {most:,} groups and arrays.")
+        source.require(depth < DEPTH or not group.links, "groups that lie too deep.", path)
+        for name, target in group.links.items():
             here = f"{path}/{name}" if path else name
-            link = group.get(name, getlink=True)
-            source.require(isinstance(link, h5py.HardLink), f"{type(link).__name__}: a file of weights holds its own arrays "
-                           "and no links. Save it anew from the program that made it.", here)
-            node = group[name]
-            if isinstance(node, h5py.Group):
+            source.require(not isinstance(target, Elsewhere), f"{target}: a file of weights holds its own arrays and no links. "
+                           "Save it anew from the program that made it.", here)
+            source.require(target not in seen, "groups that contain themselves, or an array that stands in two places.", here)
+            seen.add(target)
+            node = group.open(name)
+            if isinstance(node, reader.Group):
                 waiting.append((here, node, depth + 1))
             else:
-                source.require(isinstance(node, h5py.Dataset), "neither a group nor an array.", here)
-                address = h5py.h5o.get_info(node.id).addr
-                source.require(address not in seen, "an array that stands in two places.", here)
-                seen.add(address)
+                source.require(node is not None, "neither a group nor an array.", here)
+                assert node is not None
                 _check(source, here, node)
-                need, stored, found[here] = need + node.nbytes, stored + node.id.get_storage_size(), node
-    size = root.id.get_filesize()
+                need, stored, found[here] = need + node.nbytes, stored + node.stored, node
+    size = root.file_size
     source.require(stored <= size and need <= RATIO * size + ALLOWANCE, f"declares {need:,} bytes in all, has {stored:,}, "
                    f"and is a file of {size:,}.")
     return found
 
 
-def _check(source: Source, path: str, node: Any) -> None:
+def groups(root: reader.Group) -> int:
+    """How many groups there are below the root, of a file that was surveyed."""
+    below = [node for node in map(root.open, root.links) if isinstance(node, reader.Group)]
+    return len(below) + sum(map(groups, below))
+
+
+def _check(source: Source, path: str, node: reader.Dataset) -> None:
     """Refuses an array that lies elsewhere, that needs a plugin, or that is declared larger than it can be."""
-    source.require(not node.is_virtual and not node.external, "an array whose numbers lie in another file.", path)
-    source.require(node.shape is not None and is_plain(node), f"an array of {node.dtype}, not of numbers.", path)
-    plan = node.id.get_create_plist()
-    filters = {plan.get_filter(place)[0] for place in range(plan.get_nfilters())}
+    source.require(not node.virtual, "an array whose numbers lie in another file.", path)
+    source.require(node.shape is not None and is_plain(node), f"an array of {node.called}, not of numbers.", path)
+    filters = {each.kind for each in node.filters}
     source.require(filters <= FILTERS, f"an array behind the filter {min(filters - FILTERS, default=0)}, which is not read.",
                    path)
-    need, stored = math.prod(node.shape) * node.dtype.itemsize, node.id.get_storage_size()
+    need, stored = node.nbytes, node.stored
     whole = stored >= need if not filters else need <= EXPANSION * stored
     source.require(whole, f"declares {need:,} bytes for its shape {node.shape} and has {stored:,}.", path)
-    chunk = math.prod(node.chunks or ()) * node.dtype.itemsize
+    chunk = 0 if node.chunk is None else math.prod(node.chunk) * node.width
     source.require(chunk <= need + SLACK, f"is packed in pieces of {chunk:,} bytes for {need:,}.", path)
 
 
-def is_plain(node: Any) -> bool:
+def is_plain(node: reader.Dataset) -> bool:
     """Whether the numbers are floats or integers of the usual forms; of bfloat16, the two bytes."""
-    import h5py
-
-    kind = node.id.get_type()
-    if kind.get_class() == h5py.h5t.OPAQUE:
-        return kind.get_size() == 2 and text(node.attrs.get("dtype", "")) == "bfloat16"
-    return any(kind.equal(each) for each in _usual(kind.get_class(), kind.get_size()))
+    return node.dtype is not None and (node.dtype.kind != "V" or text(node, "dtype") == "bfloat16")
 
 
-@cache
-def _usual(kind: int, size: int) -> tuple[Any, ...]:
-    """The types of that class and size in bytes that are read."""
-    import h5py
-
-    letters = {h5py.h5t.FLOAT: ["IEEE_F"] if size > 1 else [], h5py.h5t.INTEGER: ["STD_I", "STD_U"]}.get(kind, [])
-    names = [f"{name}{8 * size}{end}" for name in letters for end in ("LE", "BE")]
-    return tuple(getattr(h5py.h5t, name) for name in names if size in (1, 2, 4, 8))
+def text(node: reader.Object, name: str, default: str = "") -> str:
+    """An attribute that is one text. ValueError for anything else."""
+    found = texts(node, name) if name in node.attributes else [default]
+    if len(found) != 1:
+        raise ValueError(f"{name} is no text, but {len(found):,}")
+    return found[0]
 
 
-def text(value: Any) -> str:
-    """An attribute as text: h5py gives bytes or str. ValueError for anything else."""
-    if isinstance(value, bytes):
-        return value.decode()
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
-    return value
+def texts(node: reader.Object, name: str) -> list[str]:
+    """An attribute that is one text or a list of them. ValueError for anything else."""
+    found = node.attributes[name].texts()
+    if found is None:
+        raise ValueError(f"{name} is no text")
+    return found

@@ -6,6 +6,7 @@ Keras 2 and Keras 3 read what is written here. The weights within a whole model 
 from __future__ import annotations
 
 import warnings
+from itertools import count, takewhile
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -43,9 +44,9 @@ def read(source: Source, file: BinaryIO, model: Any, *, by_name: bool = False, s
         found = hdf5.survey(source, root)
         base = "model_weights/" if "model_weights" in root else ""
         group = root["model_weights"] if base else root
-        source.require("layer_names" in group.attrs or "layer_names0" in group.attrs, "no weights in the form of Keras 2: if "
-                       "it comes from Keras 3, its name should end in .weights.h5.")
-        source.require(hdf5.text(group.attrs.get("backend", "")) != "theano", "weights of Keras on Theano, whose kernels are "
+        source.require({"layer_names", "layer_names0"} & group.attributes.keys(), "no weights in the form of Keras 2: if it "
+                       "comes from Keras 3, its name should end in .weights.h5.")
+        source.require(hdf5.text(group, "backend") != "theano", "weights of Keras on Theano, whose kernels are "
                        "turned round. Load them in Keras 2 on TensorFlow and save them there.")
         stored = _stored(source, group, base, found)
         ts = model.settled_state()
@@ -122,14 +123,9 @@ def names(attribute: str, listed: list[str]) -> dict[str, np.ndarray]:
 
 def names_in(source: Source, group: Any, attribute: str) -> list[str]:
     """What `_names` wrote."""
-    if attribute in group.attrs:
-        parts = [group.attrs[attribute]]
-    else:
-        parts, number = [], 0
-        while f"{attribute}{number}" in group.attrs:
-            parts.append(group.attrs[f"{attribute}{number}"])
-            number += 1
-    listed = [hdf5.text(name) for part in parts for name in np.atleast_1d(part)]
+    pieces = takewhile(group.attributes.__contains__, (f"{attribute}{number}" for number in count()))
+    parts = [attribute] if attribute in group.attributes else pieces
+    listed = [name for part in parts for name in hdf5.texts(group, part)]
     for name in listed:
         plain = name and not name.startswith("/") and ".." not in name.split("/")
         source.require(plain, f"{ascii(name)} is no name of a layer or weight.", attribute)

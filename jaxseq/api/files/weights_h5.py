@@ -99,8 +99,8 @@ def compared(source: Source, found: dict[str, Any], shapes: dict[str, tuple[int,
 
 def numbers(source: Source, path: str, node: Any, dtype: Any) -> np.ndarray:
     """The numbers of an array of the file, which is as large as it was checked to be."""
-    value = np.asarray(node[()])
-    if hdf5.text(node.attrs.get("dtype", "")) == "bfloat16":
+    value = node.read()
+    if hdf5.text(node, "dtype") == "bfloat16":
         source.require(value.dtype.kind in "uV" and value.dtype.itemsize == 2, f"{value.dtype} numbers that are called "
                        "bfloat16.", path)
         value = value.view(jnp.bfloat16)

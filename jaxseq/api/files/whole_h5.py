@@ -1,14 +1,16 @@
 """`.h5` and `.hdf5`, the whole models of Keras 2, which Keras 3 still reads and writes.
 
-    attributes         model_config, training_config (JSON), keras_version, backend
+    attributes         model_config, training_config (JSON), keras_version, backend; in ours a hash of them
     model_weights      as legacy_h5.py has them
     optimizer_weights  a list of arrays, in an order of each writer's own
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
+from collections.abc import Iterable
 from typing import Any, BinaryIO, NamedTuple
 
 import jax.numpy as jnp
@@ -20,53 +22,67 @@ from jaxseq.api.files.refusal import Source
 from jaxseq.core.types import TrainState
 
 MODEL, TRAINING, OPTIMIZER = "model_config", "training_config", "optimizer_weights"
+HASH, HASHED = "blake2b", (MODEL, TRAINING, "keras_version", "backend")     # HDF5 has no checksum of texts of any length
 
 
 def write(file: BinaryIO, model: Any, *, include_optimizer: bool = True) -> None:
     """Writes architecture and weights, and with include_optimizer how it is trained and the optimizer's state."""
     about_model = keras_zip.described(model, include_optimizer)
     compiled = about_model.pop("compile_config", None)
-    about = {MODEL: json.dumps(about_model, allow_nan=False).encode(), "backend": b"jax",
-             "keras_version": keras_zip.VERSION.encode()}
+    about = {MODEL: json.dumps(about_model, allow_nan=False)}
     groups = {f"model_weights/{path}".rstrip("/"): group for path, group in legacy_h5.groups(model).items()}
     listed = None
     if compiled is not None:
         optimizer = compiled.pop("optimizer")
-        about[TRAINING] = json.dumps({**compiled, "optimizer_config": optimizer}, allow_nan=False).encode()
+        about[TRAINING] = json.dumps({**compiled, "optimizer_config": optimizer}, allow_nan=False)
         listed = weights_h5.listed(model, model.settled_state())
     if listed is not None:
         known, leaves = listed
         names = [f"variable_{number}" for number in range(len(known))]
         groups[OPTIMIZER] = Group({name: np.asarray(each.read(leaves)) for name, each in zip(names, known, strict=True)},
                                   legacy_h5.names("weight_names", names))
-    hdf5.write(file, {"": Group({}, about), **groups})
+    about |= {"keras_version": keras_zip.VERSION, "backend": "jax"}
+    about[HASH] = _digest(about[name] for name in HASHED if name in about)
+    hdf5.write(file, {"": Group({}, {name: text.encode() for name, text in about.items()}), **groups})
 
 
 class Described(NamedTuple):
-    """What a file says of its model, in Keras 3's words. held: bytes of numbers in it, each as wide as float32 at least."""
+    """What a file says of its model, in Keras 3's words. held: bytes of numbers in it, each as wide as float32 at least.
+    groups: of weights."""
 
     model: dict[str, Any]
     compiled: dict[str, Any] | None
     held: int
+    groups: int
 
 
 def described(source: Source, file: BinaryIO) -> Described:
     """What the file says, before anything is made of it. Raises: FileRejected."""
     with hdf5.opened(source, file) as root:
         found = hdf5.survey(source, root)
-        source.require(MODEL in root.attrs, "weights without a model. Build the model and write model.load_weights(...).")
-        model = _json(source, root, MODEL)
-        training = _json(source, root, TRAINING) if TRAINING in root.attrs else None
-        old = hdf5.text(root.attrs.get("keras_version", "1"))[:1] in "12"
-        held = sum(node.size * max(4, node.dtype.itemsize) for node in found.values())
-    return Described(keras2.model(model, old), None if training is None else keras2.compiled(training), held)
+        source.require(MODEL in root.attributes, "weights without a model. Build the model and write model.load_weights(...).")
+        told = attributes(source, root)
+        model = plain_json.parsed(source, MODEL, told[MODEL].encode())
+        training = plain_json.parsed(source, TRAINING, told[TRAINING].encode()) if TRAINING in told else None
+        old = told.get("keras_version", "1")[:1] in "12"
+        held, groups = sum(node.size * max(4, node.dtype.itemsize) for node in found.values()), hdf5.groups(root)
+    return Described(keras2.model(model, old), None if training is None else keras2.compiled(training), held, groups)
 
 
-def _json(source: Source, root: Any, attribute: str) -> dict[str, Any]:
-    """The JSON object in an attribute."""
-    kept = root.attrs[attribute]
-    content = kept if isinstance(kept, bytes) else hdf5.text(kept).encode()
-    return plain_json.parsed(source, attribute, content)
+def attributes(source: Source, root: Any) -> dict[str, str]:
+    """What a file says beside its arrays, as texts. FileRejected where it is not what we wrote."""
+    told = {name: hdf5.text(root, name) for name in HASHED if name in root.attributes}
+    same = HASH not in root.attributes or hdf5.text(root, HASH) == _digest(told.values())
+    source.require(same, "is damaged: the hash of its attributes is another than when it was written.")
+    return told
+
+
+def _digest(texts: Iterable[str]) -> str:
+    """A hash of texts in the order of HASHED."""
+    digest = hashlib.blake2b(digest_size=32)
+    for text in texts:
+        digest.update(f"{len(text)} {text}".encode())
+    return digest.hexdigest()
 
 
 def remembering(source: Source, file: BinaryIO, model: Any) -> TrainState:
@@ -88,7 +104,7 @@ def remembering(source: Source, file: BinaryIO, model: Any) -> TrainState:
                           f"{model.optimizer!r}; it begins anew.", stacklevel=4)
             return ts
         for path, node, each in zip(paths, nodes, order, strict=False):
-            value = np.asarray(node[()]).astype(np.int32) if each.whole else weights_h5.numbers(source, path, node, np.float32)
+            value = node.read().astype(np.int32) if each.whole else weights_h5.numbers(source, path, node, np.float32)
             source.require(not each.whole or value >= 0, f"{value} updates.", path)
             each.write(leaves, value)
     batches = int(known[0].read(leaves))

@@ -95,12 +95,14 @@ def edited(path, attribute, change):
     with h5py.File(path, "r+") as root:
         config = json.loads(root.attrs[attribute])
         root.attrs[attribute] = json.dumps(change(config) or config)
+        del root.attrs["blake2b"]
 
 
 def old(path):
     """The file as if Keras 2.2.4 had written it: a bare list of layers, lr, the version."""
     with h5py.File(path, "r+") as root:
         root.attrs["keras_version"] = "2.2.4"
+        del root.attrs["blake2b"]
         model, training = (json.loads(root.attrs[name]) for name in ("model_config", "training_config"))
         model["config"] = model["config"]["layers"]
         rate = training["optimizer_config"]["config"]
@@ -124,6 +126,7 @@ def test_hard_sigmoid_has_the_slope_of_its_version(tmp_path):
         model.save(path)
         with h5py.File(path, "r+") as root:
             root.attrs["keras_version"] = version
+            del root.attrs["blake2b"]
         assert_allclose(load_model(path).predict(np.ones((1, 1))), [[0.5 + slope]], rtol=1e-6)
 
 
@@ -139,6 +142,17 @@ def test_configs_that_do_harm_or_make_no_sense_are_refused(tmp_path, change, mes
     edited(path, "model_config", change)
     with pytest.raises(FileRejected, match=message):
         load_model(path)
+
+
+def test_what_was_written_of_a_model_is_not_another(tmp_path):
+    path = tmp_path / "m.h5"
+    perceptron().save(path)
+    for attribute, value in ("keras_version", "2.2.4"), ("model_config", "{}"), ("training_config", "{}"), ("blake2b", "0"):
+        perceptron().save(path)
+        with h5py.File(path, "r+") as root:
+            root.attrs[attribute] = value
+        with pytest.raises(FileRejected, match="the hash of its attributes is another"):
+            load_model(path)
 
 
 def test_a_file_of_weights_alone_is_no_model(tmp_path):
