@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from jaxseq.api import weights
 from jaxseq.api.callbacks import Callback
 from jaxseq.api.environment import environment
-from jaxseq.api.files import plain_json
+from jaxseq.api.files import plain_json, regular
 from jaxseq.api.files.atomic import replacing
 from jaxseq.api.files.refusal import Source
 from jaxseq.api.progress import told
@@ -44,9 +43,9 @@ class History(Callback):
     def load(cls, path: Any) -> History:
         """The History that was saved. FileRejected for a file that is none."""
         source = Source(path)
-        told = plain_json.parsed(source, "the History", Path(path).read_bytes(), numbers=True)
-        form = {each: type(told.get(each)) for each in _FORM}
-        source.require(form == _FORM, "is no History: it has no history, epoch and run.")
+        content = regular.content(source, path, plain_json.LARGEST, links=True)
+        told = plain_json.parsed(source, "the History", content, numbers=True)
+        source.require(is_history(told), "is no History: that has lists by name, the numbers of epochs, and a run.")
         self = cls()
         self.history, self.epoch, self.run = told["history"], told["epoch"], told["run"]
         return self
@@ -74,6 +73,13 @@ class History(Callback):
 
 
 _FORM = {"history": dict, "epoch": list, "run": dict}
+
+
+def is_history(told: dict[str, Any]) -> bool:
+    """Whether these are the attributes of a History."""
+    if {each: type(told.get(each)) for each in _FORM} != _FORM:
+        return False
+    return all(type(each) is list for each in told["history"].values()) and {int} >= {*map(type, told["epoch"])}
 
 
 def begun(fit: Any) -> dict[str, Any]:

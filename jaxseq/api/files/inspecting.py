@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxseq.api.files import hdf5, keras_zip, plain_json, tensors
+from jaxseq.api.files import hdf5, keras_zip, plain_json, tensors, whole_h5
 from jaxseq.api.files.methods import KERAS, LEGACY, TENSORS
-from jaxseq.api.files.refusal import FileRejected, Source
-from jaxseq.api.resuming import folder
+from jaxseq.api.files.refusal import FileRejected, Source, told
+from jaxseq.api.resuming import folder, written
 
-WIDE = 200          # columns
+WIDE = 200                      # columns
+ROWS, LETTERS = 2000, 400       # of a table, of a cell
 
 
 class Inspected(NamedTuple):
@@ -42,17 +43,18 @@ def inspected(path: Any) -> Inspected:
             return _hdf5(source, file)
         source.require(place.name.endswith(TENSORS), "is a file of another kind: .keras, .h5, .hdf5, .safetensors and "
                        "folders of checkpoints are read.")
-        found = tensors.unpacked(source, file.read())
-    return Inspected({}, [], {}, list(_arrays(found)))
+        header = tensors.header_of(source, file)
+        tensors.checked(source, file, header)
+    return Inspected({}, [], {}, list(_arrays(header.places)))
 
 
 def _hdf5(source: Source, file: Any) -> Inspected:
     with hdf5.opened(source, file) as root:
         found = hdf5.survey(source, root)
-        words = {name: hdf5.text(root.attrs[name]) for name in ("model_config", "training_config") if name in root.attrs}
-        about = {name: hdf5.text(root.attrs[name]) for name in ("keras_version", "backend") if name in root.attrs}
-        parsed = {name: plain_json.parsed(source, name, text.encode()) for name, text in words.items()}
-        return Inspected(about, list(_layers(parsed.get("model_config", {}))), parsed.get("training_config", {}),
+        about = whole_h5.attributes(source, root)
+        parsed = {name: plain_json.parsed(source, name, about.pop(name).encode())
+                  for name in (whole_h5.MODEL, whole_h5.TRAINING) if name in about}
+        return Inspected(about, list(_layers(parsed.get(whole_h5.MODEL, {}))), parsed.get(whole_h5.TRAINING, {}),
                          list(_arrays(found)))
 
 
@@ -61,9 +63,9 @@ def _checkpoint(place: Path) -> Inspected:
     newest = place if (place / folder.MANIFEST).exists() else next(iter(folder.all_of(place)), None)
     if newest is None:
         raise FileRejected(f"{place}: there is no checkpoint in it.")
-    told, arrays = folder.read(newest)
-    about = {"checkpoint": newest.name, **told["place"], "seed": told["seed"], **told["environment"]}
-    return Inspected(about, [], {"callbacks": [each["class"] for each in told["callbacks"]]}, list(_arrays(arrays)))
+    held, arrays = written.checked(Source(newest), *folder.read(newest))
+    about = {"checkpoint": newest.name, **held["place"], "seed": held["seed"], **held["environment"]}
+    return Inspected(about, [], {"callbacks": [each["class"] for each in held["callbacks"]]}, list(_arrays(arrays)))
 
 
 def _layers(config: Any, above: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -72,7 +74,7 @@ def _layers(config: Any, above: str = "") -> Iterator[tuple[str, str, dict[str, 
     rows = config.get("layers") if isinstance(config, dict) else config
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, dict) and isinstance(row.get("config"), dict):
-            name = above + str(row["config"].get("name", ""))
+            name = told(f"{above}{row['config'].get('name', '')}", LETTERS)
             within = "layers" in row["config"]
             yield str(row.get("class_name")), name, {} if within else row["config"]
             yield from _layers(row, f"{name}/") if within else ()
@@ -84,8 +86,13 @@ def _compiled(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arrays(found: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...], str]]:
-    for path in sorted(found, key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]):
+    for path in sorted(found, key=_by_numbers):
         yield path, tuple(found[path].shape), str(found[path].dtype)
+
+
+def _by_numbers(path: str) -> list[Any]:
+    """A path to be sorted by: 2 comes before 10."""
+    return [(len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]
 
 
 def show(path: Any) -> int:
@@ -98,18 +105,20 @@ def show(path: Any) -> int:
     try:
         found = inspected(path)
     except (FileRejected, OSError) as error:
-        console.print(f"Refused: {error}", markup=False, soft_wrap=True)
+        console.print(f"Refused: {told(str(error))}", markup=False, soft_wrap=True)
         return 1
-    told = [*found.origin.items(), *((name, _short(value)) for name, value in found.compiled.items())]
+    training = [*found.origin.items(), *((name, _short(value)) for name, value in found.compiled.items())]
     layers = [(kind, name, _settings(settings)) for kind, name, settings in found.layers]
     arrays = [(name, str(shape), dtype) for name, shape, dtype in found.arrays]
-    for title, names, rows in (("origin and training", ("", ""), told), ("layers", ("class", "name", "settings"), layers),
+    for title, names, rows in (("origin and training", ("", ""), training), ("layers", ("class", "name", "settings"), layers),
                                ("arrays", ("path", "shape", "dtype"), arrays)):
         if rows:
             table = Table(*names, title=title, title_justify="left", show_header=any(names))
-            for row in rows:
+            for row in rows[:ROWS]:
                 table.add_row(*(_plain(each) for each in row))
             console.print(table)
+            if len(rows) > ROWS:
+                console.print(f"... and {len(rows) - ROWS:,} {title} more")
     return 0
 
 
@@ -132,4 +141,4 @@ def _plain(text: Any) -> str:
     """Text of a file with nothing in it that a terminal or rich would act on."""
     from rich.markup import escape
 
-    return escape("".join(letter if letter.isprintable() else "?" for letter in str(text)))
+    return escape(told(str(text), LETTERS).replace("\n", "?"))

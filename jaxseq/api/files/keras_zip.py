@@ -98,6 +98,7 @@ def _check_directory(source: Source, file: BinaryIO) -> None:
     file.seek(-END.size, io.SEEK_END)
     end = END.unpack(file.read(END.size))
     source.require(end[0] == b"PK\5\6" and end[7] == 0, "does not end as a zip archive, or a comment follows.")
+    source.require(end[1] == end[2] == 0 and end[3] == end[4], "is one of several parts of an archive.")
     told = [end[4:6]]
     if file.tell() >= END.size + LOCATOR + END_64.size:             # of archives beyond 4 GiB
         file.seek(-END.size - LOCATOR - END_64.size, io.SEEK_END)
@@ -128,6 +129,7 @@ def _check(source: Source, archive: zipfile.ZipFile, size: int) -> None:
         reach = info.header_offset + zipfile.sizeFileHeader + info.compress_size
         source.require(ends.count(info.header_offset) == 1 and reach <= end <= size, "members that lie in each other.",
                        info.filename)
+        archive.open(info).close()          # what stands in front of it says the same, as far as `zipfile` compares that
 
 
 def _check_member(source: Source, info: zipfile.ZipInfo) -> None:

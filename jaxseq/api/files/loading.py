@@ -36,7 +36,10 @@ def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, comp
     with open(path, "rb") as file, keras_zip.opened(source, file) as archive:
         data = keras_zip.config_of(source, archive)
         held = keras_zip.weights_of(archive)
-    rebuilder = Rebuilder(source, custom_objects)
+    with hdf5.opened(source, held) as root:
+        hdf5.survey(source, root)
+        groups = hdf5.groups(root)
+    rebuilder = Rebuilder(source, custom_objects, groups)
     model = rebuilder.model(data)
     _begin(source, model, held)
     if compile:
@@ -49,7 +52,7 @@ def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, comp
 def _of_keras_2(source: Source, file: BinaryIO, custom_objects: dict[str, Any] | None, compile: bool) -> Sequential:
     """`load_model` of an .h5 file."""
     told = whole_h5.described(source, file)
-    rebuilder = Rebuilder(source, custom_objects)
+    rebuilder = Rebuilder(source, custom_objects, told.groups)
     model = rebuilder.model(told.model)
     with source.readable("its layers do not fit together", *NONSENSE):
         specs, slots = model.specs(), set(model._slots())

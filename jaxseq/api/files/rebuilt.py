@@ -6,7 +6,6 @@ says whether the name is Keras's; another's module leads to custom_objects and n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from jaxseq.api.config import CATALOGUE
+from jaxseq.api.files.bounds import Asked
+from jaxseq.api.files.plain_json import NUMBERS
 from jaxseq.api.files.refusal import Source
 from jaxseq.api.files.words import DECAY, FUNCTIONS, MODULES, plain_patterns
 from jaxseq.api.sequential import Sequential
@@ -22,10 +23,7 @@ from jaxseq.core.layer import Layer
 from jaxseq.core.layers import InputLayer, Lambda
 from jaxseq.core.require import nearest
 
-LAYERS = 1000           # of all models in a file
-TURNS = 100             # of the loops that the layers of a file want written out
 MODELS = "Sequential", "Functional"
-COUNTERS = 2**22        # numbers that the metrics of one model count in: an overlap of 2048 classes is that many
 
 # Settings of Keras that this library has not, with the values at which they change nothing.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -44,17 +42,17 @@ NONSENSE = ValueError, TypeError, ArithmeticError, LookupError, AttributeError, 
 
 
 class Rebuilder:
-    """Makes a model of parsed JSON. custom: the user's own {name: class or function}."""
+    """Makes a model of parsed JSON. custom: the user's own {name: class or function}. groups: of weights, in the same file."""
 
-    def __init__(self, source: Source, custom: Mapping[str, Any] | None):
+    def __init__(self, source: Source, custom: Mapping[str, Any] | None, groups: int | None = None):
         self.source, self.custom = source, dict(custom or {})
-        self._layers = self._turns = self._counters = 0         # asked for so far: see LAYERS, TURNS, COUNTERS
+        self._asked = Asked(source, groups)
 
     def model(self, data: dict[str, Any], outer: str = "float32") -> Sequential:
         """The untrained model, whose weights are not drawn. outer: the dtype around it. Raises: FileRejected."""
         _, name, config = self._node(data, "model")
         rows = self._rows(name, config)
-        self.source.require(self._layers + len(rows) <= LAYERS, f"more than {LAYERS:,} layers.")
+        self._asked.rows(len(rows))
         dtype = _dtype_name(config.get("dtype")) or outer
         with self.source.readable("its settings", *NONSENSE):
             model = Sequential(name=str(config.get("name", "sequential")), dtype=None if dtype == outer else dtype)
@@ -68,7 +66,7 @@ class Rebuilder:
         shape = config.get("build_input_shape")
         if model.input_shape is None and isinstance(shape, list) and rows:
             with self.source.readable("its build_input_shape", *NONSENSE):
-                model._declare(tuple(shape), None)
+                model._declare(self._asked.shape(shape), None)
         self.source.require(model.layers and model.input_shape is not None, "a model without layers, or that was saved before "
                             "its input was known.")
         return model
@@ -88,8 +86,7 @@ class Rebuilder:
 
     def layer(self, data: Any, outer: str = "float32") -> Layer:
         """The layer, or the cell, that a node describes. outer: the dtype of what it stands in."""
-        self._layers += 1
-        self.source.require(self._layers <= LAYERS, f"more than {LAYERS:,} layers.")
+        self._asked.layer()
         module, name, config = self._node(data, "layer")
         cls = self._known(module, name, "layer", CATALOGUE, data.get("registered_name"))
         self.source.require(isinstance(cls, type) and issubclass(cls, Layer), f"custom_objects[{name!r}] is {cls!r}: pass the "
@@ -99,8 +96,7 @@ class Rebuilder:
         if cls is Lambda:
             config["function"] = self._function(config.get("function"), "function", {})
         config = self._stripped(name, config, NEUTRAL)
-        self._turns += _turns(name, config)
-        self.source.require(self._turns <= TURNS, f"{name} wants a loop of more than {TURNS:,} turns written out.")
+        self._asked.settings(name, config)
         dtype = _dtype_name(config.pop("dtype", None)) or outer
         if dtype != outer:              # else what is around it says as much
             config["dtype"] = dtype
@@ -135,7 +131,7 @@ class Rebuilder:
     def _node(self, data: Any, kind: str) -> tuple[Any, str, dict[str, Any]]:
         """(module, class name, config) of an object."""
         usual = isinstance(data, dict) and isinstance(data.get("class_name"), str) and isinstance(data.get("config"), dict)
-        self.source.require(usual, f'a {kind} that is no {{"class_name": ..., "config": {{...}}}}.')
+        self.source.require(usual, f'{_one(kind)} that is no {{"class_name": ..., "config": {{...}}}}.')
         return data.get("module"), data["class_name"], dict(data["config"])
 
     def _known(self, module: Any, name: str, kind: str, table: Mapping[str, Any], registered: Any = None) -> Any:
@@ -206,7 +202,7 @@ class Rebuilder:
     def _function(self, node: Any, kind: str, table: Mapping[str, Any]) -> Any:
         """A function by its name: the user's, or one of ours."""
         named = isinstance(node, dict) and node.get("class_name") == "function" and isinstance(node.get("config"), str)
-        self.source.require(named, f"a {kind} that is no named function.")
+        self.source.require(named, f"{_one(kind)} that is no named function.")
         module = str(node.get("module"))
         if module in ("None", "builtins"):              # so Keras writes its own
             module, table = "keras", {name: each for known in FUNCTIONS.values() for name, each in known.items()} | dict(table)
@@ -218,8 +214,9 @@ class Rebuilder:
         dtype = _dtype_name(config.get("dtype"))
         shape = config.get("batch_shape", config.get("batch_input_shape"))
         self.source.require(isinstance(shape, list), "an InputLayer without a shape.")
+        self.source.require(dtype is None or dtype in NUMBERS, f"an InputLayer of the dtype {dtype!r}.")
         with self.source.readable("its InputLayer cannot be made", *NONSENSE):
-            return InputLayer(None if dtype == "float32" else dtype, batch_input_shape=tuple(shape or ()))
+            return InputLayer(None if dtype == "float32" else dtype, batch_input_shape=self._asked.shape(shape or []))
 
     def _stripped(self, name: str, config: dict[str, Any], neutral: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """The config without settings that this library has not, which must say nothing."""
@@ -237,8 +234,7 @@ class Rebuilder:
         if known is optimizers.LossScaleOptimizer:
             return known(self._optimizer(config.pop("inner_optimizer", None)), **self._stripped(name, config, UNSET))
         config = self._stripped(name, config, NEUTRAL)
-        self.source.require(_turns(name, config) <= TURNS, f"{name} wants a loop of more than {TURNS:,} turns written out.",
-                            "compile_config")
+        self._asked.settings(name, config, "compile_config")
         self.source.require(plain_patterns(config.get("exclude_layers") or ()), f"{name}(exclude_layers): patterns are not "
                             "read from files, but for letters, digits, spaces, '_', '-', '/', '^' and '$'.", "compile_config")
         rate = config.get("learning_rate")
@@ -268,9 +264,7 @@ class Rebuilder:
         known = self._known(module, name, "metric", MODULES["keras.metrics"], data.get("registered_name"))
         config.pop("dtype", None)
         if known is metrics.CLASSES.get(name):
-            self._counters += _counters(config)
-            self.source.require(self._counters <= COUNTERS, f"{name} wants to count in more than {COUNTERS:,} numbers.",
-                                "compile_config")
+            self._asked.counters(name, config)
         return known.from_config({key: self._plain(value) for key, value in config.items()})
 
 
@@ -280,28 +274,17 @@ _KINDS: dict[str, tuple[Mapping[str, Any], Any]] = {
     "regularizer": (regularizers.TABLE, regularizers.get), "constraint": (constraints.TABLE, constraints.get)}
 
 
+def _one(kind: str) -> str:
+    """The kind with its article."""
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
 def _dtype_name(dtype: Any) -> str | None:
     """The name in a dtype policy."""
     if isinstance(dtype, dict):
         config = dtype.get("config")
         dtype = config.get("name") if isinstance(config, dict) else "unknown"
     return dtype if dtype is None else str(dtype)
-
-
-def _turns(name: str, config: Mapping[str, Any]) -> int:
-    """How long the loops are that are written out in a program for the layer or optimizer, as far as its settings say."""
-    told = [config.get("power_iterations"), config.get("ns_steps")]
-    window = config.get("kernel_size") if name.startswith("LocallyConnected") else None
-    told += window if isinstance(window, list) else [window]
-    return sum(each for each in told if isinstance(each, int) and each > 0)
-
-
-def _counters(config: Mapping[str, Any]) -> int:
-    """How many numbers a metric of ours counts in, as far as its settings say: thresholds x labels, or classes x classes."""
-    thresholds, labels, classes = (config.get(key) for key in ("num_thresholds", "num_labels", "num_classes"))
-    listed = config.get("thresholds")
-    sizes = len(listed) if isinstance(listed, list) else thresholds, labels, classes, classes
-    return math.prod(size for size in sizes if isinstance(size, int) and size > 0)
 
 
 def _each(make: Callable[[Any], Any], told: Any) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+LONGEST = 2000      # letters of what is said
+
 
 class FileRejected(ValueError):
     """A file that is not loaded. It says which file, where in it, what is wrong and what to do; the model is as it was."""
@@ -20,7 +22,7 @@ class Source:
     def require(self, ok: Any, what: str, where: str = "") -> None:
         """Raises FileRejected unless `ok`."""
         if not ok:
-            raise FileRejected(f"{self.path}: {where + ': ' if where else ''}{what}")
+            raise FileRejected(f"{self.path}: {told(f'{where}: {what}' if where else what)}")
 
     @contextmanager
     def readable(self, what: str, *errors: type[Exception]) -> Iterator[None]:
@@ -30,4 +32,11 @@ class Source:
         except FileRejected:
             raise
         except errors as error:
-            raise FileRejected(f"{self.path}: {what}: {error or type(error).__name__}") from error
+            raise FileRejected(f"{self.path}: {told(f'{what}: {error or type(error).__name__}')}") from error
+
+
+def told(text: str, most: int = LONGEST) -> str:
+    """Text with a file's words in it that may be shown: of no more letters, and none that a terminal would act on."""
+    if len(text) > most:
+        text = f"{text[:most // 2]} ... {text[-(most // 2):]}"
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)

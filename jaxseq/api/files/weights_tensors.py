@@ -21,10 +21,11 @@ def write(file: BinaryIO, model: Any) -> None:
 
 def read(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = False) -> TrainState:
     """The model's TrainState with the weights of the file, found by their paths. Raises: FileRejected."""
-    found = tensors.unpacked(source, file.read())
+    header = tensors.header_of(source, file)
     ts, wanted = model.train_state, {weights.told(slot): slot for slot in model._slots()}
-    faults = weights_h5.compared(source, found, {path: tuple(weights.at(ts, slot).shape) for path, slot in wanted.items()},
-                              strict=not skip_mismatch)
+    faults = weights_h5.compared(source, header.places, {path: tuple(weights.at(ts, slot).shape)
+                                                         for path, slot in wanted.items()}, strict=not skip_mismatch)
+    found = tensors.read(source, file, header)
     if faults:
         warnings.warn(f"{source.path}: left as they are: " + "; ".join(faults), stacklevel=4)
     fitting = {path: slot for path, slot in wanted.items() if path in found and found[path].shape == weights.at(ts, slot).shape}

@@ -85,14 +85,15 @@ class BackupAndRestore(Callback):
         places = folder.found(self.backup_dir, fit.first_step)
         for place in places:
             try:
-                told, arrays = folder.read(place)
+                told, arrays = written.checked(Source(place), *folder.read(place))
             except FileRejected as error:
                 warnings.warn(f"A checkpoint is damaged, and an older one takes its place: {error}", stacklevel=2)
                 told_of = error
                 continue
             self._check(Source(place), fit, told)
+            rest = written.read(Source(place), fit, told, arrays)
             fit.model.go_on_with(told["seed"], arrays["key"])
-            fit.move_to(written.read(Source(place), fit, told, arrays))
+            fit.move_to(rest)
             self._saved = place.name
             self._say(place, told)
             if self.params.get("verbose"):

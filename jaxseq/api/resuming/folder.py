@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxseq.api.files import plain_json, tensors
+from jaxseq.api.files import plain_json, regular, tensors
 from jaxseq.api.files.atomic import settle
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.core.require import require
@@ -28,6 +28,7 @@ from jaxseq.core.require import require
 MANIFEST, ARRAYS = "manifest.json", "arrays.safetensors"
 NAME = re.compile(r"\d{10}-\d{6}-\d{8}")
 VERSION = 1
+LARGEST = 16 * 2**20        # bytes of a manifest
 
 
 def name_of(first_step: int, epoch: int, done: int) -> str:
@@ -66,17 +67,26 @@ def read(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(what the manifest tells, the arrays) of a checkpoint. FileRejected unless every byte is what was written."""
     source = Source(place)
     try:
-        text, payload = (place / MANIFEST).read_bytes(), (place / ARRAYS).read_bytes()
+        text = regular.content(source, place / MANIFEST, LARGEST)
+        manifest = plain_json.parsed(source, MANIFEST, text, largest=LARGEST, longest=LARGEST)
+        payload = regular.content(source, place / ARRAYS, _size(manifest))
     except OSError as error:
         raise FileRejected(f"{place}: it cannot be read: {error}") from error
-    manifest = plain_json.parsed(source, MANIFEST, text)
     digest = manifest.pop("blake2b", None)
     source.require(digest == _hash(_canonical(manifest)), "is damaged: its hash is another than when it was written.", MANIFEST)
-    source.require(manifest["version"] == VERSION, f"has the form {manifest['version']!r}, and this version reads {VERSION}. "
+    version = manifest.get("version")
+    source.require(version == VERSION, f"has the form {version!r}, and this version reads {VERSION}. "
                    "Read it with the version of jaxseq that wrote it.", MANIFEST)
-    source.require(manifest["arrays"] == {"bytes": len(payload), "blake2b": _hash(payload)}, "is damaged: its hash is another "
-                   "than when it was written.", ARRAYS)
+    source.require(manifest.get("arrays") == {"bytes": len(payload), "blake2b": _hash(payload)}, "is damaged: its hash is "
+                   "another than when it was written.", ARRAYS)
     return manifest, tensors.unpacked(source, payload)
+
+
+def _size(manifest: dict[str, Any]) -> int:
+    """How many bytes of arrays the manifest tells of; none where it does not."""
+    told = manifest.get("arrays")
+    size = told.get("bytes") if isinstance(told, dict) else None
+    return size if type(size) is int and size > 0 else 0
 
 
 def prune(folder: Path, first_step: int, keep: int) -> None:

@@ -50,27 +50,39 @@ def packed(value: Any, arrays: Arrays) -> Any:
 
 def unpacked(data: Any, arrays: Arrays) -> Any:
     """What `packed` was given. ValueError, IndexError or TypeError for what it never gives."""
+    return _unpacked(data, dict(enumerate(arrays)))
+
+
+def _unpacked(data: Any, left: dict[int, np.ndarray]) -> Any:
+    """left: the arrays that no value has taken yet, for each belongs to one."""
     if isinstance(data, list):
-        return [unpacked(each, arrays) for each in data]
+        return [_unpacked(each, left) for each in data]
     if not isinstance(data, dict):
         return data
     (kind, held), = data.items()
     match kind:
-        case "number":
-            return arrays[held][()]
+        case "number" | "floats" | "array" | "device":
+            return _of_array(kind, left.pop(held))
         case "float":
             return float(held)
-        case "floats":
-            return arrays[held].tolist()
-        case "array":
-            return arrays[held].copy()
-        case "device":
-            return jax.numpy.array(arrays[held])
         case "dict":
-            return {unpacked(key, arrays): unpacked(each, arrays) for key, each in held}
-        case "tuple" | "set" | "frozenset":
-            return {"tuple": tuple, "set": set, "frozenset": frozenset}[kind](unpacked(held, arrays))
+            return {_unpacked(key, left): _unpacked(each, left) for key, each in held}
+        case "tuple" | "set" | "frozenset" if isinstance(held, list):
+            return {"tuple": tuple, "set": set, "frozenset": frozenset}[kind](_unpacked(held, left))
     raise ValueError(f"{kind!r} is no kind of value")
+
+
+def _of_array(kind: str, array: np.ndarray) -> Any:
+    match kind:
+        case "number" if array.ndim == 0:
+            return array[()]
+        case "floats" if array.ndim == 1 and array.dtype == np.float64:
+            return array.tolist()
+        case "array":
+            return array.copy()
+        case "device":
+            return jax.numpy.array(array)
+    raise ValueError(f"{array.shape} {array.dtype} is no {kind}")
 
 
 def equal(one: Any, others: Arrays, another: Any, more: Arrays) -> bool:

@@ -9,14 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxseq.api import weights
+from jaxseq.api.callbacks import Callback
 from jaxseq.api.environment import environment
-from jaxseq.api.files.refusal import Source
+from jaxseq.api.files.refusal import FileRejected, Source
+from jaxseq.api.history import History, is_history
 from jaxseq.api.resuming import plain
 from jaxseq.api.underway import Kept, Rest, Underway
 from jaxseq.core.types import TrainState
 
 Told, Arrays = dict[str, Any], dict[str, np.ndarray]
 
+NOT_KEPT = "model", "params", "validation_data"         # what a callback is told by its run
 DAMAGE = KeyError, ValueError, TypeError, IndexError
 
 
@@ -49,19 +52,90 @@ def arrays(rest: Rest) -> Arrays:
     return named
 
 
+def checked(source: Source, told: Told, named: Arrays) -> tuple[Told, Arrays]:
+    """What `folder.read` gave, where it is what `manifest` and `arrays` give. FileRejected where it is something else."""
+    with source.readable(_NONE, *DAMAGE):
+        for name, kinds in _FORM.items():
+            _demand(isinstance(told[name], kinds), name)
+        for name in "first_step", "epoch", "done":
+            _demand(_is_count(told["place"][name]), name)
+        _demand(isinstance(told["place"]["stopped"], bool), "stopped")
+        _demand(told["seed"] is None or _is_count(told["seed"]), "seed")
+        _demand(all(isinstance(each, str) for each in told["frozen"]), "frozen")
+        _demand(named["key"].shape == (2,) and named["key"].dtype == np.uint32, "key")
+        for each in told["callbacks"]:
+            _demand(isinstance(each["class"], str) and isinstance(each["values"], dict), "callbacks")
+    return told, named
+
+
+_NONE = "it does not hold what a checkpoint holds"
+_FORM = {"place": dict, "data": dict, "steps_per_epoch": int | None, "seed": int | None, "frozen": list, "logs": dict,
+         "callbacks": list, "environment": dict}
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _demand(ok: bool, what: str) -> None:
+    if not ok:
+        raise ValueError(what)
+
+
 def read(source: Source, fit: Underway, told: Told, named: Arrays) -> Rest:
-    """The Rest that was written, for the model of this fit. FileRejected where they do not belong together."""
-    with source.readable("it does not hold what a checkpoint holds", *DAMAGE):
-        _check_callbacks(source, fit, told)
-        _freeze(fit.model, frozenset(told["frozen"]))
-        place = told["place"]
-        kept = tuple(Kept(each["class"], each["values"], _numbered(named, f"callbacks/{number}"))
-                     for number, each in enumerate(told["callbacks"]))
-        zero = fit.model.programs.zero
-        sums = [named[f"sums/{number}"] for number in range(len(jax.tree.leaves(zero)))]
-        return Rest(place["first_step"], place["epoch"], place["done"], place["stopped"],
-                    jax.tree.unflatten(jax.tree.structure(zero), jax.device_put(sums)),
-                    plain.unpacked(told["logs"], _numbered(named, "logs")), _state(source, fit.model, named), kept)
+    """The Rest that was written, for the model of this fit. FileRejected where they do not belong together; the model is
+    then as it was."""
+    frozen = fit.model.frozen_paths
+    try:
+        with source.readable(_NONE, *DAMAGE):
+            _check_callbacks(source, fit, told)
+            _freeze(fit.model, frozenset(told["frozen"]))
+            return _read(source, fit, told, named)
+    except FileRejected:
+        _freeze(fit.model, frozen)
+        raise
+
+
+def _read(source: Source, fit: Underway, told: Told, named: Arrays) -> Rest:
+    _demand(fit.model.frozen_paths == set(told["frozen"]), "frozen")
+    place = told["place"]
+    _demand(fit.plan.steps is None or place["done"] <= fit.plan.steps, "done")
+    kept = tuple(Kept(each["class"], each["values"], _numbered(named, f"callbacks/{number}"))
+                 for number, each in enumerate(told["callbacks"]))
+    for callback, each in zip(fit.callbacks, kept, strict=True):
+        _check_values(callback, each)
+    zero, leaves = fit.model.programs.zero, []
+    for number, leaf in enumerate(jax.tree.leaves(zero)):
+        leaves.append(named[f"sums/{number}"])
+        _demand(leaves[-1].shape == leaf.shape and leaves[-1].dtype == leaf.dtype, "sums")
+    logs = plain.unpacked(told["logs"], _numbered(named, "logs"))
+    _demand(isinstance(logs, dict), "logs")
+    sums = jax.tree.unflatten(jax.tree.structure(zero), jax.device_put(leaves))
+    state = _state(source, fit.model, named)
+    return Rest(place["first_step"], place["epoch"], place["done"], place["stopped"], sums, logs, state, kept)
+
+
+def _check_values(callback: Any, kept: Kept) -> None:
+    """Whether the values can be unpacked; and where they become attributes, that none takes the place of a method, and in a
+    callback of this library none that of something else."""
+    values = plain.unpacked({"dict": [*kept.values.items()]}, kept.arrays)
+    if type(callback).load_state_dict is not Callback.load_state_dict:
+        return
+    for name, value in values.items():
+        method = name.startswith("__") or callable(getattr(type(callback), name, None))
+        _demand(not method and name not in NOT_KEPT, name)
+        now = vars(callback).get(name)
+        ours = type(callback).__module__.startswith("jaxseq.")
+        _demand(not ours or now is None or value is None or _form(now) == _form(value), name)
+    if isinstance(callback, History):
+        _demand(is_history({**vars(callback), **values}), "History")
+
+
+def _form(value: Any) -> str:
+    """Of what kind a value is, as far as it makes a difference to what is done with it."""
+    kinds = {"number": bool | int | float | np.generic, "text": str, "dict": dict}
+    found = next((name for name, kind in kinds.items() if isinstance(value, kind)), "list")
+    return "number" if found == "list" and np.ndim(value) == 0 and hasattr(value, "dtype") else found
 
 
 def _state(source: Source, model: Any, named: Arrays) -> TrainState:
@@ -76,6 +150,7 @@ def _state(source: Source, model: Any, named: Arrays) -> TrainState:
         leaf, array = want[path], named[path]
         source.require(array.shape == leaf.shape and array.dtype == leaf.dtype, f"is {array.shape} {array.dtype}, this model's "
                        f"{leaf.shape} {leaf.dtype}. {_CURE}", path)
+    _demand(named["state['step']"] >= 0, "step")
     filled = jax.tree_util.tree_map_with_path(lambda path, _: jnp.array(named[f"state{jax.tree_util.keystr(path)}"]), rest)
     return TrainState(**filled, key=jax.random.wrap_key_data(jnp.array(named["key"]), impl="threefry2x32"))
 
