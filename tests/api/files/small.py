@@ -1,16 +1,13 @@
 """What the tests of files share: small models, and Keras's twins of them out of a file."""
 
-import io
-import json
 import warnings
-import zipfile
 from functools import cache
 
-import h5py
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from reliability.rebuilding import parts as parts, with_config as with_config, with_weights as with_weights, zipped as zipped
 
 from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout, Embedding
 from jaxseq.models import Sequential
@@ -62,37 +59,3 @@ def in_keras(path, **how):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return keras.models.load_model(path, **how)
-
-
-def parts(path) -> dict[str, bytes]:
-    """The members of a .keras file."""
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def zipped(members, method=zipfile.ZIP_STORED) -> bytes:
-    """An archive of (name or ZipInfo, content) pairs."""
-    held = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(held, "w", method) as archive:
-        warnings.simplefilter("ignore")                 # of a name that comes twice
-        for name, content in members:
-            archive.writestr(name, content)
-    return held.getvalue()
-
-
-def with_config(path, change) -> bytes:
-    """The file with its config.json changed: change(config) alters it in place, or returns another."""
-    members = parts(path)
-    config = json.loads(members["config.json"])
-    members["config.json"] = json.dumps(change(config) or config).encode()
-    return zipped(members.items())
-
-
-def with_weights(path, change) -> bytes:
-    """The .keras file with its HDF5 changed: change(root) alters it in place."""
-    members = parts(path)
-    held = io.BytesIO(members["model.weights.h5"])
-    with h5py.File(held, "r+") as root:
-        change(root)
-    members["model.weights.h5"] = held.getvalue()
-    return zipped(members.items())
