@@ -1,5 +1,6 @@
 """What a run shows: a bar that leaves one whole line per epoch, or the lines alone."""
 
+import functools
 import os
 import struct
 import sys
@@ -84,6 +85,7 @@ def test_a_bar_of_the_users_own_takes_the_place_of_the_usual_one(model, capsys):
 @pytest.mark.parametrize(("mode", "ends"), [("steps", ["0/2", "1/2"]), ("samples", ["0/40", "32/40"])])
 def test_the_bar_counts_steps_or_samples(mode, ends, model, capsys, monkeypatch):
     monkeypatch.setattr(progress, "_watched", lambda: True)
+    monkeypatch.setattr(progress, "_Bar", functools.partial(progress._Bar, interval=0.0))       # so that every step is drawn
     model.fit(X, Y, callbacks=[progress.ProgbarLogger(mode), progress.Callback()])
     assert [word for word in capsys.readouterr().out.split() if "/" in word and word != "1/1"][:2] == ends[:1] + ends[1:]
     with pytest.raises(ValueError, match="count_mode='rows': write one of 'steps', 'samples'."):
