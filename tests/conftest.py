@@ -10,15 +10,18 @@ os.environ.setdefault("JAXSEQ_CACHE", "0")  # what tests compile, they compile; 
 
 import jax
 import pytest
+from jaxlib.utils import absl_set_min_log_level
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
-# Much is compiled again and again in one process: the same small model, by a fresh jit in every test.
+# Much is compiled again and again in one process: the same small model, by a fresh jit in every test. XLA tells of every
+# program that it finds again, in kilobytes: it is told to be silent.
 PROGRAMS = tempfile.mkdtemp(prefix="jaxseq-tests-")
 atexit.register(shutil.rmtree, PROGRAMS, ignore_errors=True)
 jax.config.update("jax_compilation_cache_dir", PROGRAMS)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+absl_set_min_log_level(3)
 
 
 @pytest.fixture

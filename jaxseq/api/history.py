@@ -79,7 +79,8 @@ def is_history(told: dict[str, Any]) -> bool:
     """Whether these are the attributes of a History."""
     if {each: type(told.get(each)) for each in _FORM} != _FORM:
         return False
-    return all(type(each) is list for each in told["history"].values()) and {int} >= {*map(type, told["epoch"])}
+    named = all(type(name) is str and type(values) is list for name, values in told["history"].items())
+    return named and {int} >= {*map(type, told["epoch"])}
 
 
 def begun(fit: Any) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def summed(draw, path):
         start = draw.choice(starts)
         size = sizes[mark](content, start)
         for _ in range(draw.choice((1, 1, 3))):
-            _number_at(draw, content, start + draw.randrange(4, size - 11))
+            _number_at(draw, content, start + draw.randrange(4, max(5, size - 11)))       # a changed header may be short
         end = start + sizes[mark](content, start)
         content[end - 4:end] = checksum(bytes(content[start:end - 4])).to_bytes(4, "little")
     return bytes(content)

@@ -109,7 +109,7 @@ def _read(source: Source, fit: Underway, told: Told, named: Arrays) -> Rest:
         leaves.append(named[f"sums/{number}"])
         _demand(leaves[-1].shape == leaf.shape and leaves[-1].dtype == leaf.dtype, "sums")
     logs = plain.unpacked(told["logs"], _numbered(named, "logs"))
-    _demand(isinstance(logs, dict), "logs")
+    _demand(isinstance(logs, dict) and all(isinstance(name, str) for name in logs), "logs")
     sums = jax.tree.unflatten(jax.tree.structure(zero), jax.device_put(leaves))
     state = _state(source, fit.model, named)
     return Rest(place["first_step"], place["epoch"], place["done"], place["stopped"], sums, logs, state, kept)

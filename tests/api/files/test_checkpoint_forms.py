@@ -80,6 +80,18 @@ def test_a_refused_checkpoint_leaves_seed_and_frozen_layers(tmp_path):
     assert (made.fingerprint(), made.seed, made.frozen_paths) == (before, 5, frozenset())
 
 
+@pytest.mark.parametrize(("what", "logs", "history"), [("logs", [[0.5, 1]], []), ("History", [], [[0.5, [1]]])])
+def test_what_was_logged_has_a_name_that_is_text(tmp_path, what, logs, history):
+    fit(model(), tmp_path, History())
+    held = only(tmp_path)
+    told = json.loads((held / MANIFEST).read_bytes())
+    told["logs"]["dict"] += logs
+    told["callbacks"][0]["values"]["history"]["dict"] += history
+    (held / MANIFEST).write_bytes(signed(told, (held / ARRAYS).read_bytes()))
+    with pytest.raises(FileRejected, match=rf"it does not hold what a checkpoint holds: {what}"):
+        fit(model(), tmp_path, History())
+
+
 def test_a_history_may_be_a_link_and_holds_what_it_held(tmp_path):
     history = model().fit(X, Y, epochs=2, verbose=0)
     history.history["note"] = ["warm", "cold"]
