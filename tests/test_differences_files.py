@@ -149,6 +149,16 @@ def test_endings(k, tmp_path):
     assert path.exists()
 
 
+def test_delta_of_huber(k, tmp_path):
+    model = stacked(k, 2)
+    model.compile("sgd", k.losses.Huber(0.25))
+    x, y = np.ones((4, 3)), np.full((4, 2), 100.0)
+    before = model.evaluate(x, y, verbose=0)
+    model.save(tmp_path / "m.keras")
+    after = k.models.load_model(tmp_path / "m.keras").evaluate(x, y, verbose=0)
+    assert after == pytest.approx(before) if k is jaxseq else after > 3 * before
+
+
 def test_decay(tmp_path):
     with pytest.raises(ValueError):
         keras.optimizers.SGD(0.1, decay=0.1, lr=0.1)

@@ -256,6 +256,13 @@ def test_spectral_normalization_in_evaluation():
         np.testing.assert_allclose(y, X.sum(1, keepdims=True) / (np.sqrt(6) if normalized else 1), rtol=1e-4, atol=1e-5)
 
 
+def test_order_of_the_weights_of_spectral_normalization():
+    told("`get_weights()` of `SpectralNormalization`")
+    for k, shapes in (keras, [(6, 2), (1, 2), (2,)]), (jaxseq, [(6, 2), (2,), (1, 2)]):
+        model = stacked(k, k.layers.SpectralNormalization(k.layers.Dense(2)))
+        assert [each.shape for each in model.get_weights()] == shapes
+
+
 def test_in_train_phase_and_update():
     told("`K.update`, `K.in_train_phase`")
     assert not hasattr(keras.ops, "update") and not hasattr(keras.ops, "in_train_phase")

@@ -11,7 +11,7 @@ from jaxseq.api.callbacks import HOOKS, Callback, Logs
 from jaxseq.api.data import Columns, Feed
 from jaxseq.api.history import History
 from jaxseq.api.progress import ProgbarLogger
-from jaxseq.core.require import nearest, require
+from jaxseq.core.require import require, require_known
 
 NUMBERED = "epoch", "batch", "steps"    # the hooks of these are called with a number before the logs
 
@@ -43,7 +43,7 @@ class CallbackList:
         return iter(self.callbacks)
 
     def __getattr__(self, hook: str) -> Callable[..., None]:
-        require(hook in HOOKS, f"CallbackList has no {hook!r}." + nearest(hook, HOOKS), AttributeError)
+        require_known(hook, HOOKS, f"CallbackList has no {hook!r}.", AttributeError)
         if not any(word in hook for word in NUMBERED):
             return lambda logs=None: self.call(hook, {} if logs is None else logs)
         return lambda number, logs=None: self.call(hook, number, {} if logs is None else logs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jaxseq.core.require import Spelled, nearest, require
+from jaxseq.core.require import Spelled, require, require_known
 
 Logs = dict[str, Any]
 
@@ -143,7 +143,7 @@ class LambdaCallback(Callback):
                  **hooks: Callable[..., Any] | None):
         super().__init__()
         for hook, function in {"on_epoch_begin": on_epoch_begin, "on_epoch_end": on_epoch_end, **hooks}.items():
-            require(hook in HOOKS, f"LambdaCallback takes no argument {hook!r}." + nearest(hook, HOOKS), TypeError)
+            require_known(hook, HOOKS, f"LambdaCallback takes no argument {hook!r}.", TypeError)
             if function is not None:
                 require(callable(function), f"LambdaCallback({hook}={function!r}): write a function.", TypeError)
                 setattr(self, hook, function)

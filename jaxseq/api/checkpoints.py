@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.files import keras_zip
+from jaxseq.api.files.atomic import make_folder
 from jaxseq.api.files.methods import model_path, weights_path
 from jaxseq.api.monitoring import SIGNS, direction, monitored
 from jaxseq.core.declared import number
@@ -56,7 +57,7 @@ class ModelCheckpoint(Callback):
             keras_zip.described(self.model)
         folder = Path(self.filepath).parent
         if "{" not in str(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             require(os.access(folder, os.W_OK), f"ModelCheckpoint cannot write to the folder {str(folder)!r}.", PermissionError)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -90,7 +91,7 @@ class ModelCheckpoint(Callback):
         if self.save_best_only and not self._is_best(score, place["epoch"]):
             return
         path = self._path(place | logs)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(Path(path).parent)
         went = "" if score is None else f"{self.monitor} went from {self._best_so_far} to {score:.5f}, "
         self._say(f"Epoch {place['epoch']}: {went}saving {path}")
         save = self.model.save_weights if self.save_weights_only else self.model.save

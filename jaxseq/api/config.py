@@ -10,7 +10,7 @@ from jaxseq.api.architecture import Architecture
 from jaxseq.core import layers as catalogue
 from jaxseq.core.declared import restored
 from jaxseq.core.layer import Layer
-from jaxseq.core.require import nearest, require
+from jaxseq.core.require import require, require_known
 
 CATALOGUE = {name: cls for name, cls in vars(catalogue).items() if isinstance(cls, type)}
 
@@ -41,8 +41,8 @@ def layers(data: dict[str, Any], custom_objects: dict[str, Any], model: Callable
 
 def _layer(data: dict[str, Any], custom_objects: dict[str, Any], model: Callable[[dict[str, Any]], Any]) -> Layer:
     name, known = data["class_name"], CATALOGUE | custom_objects
-    require(name in known, f"Unknown layer {name!r}." + nearest(name, known) + " For a layer of your own pass "
-            f"custom_objects={{{name!r}: {name}}}.")
+    require_known(name, known, f"Unknown layer {name!r}.", cure=f" For a layer of your own pass custom_objects={{{name!r}: "
+                  f"{name}}}.")
     settings = {field: _meant(value, custom_objects, model) for field, value in data["config"].items()}
     return known[name].from_config(settings)
 

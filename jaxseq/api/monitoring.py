@@ -11,7 +11,7 @@ import numpy as np
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.rates import require_rate
 from jaxseq.core.declared import number
-from jaxseq.core.require import nearest, one_of, require
+from jaxseq.core.require import one_of, require, require_known
 
 SIGNS = {"min": 1.0, "max": -1.0}       # what a score is multiplied with so that less is better
 
@@ -151,6 +151,6 @@ def monitored(callback: Any, logs: Logs) -> float | None:
     name, who = callback.monitor, type(callback).__name__
     if name not in logs and callback.params.get("do_validation") and name.removeprefix("val_") in logs:
         return None
-    require(name in logs, f"{who} monitors {name!r}, which this run does not measure." + nearest(name, logs)
-            + (" Pass validation_data or validation_split to fit." if name.startswith("val_") else ""))
+    cure = " Pass validation_data or validation_split to fit." if name.startswith("val_") else ""
+    require_known(name, logs, f"{who} monitors {name!r}, which this run does not measure.", cure=cure)
     return logs[name]

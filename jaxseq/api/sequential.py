@@ -57,6 +57,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
     seed: an int from 0 to 2**63 - 1, or a JAX key. Every draw (first weights, dropout, row order) is a pure function of
         it. When absent it is drawn once from the operating system and kept in `model.seed`.
     dtype: the number format of layers that have none of their own, as "mixed_bfloat16" or a DTypePolicy; float32 when absent.
+    trainable: whether it is trained as a whole; `trainable` may be set later, too.
 
     The model holds its whole training in one field, `train_state`; `params` and `state` are its named pytrees.
     """
@@ -68,7 +69,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
                 "layer, a loss or a callback, or train in a loop of your own over model.functional().", TypeError)
 
     def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None,
-                 dtype: Any = None):
+                 dtype: Any = None, trainable: bool = True):
         self._compiled: Compiled | None = None
         self._programs: dict[frozenset[str], Programs] = {}
         self._predict: Callable[..., Any] | None = None
@@ -77,7 +78,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         self.stop_training = False
         self.run_eagerly = False
         self._optimized_without: frozenset[str] = frozenset()      # the layers that the optimizer's state leaves out
-        super().__init__(layers, name, seed=seed, dtype=dtype)
+        super().__init__(layers, name, seed=seed, dtype=dtype, trainable=trainable)
 
     @spelled
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, loss_weights: Any = None,

@@ -17,7 +17,7 @@ from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.core import chain, policy, rng
 from jaxseq.core.layer import Layer, checked_shape
 from jaxseq.core.nested import Flat
-from jaxseq.core.require import Spelled, nearest, positive_int, require
+from jaxseq.core.require import Spelled, positive_int, require, require_known
 from jaxseq.core.row import Row
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
@@ -42,7 +42,7 @@ class Stack(Spelled, ABC):
     is_shelf: ClassVar[bool] = False        # see shelf.py
 
     def __init__(self, layers: Iterable[Layer] = (), name: str = "sequential", *, seed: int | Array | None = None,
-                 dtype: Any = None):
+                 dtype: Any = None, trainable: bool = True):
         cache.switch_on()
         self.name = name
         self._seeded = seed is not None
@@ -52,8 +52,8 @@ class Stack(Spelled, ABC):
         self._train_state: TrainState | None = None         # the model's own; see sharing.py
         self._places: dict[str, sharing.Place] = {}         # what holds the entries that are not
         self._users: weakref.WeakSet[Stack] = weakref.WeakSet()      # the models that this one stands in
-        self._trainable = True
         self._row: Row | None = None
+        self.trainable = trainable
         self._part: Flat | None = None
         require(layers is None or isinstance(layers, Iterable), f"Sequential({layers!r}): write a list, Sequential([...]).",
                 TypeError)
@@ -137,7 +137,7 @@ class Stack(Spelled, ABC):
             require(-len(self.layers) <= index < len(self.layers), f"get_layer(index={index}): the model has "
                     f"{len(self.layers)} layers.")
             return self.layers[index]
-        require(name in self._architecture.names, f"There is no layer {name!r}." + nearest(str(name), self._architecture.names))
+        require_known(name, self._architecture.names, f"There is no layer {name!r}.")
         return self.layers[self._architecture.names.index(str(name))]
 
     @property

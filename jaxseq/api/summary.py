@@ -16,9 +16,10 @@ def text(model: Any, line_length: int | None = None, expand_nested: bool = False
     from rich.table import Table
 
     table = Table(title=f'Model "{model.name}"', title_justify="left", title_style="bold", box=ROUNDED, width=line_length)
-    table.add_column("Layer (class)", overflow="fold", min_width=28)
-    table.add_column("Output shape", overflow="fold", min_width=20)
-    table.add_column("Weights", justify="right", min_width=9)
+    least = (28, 20, 9) if line_length is None else (None, None, None)
+    table.add_column("Layer (class)", overflow="fold", min_width=least[0])
+    table.add_column("Output shape", overflow="fold", min_width=least[1])
+    table.add_column("Weights", justify="right", min_width=least[2], no_wrap=True)
     for row in _rows(model, expand_nested):
         table.add_row(*row)
     out = io.StringIO()

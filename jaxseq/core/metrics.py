@@ -15,7 +15,7 @@ from jaxseq.core.mean_metrics import *  # noqa: F403
 from jaxseq.core.measures import *  # noqa: F403
 from jaxseq.core.measures import binary_accuracy, categorical_accuracy, sparse_categorical_accuracy
 from jaxseq.core.regression import *  # noqa: F403
-from jaxseq.core.require import nearest, require
+from jaxseq.core.require import require, require_known
 from jaxseq.core.scores import *  # noqa: F403
 from jaxseq.core.totals import (
     DeclaredMetric as DeclaredMetric,
@@ -91,7 +91,7 @@ def _by_name(name: str, loss: Any, custom: Mapping[str, Any]) -> Monoid:
         return mean(name, _by_loss(_BY_LOSS_NAMES[name], loss))._replace(by_row=True)
     if name in TABLE:
         return mean(name, TABLE[name])._replace(by_row=True, of_shares=TABLE[name] in _OF_LOGITS)
-    require(name in _OF_CLASSES, f"Unknown metric {name!r}." + nearest(name, {**TABLE, **_BY_LOSS_NAMES, **_OF_CLASSES}))
+    require_known(name, {**TABLE, **_BY_LOSS_NAMES, **_OF_CLASSES}, f"Unknown metric {name!r}.")
     return _OF_CLASSES[name]().metric()._replace(name=name)  # type: ignore[call-arg]
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxseq.core.require import nearest, require
+from jaxseq.core.require import require, require_known
 
 # name -> (what is computed in, what weights are kept in)
 FORMATS = {each: (each, each) for each in ("float16", "bfloat16", "float32", "float64")} | {
@@ -29,7 +29,7 @@ class DTypePolicy:
     name: str = "float32"
 
     def __post_init__(self):
-        require(self.name in FORMATS, f"Unknown dtype {self.name!r}." + nearest(str(self.name), FORMATS))
+        require_known(self.name, FORMATS, f"Unknown dtype {self.name!r}.")
         require(self.name != "float64" or jax.dtypes.canonicalize_dtype("float64").itemsize == 8, "dtype='float64' needs JAX's "
                 "64-bit numbers: write jax.config.update('jax_enable_x64', True) first.")
 

@@ -27,9 +27,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return " Known: " + ", ".join(known) + "."
 
 
+def require_known(name: Any, known: Iterable[str], message: str, error: type[Exception] = ValueError, cure: str = "") -> None:
+    """Raises `error(message, the nearest known names, cure)` unless `name` is known."""
+    if name not in known:
+        raise error(message + nearest(str(name), known) + cure)
+
+
 def pick(kind: str, name: str, table: Mapping[str, T]) -> T:
     """table[name], or a ValueError that names the nearest entries."""
-    require(name in table, f"Unknown {kind} {name!r}." + nearest(name, table))
+    require_known(name, table, f"Unknown {kind} {name!r}.")
     return table[name]
 
 
@@ -37,7 +43,7 @@ def known_words(owner: str, words: Iterable[str], known: Iterable[str]) -> None:
     """TypeError for the first of the keywords `words` that `owner` does not know, with the nearest ones it does."""
     known = set(known)
     for word in words:
-        require(word in known, f"{owner} takes no argument {word!r}." + nearest(word, known), TypeError)
+        require_known(word, known, f"{owner} takes no argument {word!r}.", TypeError)
 
 
 class Spelled:

@@ -197,6 +197,14 @@ def test_freezing_and_freeing_around_each_call_compiles_nothing_anew(toggle):
     assert {int(leaf) for leaf in jax.tree.leaves(gan.train_state.opt_state) if leaf.dtype == np.int32} == {3}
 
 
+def test_a_model_may_begin_frozen_as_in_keras_3():
+    for library in jaxseq, keras:
+        model = library.Sequential([library.layers.Input((5,)), library.layers.Dense(3)], trainable=False)
+        assert not model.trainable and model.trainable_weights == [] and len(model.weights) == 2
+    with pytest.raises(TypeError, match="trainable='no': write True or False"):
+        Sequential(trainable="no")
+
+
 def test_a_model_frozen_at_its_compile_stays_as_it_is_until_the_next():
     model = Sequential([Dense(3, input_shape=(5,)), BatchNormalization(momentum=0.5)], seed=0)
     model.trainable = False
@@ -314,6 +322,16 @@ def test_summary_shows_a_model_as_one_row_or_with_its_layers():
     assert rows == [" base (Sequential, frozen)", "   dense (Dense, frozen)",
                     "   batch_normalization (BatchNormalization, frozen)", "   dense_1 (Dense, frozen)", " head (Sequential)",
                     "   dense (Dense)", "   deep (Sequential)", "     dense (Dense)"]
+
+
+@pytest.mark.parametrize("width", [78, 66, 50, 30])
+def test_summary_is_as_wide_as_asked_and_cuts_nothing(width):
+    lines, model = [], Sequential([Dense(512, input_shape=(784,), name="a_layer_with_a_rather_long_name"), Dense(10)])
+    model.summary(line_length=width, print_fn=lines.append)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line][1:]
+    assert max(map(len, lines)) == width
+    assert "a_layer_with_a_rather_long_name" in "".join(row[0] for row in rows)
+    assert [row[2] for row in rows if row[2]][-2:] == ["401,920", "5,130"]
 
 
 def test_layers_and_get_layer_give_the_models_themselves():

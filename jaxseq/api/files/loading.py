@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 from jaxseq.api.files import hdf5, keras_zip, legacy_h5, weights_h5, whole_h5
 from jaxseq.api.files.methods import KERAS, LEGACY
 from jaxseq.api.files.places import places
-from jaxseq.api.files.rebuilt import NONSENSE, Rebuilder
+from jaxseq.api.files.rebuilt import NONSENSE
+from jaxseq.api.files.recompiled import Recompiler
 from jaxseq.api.files.refusal import Source
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.sequential import Sequential
@@ -39,11 +40,11 @@ def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, comp
     with hdf5.opened(source, held) as root:
         hdf5.survey(source, root)
         groups = hdf5.groups(root)
-    rebuilder = Rebuilder(source, custom_objects, groups)
-    model = rebuilder.model(data)
+    recompiler = Recompiler(source, custom_objects, groups)
+    model = recompiler.model(data)
     _begin(source, model, held)
     if compile:
-        rebuilder.compile(model, data)
+        recompiler.compile(model, data)
     with at_step_boundary():
         model.train_state = weights_h5.read(source, held, model)
     return model
@@ -52,15 +53,15 @@ def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, comp
 def _of_keras_2(source: Source, file: BinaryIO, custom_objects: dict[str, Any] | None, compile: bool) -> Sequential:
     """`load_model` of an .h5 file."""
     told = whole_h5.described(source, file)
-    rebuilder = Rebuilder(source, custom_objects, told.groups)
-    model = rebuilder.model(told.model)
+    recompiler = Recompiler(source, custom_objects, told.groups)
+    model = recompiler.model(told.model)
     with source.readable("its layers do not fit together", *NONSENSE):
         specs, slots = model.specs(), set(model._slots())
     size = _bytes(spec for slot, spec in specs.items() if slot in slots)
     source.require(size <= told.held, f"the layers need {size:,} bytes of weights, and the file has {told.held:,}.")
     _fill(source, model, [spec for slot, spec in specs.items() if slot not in slots])
     if compile and told.compiled is not None:
-        rebuilder.compile(model, {"compile_config": told.compiled})
+        recompiler.compile(model, {"compile_config": told.compiled})
     model.train_state = legacy_h5.read(source, file, model)
     if compile and told.compiled is not None:
         model.train_state = whole_h5.remembering(source, file, model)

@@ -6,7 +6,7 @@ says whether the name is Keras's; another's module leads to custom_objects and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -16,9 +16,9 @@ from jaxseq.api.config import CATALOGUE
 from jaxseq.api.files.bounds import Asked
 from jaxseq.api.files.plain_json import NUMBERS
 from jaxseq.api.files.refusal import Source
-from jaxseq.api.files.words import DECAY, FUNCTIONS, MODULES, plain_patterns
+from jaxseq.api.files.words import FUNCTIONS, MODULES
 from jaxseq.api.sequential import Sequential
-from jaxseq.core import activations, constraints, initializers, losses, metrics, optimizers, regularizers
+from jaxseq.core import activations, constraints, initializers, regularizers
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers import InputLayer, Lambda
 from jaxseq.core.require import nearest
@@ -30,11 +30,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "quantization_config": (None,), "synchronized": (False,), "renorm": (False,), "rms_scaling": (False,),
     "renorm_clipping": (None,), "renorm_momentum": (0.99,), "lora_rank": (None,), "lora_alpha": (None,),
     "time_major": (False,), "muon_a": (3.4445,), "muon_b": (-4.775,), "muon_c": (2.0315,), "autocast": (True,)}
-# What Keras once wrote of a LossScaleOptimizer, where it means nothing.
-UNSET: dict[str, tuple[Any, ...]] = {
-    "weight_decay": (None,), "clipnorm": (None,), "global_clipnorm": (None,), "clipvalue": (None,), "use_ema": (False,),
-    "ema_momentum": (0.99,), "ema_overwrite_frequency": (None,), "loss_scale_factor": (None,),
-    "gradient_accumulation_steps": (None,)}
 INPUT = {"sparse": (False, None), "ragged": (False, None), "optional": (False,)}
 
 # Nonsense in a file fails in a class in that class's way; all of these are the file's fault.
@@ -70,19 +65,6 @@ class Rebuilder:
         self.source.require(model.layers and model.input_shape is not None, "a model without layers, or that was saved before "
                             "its input was known.")
         return model
-
-    def compile(self, model: Sequential, data: dict[str, Any]) -> None:
-        """Compiles the model as compile_config says. Raises: FileRejected."""
-        config = data.get("compile_config")
-        if not isinstance(config, dict) or config.get("optimizer") is None:     # Keras writes an empty one if not compiled
-            return
-        hint = "compile_config: pass compile=False to load the model without it"
-        with self.source.readable(hint, *NONSENSE):
-            model.compile(self._optimizer(config.get("optimizer")), _each(self._loss, config.get("loss")),
-                          _each(self._metric, config.get("metrics")), config.get("loss_weights"),
-                          weighted_metrics=_each(self._metric, config.get("weighted_metrics")),
-                          run_eagerly=config.get("run_eagerly") is True,
-                          auto_scale_loss=config.get("auto_scale_loss") is not False)
 
     def layer(self, data: Any, outer: str = "float32") -> Layer:
         """The layer, or the cell, that a node describes. outer: the dtype of what it stands in."""
@@ -140,9 +122,10 @@ class Rebuilder:
             if isinstance(own, str) and own in self.custom:
                 return self.custom[own]
         ours = module is None or str(module).split(".")[0] in ("keras", "jaxseq", "tf_keras")
-        told = nearest(name, table) if ours and len(table) > 20 else ""
-        self.source.require(ours and name in table, f"the {kind} {name!r} is not one of this library." + told + " If it is "
-                            f"your own, pass custom_objects={{{name!r}: {name}}}.")
+        if not ours or name not in table:
+            told = nearest(name, table) if ours and len(table) > 20 else ""
+            self.source.require(False, f"the {kind} {name!r} is not one of this library.{told} If it is your own, pass "
+                                f"custom_objects={{{name!r}: {name}}}.")
         return table[name]
 
     def _setting(self, cls: type[Layer], key: str, value: Any, dtype: str) -> Any:
@@ -226,49 +209,7 @@ class Rebuilder:
                 self.source.require(value in harmless, f"{name}({key}={value!r}) is not in this library.")
         return config
 
-    # ---- compile_config
 
-    def _optimizer(self, data: Any) -> Any:
-        module, name, config = self._node(data, "optimizer")
-        known = self._known(module, name, "optimizer", _OPTIMIZERS, data.get("registered_name"))
-        if known is optimizers.LossScaleOptimizer:
-            return known(self._optimizer(config.pop("inner_optimizer", None)), **self._stripped(name, config, UNSET))
-        config = self._stripped(name, config, NEUTRAL)
-        self._asked.settings(name, config, "compile_config")
-        self.source.require(plain_patterns(config.get("exclude_layers") or ()), f"{name}(exclude_layers): patterns are not "
-                            "read from files, but for letters, digits, spaces, '_', '-', '/', '^' and '$'.", "compile_config")
-        rate = config.get("learning_rate")
-        inner = rate.get("config") if isinstance(rate, dict) else None
-        if isinstance(inner, dict) and inner.get("name") == DECAY:          # how `words` writes Keras 2's decay
-            config |= {"learning_rate": inner["initial_learning_rate"], "decay": inner["decay_rate"]}
-        return known.from_config({key: self._plain(value) for key, value in config.items()})
-
-    def _loss(self, data: Any) -> Any:
-        if data is None or isinstance(data, str) and data not in self.custom:
-            return data
-        if isinstance(data, str):
-            return self.custom[data]
-        if isinstance(data, dict) and data.get("class_name") == "function":
-            return self._function(data, "loss", losses.TABLE | losses.UNPAIRED)
-        module, name, config = self._node(data, "loss")
-        known = self._known(module, name, "loss", losses.CLASSES, data.get("registered_name"))
-        config.pop("dtype", None)
-        return known.from_config({key: self._plain(value) for key, value in config.items()})
-
-    def _metric(self, data: Any) -> Any:
-        if isinstance(data, str):
-            return self.custom.get(data, data)
-        if isinstance(data, dict) and data.get("class_name") == "function":
-            return self._function(data, "metric", metrics.TABLE)
-        module, name, config = self._node(data, "metric")
-        known = self._known(module, name, "metric", MODULES["keras.metrics"], data.get("registered_name"))
-        config.pop("dtype", None)
-        if known is metrics.CLASSES.get(name):
-            self._asked.counters(name, config)
-        return known.from_config({key: self._plain(value) for key, value in config.items()})
-
-
-_OPTIMIZERS: dict[str, Any] = {**optimizers.CLASSES, "LossScaleOptimizer": optimizers.LossScaleOptimizer}
 _KINDS: dict[str, tuple[Mapping[str, Any], Any]] = {
     "activation": (activations.TABLE, activations.get), "initializer": (initializers.TABLE, initializers.get),
     "regularizer": (regularizers.TABLE, regularizers.get), "constraint": (constraints.TABLE, constraints.get)}
@@ -285,15 +226,6 @@ def _dtype_name(dtype: Any) -> str | None:
         config = dtype.get("config")
         dtype = config.get("name") if isinstance(config, dict) else "unknown"
     return dtype if dtype is None else str(dtype)
-
-
-def _each(make: Callable[[Any], Any], told: Any) -> Any:
-    """What make gives of everything in lists, and in dicts by the names of outputs; None stays none."""
-    if isinstance(told, list):
-        return [_each(make, each) for each in told]
-    if isinstance(told, dict) and "class_name" not in told:
-        return {name: _each(make, each) for name, each in told.items()}
-    return None if told is None else make(told)
 
 
 def _sources(nodes: Any) -> list[Any] | None:

@@ -12,7 +12,7 @@ from jaxseq.api.sequential import Sequential
 from jaxseq.api.utils import to_categorical
 from jaxseq.api.wrappers import fitting
 from jaxseq.core import losses
-from jaxseq.core.require import nearest, require
+from jaxseq.core.require import require, require_known
 
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin  # isort: skip  (see `fitting`)
 from sklearn.metrics import accuracy_score  # isort: skip
@@ -61,8 +61,7 @@ class Wrapper(BaseEstimator):
             return
         known = FIT | PREDICT | EVALUATE | words_of(builder) | {"random_state"}
         for name in params:
-            require(name in known, f"{name!r} is no parameter of build_fn, nor of fit, predict or evaluate."
-                    + nearest(name, known))
+            require_known(name, known, f"{name!r} is no parameter of build_fn, nor of fit, predict or evaluate.")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """What the estimator was given, build_fn included."""

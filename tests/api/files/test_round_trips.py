@@ -13,7 +13,7 @@ import pytest
 
 from jaxseq import activations, constraints, initializers, layers as L, losses, metrics, optimizers, regularizers
 from jaxseq.api.files import words
-from jaxseq.api.files.rebuilt import Rebuilder
+from jaxseq.api.files.recompiled import Recompiler
 from jaxseq.api.files.refusal import Source
 from jaxseq.core import optimizers as optimizer_classes, schedules
 from jaxseq.models import FileRejected, Sequential
@@ -119,9 +119,9 @@ def undrawn(monkeypatch):
 def again(model):
     """The model out of its own description."""
     data = json.loads(json.dumps(words.of_model(model, words.of_compile(model)), allow_nan=False))
-    rebuilder = Rebuilder(Source("file"), OWN)
-    made = rebuilder.model(data)
-    rebuilder.compile(made, data)
+    recompiler = Recompiler(Source("file"), OWN)
+    made = recompiler.model(data)
+    recompiler.compile(made, data)
     return made
 
 
@@ -209,7 +209,7 @@ def test_means_and_sums_are_written():
     for made in metrics.Mean("m"), metrics.Sum("s"):
         data = json.loads(json.dumps(words.of_value(made, "it")))
         assert (data["module"], data["class_name"]) == ("keras.metrics", type(made).__name__)
-        found = Rebuilder(Source("file"), None)._metric(data)
+        found = Recompiler(Source("file"), None)._metric(data)
         assert (type(found), found.name) == (type(made), made.name)
 
 
