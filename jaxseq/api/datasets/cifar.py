@@ -50,4 +50,4 @@ def _batch(source: Source, content: bytes, key: str) -> Batch:
                    "the images of a batch are not bytes of shape (n, 3072).")
     source.require(isinstance(labels, list) and len(labels) == len(images) and all(
         type(label) is int and 0 <= label < 100 for label in labels), f"{key} are not one class for each of the images.")
-    return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
+    return np.ascontiguousarray(images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels

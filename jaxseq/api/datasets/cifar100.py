@@ -25,4 +25,4 @@ def load_data(label_mode: str = "fine") -> tuple[Pair, Pair]:
     """
     one_of("label_mode", label_mode, ("fine", "coarse"))
     train, test = batches(fetch(FILE), MEMBERS, f"{label_mode}_labels")
-    return tuple((np.ascontiguousarray(images), np.array(labels, np.int64)[:, None]) for images, labels in (train, test))
+    return tuple((images, np.array(labels, np.int64)[:, None]) for images, labels in (train, test))

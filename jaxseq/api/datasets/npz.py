@@ -13,12 +13,14 @@ from jaxseq.api.datasets.unpickled import unpickled
 from jaxseq.api.files.refusal import Source
 
 LARGEST = 2**26             # bytes of pickled lists; IMDB's have some 15 million
-DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, MemoryError, RuntimeError)
+DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError, MemoryError,
+          RuntimeError)
 
 
 def numbers(path: Path, *names: str) -> tuple[np.ndarray, ...]:
     """The arrays of numbers of these names. FileRejected for a file that is damaged or has others."""
-    with Source(path).readable("this is no whole .npz file", *DAMAGE), np.load(path, allow_pickle=False) as arrays:
+    with Source(path).readable("this is no whole .npz file", *DAMAGE), open(path, "rb") as file, \
+            np.load(file, allow_pickle=False) as arrays:
         return tuple(arrays[name] for name in names)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from jaxseq.api.datasets import words
 from jaxseq.api.datasets.fetch import fetch
 from jaxseq.api.datasets.keras_files import published
 from jaxseq.api.datasets.npz import lists, numbers
 from jaxseq.api.datasets.shares import Pair, require_share, shuffler, split
+from jaxseq.core.require import spelled
 
 __all__ = ["get_label_names", "get_word_index", "load_data"]
 
@@ -21,21 +20,22 @@ TOPICS = """
     lei bop zinc orange pet-chem dlr gas silver wpi hog lead"""
 
 
+@spelled
 def load_data(path: str = "reuters.npz", num_words: int | None = None, skip_top: int = 0, maxlen: int | None = None,
               test_split: float = 0.2, seed: int = 113, start_char: int | None = 1, oov_char: int | None = 2,
-              index_from: int | None = 3, **others: Any) -> tuple[Pair, Pair]:
+              index_from: int | None = 3, nb_words: int | None = None) -> tuple[Pair, Pair]:
     """(x_train, y_train), (x_test, y_test): x object (8982,) and (2246,) of lists of word numbers; y int64 (n,), 0 to 45.
 
     Words are numbered as in `imdb.load_data`, which tells of the arguments. The last test_split of the rows are held out.
     Raises: ValueError for a maxlen that leaves nothing, a test_split outside [0, 1), or a seed outside [0, 2**32).
     """
     require_share(test_split)
-    num_words, generator = words.limit(num_words, others), shuffler(seed)
+    generator = shuffler(seed)
     place = fetch(FILE.called(path))
     (x,), (y,) = lists(place, "x"), numbers(place, "y")
     order = generator.permutation(len(x))
     rows, y = words.shorter(words.started(x[order], start_char, index_from), y[order], maxlen)
-    return split(words.column(words.within(rows, num_words, skip_top, oov_char)), y, test_split)
+    return split(words.column(words.within(rows, nb_words or num_words, skip_top, oov_char)), y, test_split)
 
 
 def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from jaxseq.api.datasets.fetch import Published, fetch
 from jaxseq.api.files.refusal import Source
-from jaxseq.core.require import known_words, require
+from jaxseq.core.require import require
 
 Rows = list[list[int]]
 
@@ -48,14 +46,6 @@ def column(rows: Rows) -> np.ndarray:
     for place, row in enumerate(rows):
         array[place] = row
     return array
-
-
-def limit(num_words: int | None, others: dict[str, Any]) -> int | None:
-    """num_words, or what Keras 2's first programs called nb_words. TypeError for any other keyword."""
-    known_words("load_data", others, ("nb_words",))
-    if "nb_words" in others:
-        warnings.warn("load_data: nb_words is Keras 1's name: write num_words.", stacklevel=3)
-    return others.get("nb_words", num_words)
 
 
 def index(file: Published) -> dict[str, int]:

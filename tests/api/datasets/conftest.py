@@ -47,7 +47,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 outer.asked.append(self.path)
-                page = outer.pages.get(self.path)
+                page = outer.pages.get(self.path.partition("?")[0])
                 if page is None:
                     self.send_error(404)
                 elif callable(page):

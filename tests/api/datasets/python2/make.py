@@ -4,7 +4,6 @@
 """
 
 import cPickle
-
 import numpy as np
 
 
