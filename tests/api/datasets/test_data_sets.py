@@ -156,6 +156,15 @@ def test_rows_of_one_length_stay_lists(keras_reads):
     assert theirs.load_data()[0][0].shape == (8, 3)
 
 
+def test_what_keras_takes_and_jaxseq_does_not(keras_reads):
+    """Rows of docs/differences.md."""
+    theirs = keras_reads(reuters, NEWS)
+    for words, rows in ({"test_split": 1.5}, 30), ({"seed": None}, 48):
+        assert len(theirs.load_data(**words)[0][0]) == rows
+        with pytest.raises(ValueError):
+            reuters.load_data(**words)
+
+
 @pytest.mark.parametrize("module, content", [(imdb, WORDS), (reuters, NEWS)])
 def test_a_maxlen_that_leaves_nothing(module, content, keras_reads):
     keras_reads(module, content)

@@ -219,13 +219,30 @@ def test_a_full_disk_and_ctrl_c_leave_nothing(error, serve, folders, monkeypatch
 
 
 def test_keras_leaves_out_what_is_refused_here(serve, tmp_path):
-    """The row of docs/differences.md."""
+    """Rows of docs/differences.md, with the two tests that follow."""
     url = serve("f", HOSTILE["up by zip"][0])
     with pytest.warns(UserWarning, match="Skipping invalid path"):
         theirs = keras.utils.get_file("f", url, extract=True, cache_dir=tmp_path)
     assert tree(theirs) == dict(FILES)
     with pytest.raises(FileRejected):
         get_file("f", url, extract=True)
+
+
+def test_keras_only_warns_of_what_is_no_archive(serve, tmp_path):
+    url = serve("f", b"no archive")
+    with pytest.warns(UserWarning, match="Could not extract archive"):
+        assert not Path(keras.utils.get_file("f", url, extract=True, cache_dir=tmp_path)).exists()
+    with pytest.raises(FileRejected, match="is no archive of the kind tar or zip"):
+        get_file("f", url, extract=True)
+
+
+def test_keras_unpacks_every_time(serve, tmp_path):
+    url = serve("f", ARCHIVES["zip"])
+    for function, kept in (lambda *a, **k: keras.utils.get_file(*a, **k, cache_dir=tmp_path), False), (get_file, True):
+        mine = Path(function("f", url, extract=True), "readme")
+        mine.write_bytes(b"mine")
+        function("f", url, extract=True)
+        assert (mine.read_bytes() == b"mine") == kept
 
 
 def test_formats():
