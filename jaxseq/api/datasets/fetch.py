@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from jaxseq.api.cache import user_cache_folder
 from jaxseq.api.files.atomic import replacing
@@ -115,7 +115,7 @@ def download(file: Published, place: Path) -> Path:
     raise FileNotFoundError(f"{file.name} is not on this machine and could not be downloaded:{lines}\n{_by_hand(file, place)}")
 
 
-def _downloader(file: Published) -> tuple[Callable[[str, BinaryIO, None], None], tuple[type[Exception], ...]]:
+def _downloader(file: Published) -> tuple[Callable[..., Any], tuple[type[Exception], ...]]:
     """(what writes an address into an open file, with a bar, and what it raises)"""
     try:
         from pooch import HTTPDownloader
@@ -134,13 +134,13 @@ def _by_hand(file: Published, place: Path) -> str:
             f"{file.name} into a folder that the environment variable JAXSEQ_DATA names.{known}")
 
 
-def _check(place: Path, content: BinaryIO, checksums: tuple[str, ...]) -> None:
+def _check(place: Path, content: Any, checksums: tuple[str, ...]) -> None:
     fault = _fault(content, checksums)
     if fault:
         raise FileRejected(f"{place}: {fault}")
 
 
-def _fault(content: BinaryIO, checksums: tuple[str, ...]) -> str | None:
+def _fault(content: Any, checksums: tuple[str, ...]) -> str | None:
     """What is wrong with the checksum of an open file."""
     found = []
     for kind in {checksum.partition(":")[0] for checksum in checksums}:

@@ -156,7 +156,7 @@ def _opcodes() -> dict[bytes, tuple[Callable[[io.BytesIO], Any], Callable[[_Read
         "REDUCE": pair(_called), "BUILD": pair(_built),
     }
     known = {opcode.name: opcode for opcode in pickletools.opcodes}
-    readers = {name: known[name].arg.reader if known[name].arg else _nothing for name in acts}
+    readers = {name: getattr(known[name].arg, "reader", _nothing) for name in acts}
     readers |= {"BININT1": lambda file: file.read(1)[0]}        # most of what there is, and so the faster way
     return {known[name].code.encode("latin1"): (readers[name], act) for name, act in acts.items()}
 

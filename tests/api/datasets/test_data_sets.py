@@ -322,7 +322,7 @@ def tar(members, mode="w:gz"):
     return held.getvalue()
 
 
-BATCH, PART = (PYTHON2 / "cifar10_batch").read_bytes(), (PYTHON2 / "cifar100_part").read_bytes()
+BATCH, PART = (PYTHON2 / "cifar10_batch.pickle").read_bytes(), (PYTHON2 / "cifar100_part.pickle").read_bytes()
 TEN = [(name, BATCH) for name in cifar10.MEMBERS]
 HUNDRED = [(name, PART) for name in cifar100.MEMBERS]
 
@@ -336,7 +336,7 @@ def keras_batch(name, key):
 def test_cifar10_is_keras_s(given):
     given(cifar10, "FILE", tar([("cifar-10-batches-py/batches.meta", b"other"), *reversed(TEN)]))
     (x, y), (x_test, y_test) = cifar10.load_data()
-    images, labels = keras_batch("cifar10_batch", "labels")
+    images, labels = keras_batch("cifar10_batch.pickle", "labels")
     assert x.shape == (15, 32, 32, 3) and y.shape == (15, 1) and x.dtype == y.dtype == x_test.dtype == y_test.dtype == np.uint8
     assert_array_equal(x, np.concatenate([images] * 5))
     assert_array_equal(y, np.concatenate([labels] * 5))

@@ -46,7 +46,7 @@ def test_a_batch_that_python_3_wrote(protocol):
     assert found == batch
 
 
-@pytest.mark.parametrize("name", ["cifar10_batch", "cifar100_part"])
+@pytest.mark.parametrize("name", ["cifar10_batch.pickle", "cifar100_part.pickle"])
 def test_a_batch_that_python_2_wrote(name):
     content = (PYTHON2 / name).read_bytes()
     found, theirs = unpickled(SOURCE, content), pickle.loads(content, encoding="latin1")

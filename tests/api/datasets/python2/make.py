@@ -12,7 +12,7 @@ def images(number):
 
 
 def dump(name, **held):
-    with open(name, "wb") as file:
+    with open(name + ".pickle", "wb") as file:
         cPickle.dump(held, file, cPickle.HIGHEST_PROTOCOL)
 
 
