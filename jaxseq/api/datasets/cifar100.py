@@ -24,5 +24,6 @@ def load_data(label_mode: str = "fine") -> tuple[Pair, Pair]:
     label_mode: "fine" for classes 0 to 99, "coarse" for 0 to 19.
     """
     one_of("label_mode", label_mode, ("fine", "coarse"))
-    train, test = batches(fetch(FILE), MEMBERS, f"{label_mode}_labels")
-    return tuple((images, np.array(labels, np.int64)[:, None]) for images, labels in (train, test))
+    found = batches(fetch(FILE), MEMBERS, f"{label_mode}_labels")
+    train, test = ((images, np.array(labels, np.int64)[:, None]) for images, labels in found)
+    return train, test

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,22 +55,23 @@ def fetch(file: Published, subfolder: str = "datasets") -> Path:
     Raises: FileRejected when the file in JAXSEQ_DATA, or at a whole path, has another checksum; FileNotFoundError when it is
     nowhere and cannot be downloaded, ImportError when nothing is there to download it with.
     """
-    own = os.environ.get("JAXSEQ_DATA", "")
-    for place in _named(file, Path(own).expanduser().absolute() if own else Path()):
-        with open(place, "rb") as content:
-            _check(place, content, file.checksums)
-        return place
+    own = _named(file)
+    if own is not None:
+        with open(own, "rb") as content:
+            _check(own, content, file.checksums)
+        return own
     kept = home() / subfolder
     folders = kept, keras_home() / subfolder, SYSTEM
     places = [folder / name for folder in folders for name in (file.name, *file.aliases)]
     return next((place for place in places if fits(place, file.checksums)), None) or download(file, kept / file.name)
 
 
-def _named(file: Published, folder: Path) -> Iterator[Path]:
-    """The file where the user said that it is. Without a folder, only a whole path says so."""
-    for name in file.name, *file.aliases:
-        if (folder / name).is_absolute() and (folder / name).is_file():
-            yield folder / name
+def _named(file: Published) -> Path | None:
+    """The file, if it is where the user said: in JAXSEQ_DATA, or at a whole path."""
+    folder = os.environ.get("JAXSEQ_DATA", "")
+    root = Path(folder).expanduser().absolute() if folder else Path()
+    places = (root / name for name in (file.name, *file.aliases))
+    return next((place for place in places if place.is_absolute() and place.is_file()), None)
 
 
 def home() -> Path:
