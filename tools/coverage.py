@@ -57,6 +57,9 @@ KERAS2 = {
         custom_object_scope get_custom_objects serialize_keras_object deserialize_keras_object plot_model print_summary
         multi_gpu_model convert_all_kernels_in_model HDF5Matrix""",
     "wrappers.scikit_learn": "KerasClassifier KerasRegressor",
+    **dict.fromkeys(("datasets.boston_housing", "datasets.cifar10", "datasets.cifar100", "datasets.fashion_mnist",
+                     "datasets.mnist"), "load_data"),
+    **dict.fromkeys(("datasets.imdb", "datasets.reuters"), "load_data get_word_index"),
     "Sequential": """add pop build layers get_layer compile fit evaluate predict predict_classes predict_proba train_on_batch
         test_on_batch predict_on_batch fit_generator evaluate_generator predict_generator summary save save_weights load_weights
         weights trainable_weights non_trainable_weights get_weights set_weights count_params get_config from_config to_json
@@ -65,7 +68,9 @@ KERAS2 = {
         stateful trainable name""",
 }
 KERAS3 = ["layers", "losses", "metrics", "optimizers", "optimizers.schedules", "callbacks", "initializers", "regularizers",
-          "constraints", "activations", "models", "utils", "wrappers", "Sequential"]
+          "constraints", "activations", "models", "utils", "wrappers", "datasets.boston_housing", "datasets.california_housing",
+          "datasets.cifar10", "datasets.cifar100", "datasets.fashion_mnist", "datasets.imdb", "datasets.mnist",
+          "datasets.reuters", "Sequential"]
 
 # why a name is absent -> the names
 ABSENT = {
@@ -86,7 +91,7 @@ ABSENT = {
         layers.Resizing layers.STFTSpectrogram layers.Solarization layers.StringLookup layers.TextVectorization
         initializers.STFT initializers.STFTInitializer initializers.stft utils.array_to_img utils.audio_dataset_from_directory
         utils.image_dataset_from_directory utils.img_to_array utils.load_img utils.pad_sequences utils.save_img
-        utils.text_dataset_from_directory utils.timeseries_dataset_from_array utils.get_file utils.HDF5Matrix""",
+        utils.text_dataset_from_directory utils.timeseries_dataset_from_array utils.HDF5Matrix""",
     "holds a layer of another library": "layers.FlaxLayer layers.JaxLayer layers.TFSMLayer layers.TorchModuleWrapper "
                                         "optimizers.TFOptimizer",
     "shares its matrix with another layer of the model": "layers.ReversibleEmbedding",
