@@ -1,0 +1,7 @@
+"""What is done to data before a model sees them: `from jaxseq.preprocessing.sequence import pad_sequences`."""
+
+from jaxseq.api.preprocessing.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array
+from jaxseq.preprocessing import (
+    sequence as sequence,
+    text as text,
+)
