@@ -6,10 +6,11 @@ import keras
 import numpy as np
 import pytest
 from keras.src.legacy.preprocessing import sequence as their_sequence, text as their_text
+from keras.src.utils import dataset_utils
 from test_differences import PAGE
 
 from jaxseq.preprocessing import sequence, text
-from jaxseq.utils import Sequence, timeseries_dataset_from_array
+from jaxseq.utils import Sequence, text_dataset_from_directory, timeseries_dataset_from_array
 
 TEXTS = their_text, text
 SEQUENCES = their_sequence, sequence
@@ -102,9 +103,22 @@ def test_windows_after_json():
 
 def test_a_data_set_of_windows():
     told("`timeseries_dataset_from_array`")
-    told("where it shuffles")
+    told("where either shuffles")
     with pytest.raises(ImportError, match="tensorflow"):
         keras.utils.timeseries_dataset_from_array(np.arange(9), None, 3)
     ours = timeseries_dataset_from_array(np.arange(9), None, 3, shuffle=True, seed=0)
     assert isinstance(ours, Sequence)
     np.testing.assert_array_equal(ours[0], ours[0])
+
+
+def test_folders_of_text(tmp_path):
+    told("`text_dataset_from_directory`")
+    told("a class whose folder has no file")
+    for name in "a", "b":
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "1.txt").write_text("x")
+    assert dataset_utils.index_directory(str(tmp_path), "inferred", (".txt",), verbose=False)[2] == ["a", "b"]
+    with pytest.raises(ImportError, match="tensorflow"):
+        keras.utils.text_dataset_from_directory(str(tmp_path), verbose=False)
+    with pytest.raises(ValueError, match="The class 'b' is empty"):
+        text_dataset_from_directory(tmp_path)

@@ -88,7 +88,7 @@ ABSENT = {
         layers.Resizing layers.STFTSpectrogram layers.Solarization layers.StringLookup layers.TextVectorization
         initializers.STFT initializers.STFTInitializer initializers.stft utils.array_to_img utils.audio_dataset_from_directory
         utils.image_dataset_from_directory utils.img_to_array utils.load_img utils.save_img
-        utils.text_dataset_from_directory utils.get_file utils.HDF5Matrix""",
+        utils.get_file utils.HDF5Matrix""",
     "holds a layer of another library": "layers.FlaxLayer layers.JaxLayer layers.TFSMLayer layers.TorchModuleWrapper "
                                         "optimizers.TFOptimizer",
     "shares its matrix with another layer of the model": "layers.ReversibleEmbedding",
