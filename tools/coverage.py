@@ -56,6 +56,8 @@ KERAS2 = {
     "utils": """to_categorical normalize get_file Sequence GeneratorEnqueuer OrderedEnqueuer Progbar CustomObjectScope
         custom_object_scope get_custom_objects serialize_keras_object deserialize_keras_object plot_model print_summary
         multi_gpu_model convert_all_kernels_in_model HDF5Matrix""",
+    "preprocessing.sequence": "pad_sequences skipgrams make_sampling_table TimeseriesGenerator",
+    "preprocessing.text": "Tokenizer text_to_word_sequence one_hot hashing_trick tokenizer_from_json",
     "wrappers.scikit_learn": "KerasClassifier KerasRegressor",
     **dict.fromkeys(("datasets.boston_housing", "datasets.cifar10", "datasets.cifar100", "datasets.fashion_mnist",
                      "datasets.mnist"), "load_data"),
@@ -68,9 +70,9 @@ KERAS2 = {
         stateful trainable name""",
 }
 KERAS3 = ["layers", "losses", "metrics", "optimizers", "optimizers.schedules", "callbacks", "initializers", "regularizers",
-          "constraints", "activations", "models", "utils", "wrappers", "datasets.boston_housing", "datasets.california_housing",
-          "datasets.cifar10", "datasets.cifar100", "datasets.fashion_mnist", "datasets.imdb", "datasets.mnist",
-          "datasets.reuters", "Sequential"]
+          "constraints", "activations", "models", "utils", "preprocessing.sequence", "wrappers", "datasets.boston_housing",
+          "datasets.california_housing", "datasets.cifar10", "datasets.cifar100", "datasets.fashion_mnist", "datasets.imdb",
+          "datasets.mnist", "datasets.reuters", "Sequential"]
 
 # why a name is absent -> the names
 ABSENT = {
@@ -90,8 +92,7 @@ ABSENT = {
         layers.RandomSaturation layers.RandomSharpness layers.RandomShear layers.RandomTranslation layers.RandomZoom
         layers.Resizing layers.STFTSpectrogram layers.Solarization layers.StringLookup layers.TextVectorization
         initializers.STFT initializers.STFTInitializer initializers.stft utils.array_to_img utils.audio_dataset_from_directory
-        utils.image_dataset_from_directory utils.img_to_array utils.load_img utils.pad_sequences utils.save_img
-        utils.text_dataset_from_directory utils.timeseries_dataset_from_array utils.HDF5Matrix""",
+        utils.image_dataset_from_directory utils.img_to_array utils.load_img utils.save_img utils.HDF5Matrix""",
     "holds a layer of another library": "layers.FlaxLayer layers.JaxLayer layers.TFSMLayer layers.TorchModuleWrapper "
                                         "optimizers.TFOptimizer",
     "shares its matrix with another layer of the model": "layers.ReversibleEmbedding",

@@ -1,6 +1,9 @@
 """Helpers around data: `from jaxseq.utils import to_categorical`."""
 
 from jaxseq.api.datasets.getting import get_file as get_file
+from jaxseq.api.preprocessing.padding import pad_sequences as pad_sequences
+from jaxseq.api.preprocessing.text_files import text_dataset_from_directory as text_dataset_from_directory
+from jaxseq.api.preprocessing.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array
 from jaxseq.api.progress import Progbar as Progbar
 from jaxseq.api.sources import Sequence as Sequence
 from jaxseq.api.utils import *  # noqa: F403
