@@ -20,7 +20,7 @@ from jaxseq.preprocessing.text import Tokenizer
 
 QUICK = "--quick" in sys.argv
 FOLDERS = [each for each in sys.argv[1:] if not each.startswith("--")]
-WORDS, EPOCHS = 20_000, 1 if QUICK else 5
+WORDS, EPOCHS = 20_000, 1 if QUICK else 3
 
 
 def sentences(folder):
