@@ -9,6 +9,8 @@ from keras.src.legacy.preprocessing import sequence as their_sequence, text as t
 from keras.src.utils import dataset_utils
 from test_differences import PAGE
 
+from jaxseq import layers
+from jaxseq.models import Sequential
 from jaxseq.preprocessing import sequence, text
 from jaxseq.utils import Sequence, text_dataset_from_directory, timeseries_dataset_from_array
 
@@ -122,3 +124,29 @@ def test_folders_of_text(tmp_path):
         keras.utils.text_dataset_from_directory(str(tmp_path), verbose=False)
     with pytest.raises(ValueError, match="The class 'b' is empty"):
         text_dataset_from_directory(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["TextVectorization", "StringLookup", "IntegerLookup"])
+def test_tools_in_front_of_a_model(name):
+    told("`TextVectorization`, `StringLookup`, `IntegerLookup`")
+    told("one of them that has no vocabulary yet")
+    with pytest.raises(ImportError, match="TensorFlow"):
+        getattr(keras.layers, name)()
+    tool = getattr(layers, name)()
+    with pytest.raises(TypeError, match="cannot stand in a model"):
+        Sequential([tool])
+    with pytest.raises(RuntimeError, match="has no vocabulary"):
+        tool([1] if name == "IntegerLookup" else ["a"])
+
+
+def test_what_keras_does_with_tensorflow():
+    """Keras's documentation and source tell what it does; what is done here is shown."""
+    told("`adapt` where a vocabulary was given")
+    told("capital letters and blanks outside of ASCII in `TextVectorization`")
+    told("`TextVectorization(split=None)` of texts (batch,)")
+    told("`StringLookup(num_oov_indices=2)`")
+    vectorize = layers.TextVectorization(vocabulary=["a"])
+    vectorize.adapt(["\u00c9t\u00e9\u00a0\u00e9t\u00e9"])
+    assert vectorize.get_vocabulary(include_special_tokens=False) == ["\u00e9t\u00e9"]
+    assert layers.TextVectorization(vocabulary=["a"], split=None)(["a", "b"]).tolist() == [[2], [1]]
+    assert layers.StringLookup(vocabulary=["a"], num_oov_indices=2)(["b"]) == text.hashing_trick("b", 3)[0] - 1

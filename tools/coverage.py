@@ -84,13 +84,13 @@ ABSENT = {
         metrics.clone_metric metrics.clone_metrics""",
     "images and text are prepared before a model here": """layers.AugMix layers.AutoContrast layers.CategoryEncoding
         layers.CenterCrop layers.ContrastLimitedAdaptiveHistogramEqualization layers.CutMix layers.Discretization
-        layers.Equalization layers.HashedCrossing layers.Hashing layers.IntegerLookup layers.MaxNumBoundingBoxes
+        layers.Equalization layers.HashedCrossing layers.Hashing layers.MaxNumBoundingBoxes
         layers.MelSpectrogram layers.MixUp layers.Pipeline layers.RandAugment layers.RandomBrightness
         layers.RandomColorDegeneration layers.RandomColorJitter layers.RandomContrast layers.RandomCrop
         layers.RandomElasticTransform layers.RandomErasing layers.RandomFlip layers.RandomGaussianBlur layers.RandomGrayscale
         layers.RandomHue layers.RandomInvert layers.RandomPerspective layers.RandomPosterization layers.RandomRotation
         layers.RandomSaturation layers.RandomSharpness layers.RandomShear layers.RandomTranslation layers.RandomZoom
-        layers.Resizing layers.STFTSpectrogram layers.Solarization layers.StringLookup layers.TextVectorization
+        layers.Resizing layers.STFTSpectrogram layers.Solarization
         initializers.STFT initializers.STFTInitializer initializers.stft utils.array_to_img utils.audio_dataset_from_directory
         utils.image_dataset_from_directory utils.img_to_array utils.load_img utils.save_img utils.HDF5Matrix""",
     "holds a layer of another library": "layers.FlaxLayer layers.JaxLayer layers.TFSMLayer layers.TorchModuleWrapper "

@@ -41,6 +41,10 @@ class Sequence(Spelled):
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} needs __getitem__(index): one batch, (x, y).")
 
+    def __iter__(self) -> Iterator[Any]:
+        """Every batch, in order."""
+        return (self[index] for index in range(len(self)))
+
     def on_epoch_begin(self) -> None:
         """Called before every pass."""
 
