@@ -568,6 +568,38 @@ def test_layers_are_declarations():
     assert "module" in stacked(keras, keras.layers.Dense(2)).get_config()["layers"][1]
 
 
+PICTURES = GENERATOR.uniform(0, 255, (400, 6, 5, 1)).astype("float32")
+
+
+def augmented(layer, x=PICTURES):
+    """The layer's output in training, in either library."""
+    if isinstance(layer, keras.layers.Layer):
+        return np.asarray(layer(x, training=True))
+    return np.asarray(layer.apply({}, {}, x, layers.Ctx(True, jax.random.key(0)))[0])
+
+
+def test_two_mirrors_have_two_draws():
+    for k, kinds in (keras, {(1, 1), (-1, -1)}), (jaxseq, {(1, 1), (1, -1), (-1, 1), (-1, -1)}):
+        y = augmented(k.layers.RandomFlip())
+        found = {way for way in ((1, 1), (1, -1), (-1, 1), (-1, -1))
+                 if any((image == x[::way[0], ::way[1]]).all() for image, x in zip(y, PICTURES, strict=True))}
+        assert found == kinds
+
+
+def test_contrast_goes_both_ways():
+    for k, lowest in (keras, 1.0), (jaxseq, 0.8):
+        factors = augmented(k.layers.RandomContrast(0.2, (-999, 999))).std((1, 2, 3)) / PICTURES.std((1, 2, 3))
+        assert abs(factors.min() - lowest) < 0.01 and abs(factors.max() - 1.2) < 0.01
+
+
+def test_crops_have_one_size_and_places_of_their_own():
+    x = np.broadcast_to(PICTURES[:1], PICTURES.shape)
+    for k, shape, places in (keras, (6, 5), 1), (jaxseq, (4, 3), 9):
+        model = stacked(k, k.layers.RandomCrop(4, 3), shape=(6, 5, 1))
+        assert model.predict(x, verbose=0).shape[1:3] == shape
+        assert len(np.unique(augmented(k.layers.RandomCrop(4, 3), x), axis=0)) == places
+
+
 # ---- optimizers, regularizers, activations
 
 

@@ -76,17 +76,16 @@ ABSENT = {
         utils.get_source_inputs utils.is_keras_tensor utils.FeatureSpace optimizers.MultiOptimizer optimizers.OptimizerMap
         metrics.clone_metric metrics.clone_metrics""",
     "images and text are prepared before a model here": """layers.AugMix layers.AutoContrast layers.CategoryEncoding
-        layers.CenterCrop layers.ContrastLimitedAdaptiveHistogramEqualization layers.CutMix layers.Discretization
-        layers.Equalization layers.HashedCrossing layers.Hashing layers.IntegerLookup layers.MaxNumBoundingBoxes
-        layers.MelSpectrogram layers.MixUp layers.Pipeline layers.RandAugment layers.RandomBrightness
-        layers.RandomColorDegeneration layers.RandomColorJitter layers.RandomContrast layers.RandomCrop
-        layers.RandomElasticTransform layers.RandomErasing layers.RandomFlip layers.RandomGaussianBlur layers.RandomGrayscale
-        layers.RandomHue layers.RandomInvert layers.RandomPerspective layers.RandomPosterization layers.RandomRotation
-        layers.RandomSaturation layers.RandomSharpness layers.RandomShear layers.RandomTranslation layers.RandomZoom
-        layers.Resizing layers.STFTSpectrogram layers.Solarization layers.StringLookup layers.TextVectorization
-        initializers.STFT initializers.STFTInitializer initializers.stft utils.array_to_img utils.audio_dataset_from_directory
-        utils.image_dataset_from_directory utils.img_to_array utils.load_img utils.pad_sequences utils.save_img
-        utils.text_dataset_from_directory utils.timeseries_dataset_from_array utils.get_file utils.HDF5Matrix""",
+        layers.ContrastLimitedAdaptiveHistogramEqualization layers.CutMix layers.Discretization layers.Equalization
+        layers.HashedCrossing layers.Hashing layers.IntegerLookup layers.MaxNumBoundingBoxes layers.MelSpectrogram layers.MixUp
+        layers.Pipeline layers.RandAugment layers.RandomColorDegeneration layers.RandomColorJitter
+        layers.RandomElasticTransform layers.RandomErasing layers.RandomGaussianBlur layers.RandomGrayscale layers.RandomHue
+        layers.RandomInvert layers.RandomPerspective layers.RandomPosterization layers.RandomSaturation layers.RandomSharpness
+        layers.RandomShear layers.Resizing layers.STFTSpectrogram layers.Solarization layers.StringLookup
+        layers.TextVectorization initializers.STFT initializers.STFTInitializer initializers.stft utils.array_to_img
+        utils.audio_dataset_from_directory utils.image_dataset_from_directory utils.img_to_array utils.load_img
+        utils.pad_sequences utils.save_img utils.text_dataset_from_directory utils.timeseries_dataset_from_array utils.get_file
+        utils.HDF5Matrix""",
     "holds a layer of another library": "layers.FlaxLayer layers.JaxLayer layers.TFSMLayer layers.TorchModuleWrapper "
                                         "optimizers.TFOptimizer",
     "shares its matrix with another layer of the model": "layers.ReversibleEmbedding",

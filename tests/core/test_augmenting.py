@@ -104,7 +104,7 @@ def test_a_flip_is_a_flip():
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    *(("RandomTranslation", {"height_factor": (0.1, 0.1), "width_factor": (-0.4, -0.4), "fill_mode": mode}) for mode in IN_SCIPY),
+    *(("RandomTranslation", {"height_factor": (0.1, 0.1), "width_factor": (-.4, -.4), "fill_mode": mode}) for mode in IN_SCIPY),
     *(("RandomRotation", {"factor": (0.07, 0.07), "fill_mode": mode, "fill_value": 3.0}) for mode in IN_SCIPY),
     *(("RandomZoom", {"height_factor": (each, each), "width_factor": (0.3, 0.3)}) for each in (-0.5, 0.5)),
     ("RandomZoom", {"height_factor": (0.5, 0.5), "fill_mode": "constant"}),

@@ -147,4 +147,3 @@ class RandomZoom(_RandomAffine):
         height, width = draws
         matrix = matrices([[height, jnp.zeros_like(height)], [jnp.zeros_like(width), width]])
         return matrix, about_centre(matrix, lengths)
-

@@ -19,7 +19,7 @@ CASES: list[tuple[str, Layer, tuple[int, ...], str]] = [
     ("random_contrast", RandomContrast(0.5, (-9, 9)), IMAGES, "float32"),
     ("random_contrast_clipped", RandomContrast((0.1, 0.9), (-1, 1), data_format="channels_first"), FIRST, "float32"),
     ("random_brightness", RandomBrightness((-0.5, 0.1), (-5, 5)), IMAGES, "float32"),
-    ("random_crop", RandomCrop(3, 2), IMAGES, "float32"),
+    ("random_crop", RandomCrop(3, 2, 3), IMAGES, "float32"),
     ("random_crop_first", RandomCrop(5, 3, 1, "channels_first"), FIRST, "float32"),
     ("center_crop", CenterCrop(2, 3), IMAGES, "float32"),
     ("center_crop_larger", CenterCrop(7, 3), IMAGES, "float32"),
