@@ -39,7 +39,7 @@ GUESTS = {"jaxseq.api.demo"}
 
 OUTSIDE_THE_CORE = {"datetime", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "subprocess",
                     "sys", "tempfile", "threading", "time"}
-OWN_GENERATORS = {"BitGenerator", "Generator", "Philox", "SeedSequence", "default_rng"}
+OWN_GENERATORS = {"BitGenerator", "Generator", "Philox", "RandomState", "SeedSequence", "default_rng"}
 
 
 def module_name(path: Path) -> str:

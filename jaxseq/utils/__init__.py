@@ -1,5 +1,12 @@
 """Helpers around data: `from jaxseq.utils import to_categorical`."""
 
+from jaxseq.api.preprocessing.directories import image_dataset_from_directory as image_dataset_from_directory
+from jaxseq.api.preprocessing.images import (
+    array_to_img as array_to_img,
+    img_to_array as img_to_array,
+    load_img as load_img,
+    save_img as save_img,
+)
 from jaxseq.api.progress import Progbar as Progbar
 from jaxseq.api.sources import Sequence as Sequence
 from jaxseq.api.utils import *  # noqa: F403
