@@ -43,8 +43,9 @@ class ImageFolder(Iterator):
 
 def image_dataset_from_directory(directory: Any, labels: Any = "inferred", label_mode: str | None = "int",
                                  class_names: Any = None, color_mode: str = "rgb", batch_size: int = 32,
-                                 image_size: Any = (256, 256), shuffle: bool = True, seed: int | None = None, validation_split: float | None = None,
-                                 subset: str | None = None, interpolation: str = "bilinear", follow_links: bool = False,
+                                 image_size: Any = (256, 256), shuffle: bool = True, seed: int | None = None,
+                                 validation_split: float | None = None, subset: str | None = None,
+                                 interpolation: str = "bilinear", follow_links: bool = False,
                                  crop_to_aspect_ratio: bool = False, pad_to_aspect_ratio: bool = False,
                                  data_format: str | None = None, verbose: bool = True, **reading: Any) -> Any:
     """The images of a folder, batch by batch; with subset="both" two of them, for training and for validation.

@@ -14,7 +14,7 @@ from jaxseq.api.preprocessing.draws import between, known_seed, one_from, units
 from jaxseq.api.preprocessing.files import of_folder, of_frame
 from jaxseq.api.preprocessing.image_iterators import ImageIterator, images_alike, of_arrays
 from jaxseq.api.preprocessing.random_images import two_numbers
-from jaxseq.core.declared import is_number, number
+from jaxseq.core.declared import in_python, is_number, number
 from jaxseq.core.require import Spelled, one_of, positive_int, require
 
 # theta, tx, ty, shear, zx, zy, flip_horizontal, flip_vertical, channel_shift_intensity, brightness
@@ -43,8 +43,9 @@ class ImageDataGenerator(Spelled):
                  featurewise_std_normalization: bool = False, samplewise_std_normalization: bool = False,
                  zca_whitening: bool = False, zca_epsilon: float = 1e-6, rotation_range: float = 0,
                  width_shift_range: Any = 0.0, height_shift_range: Any = 0.0, brightness_range: Any = None,
-                 shear_range: float = 0.0, zoom_range: Any = 0.0, channel_shift_range: float = 0.0, fill_mode: str = "nearest", cval: float = 0.0, horizontal_flip: bool = False,
-                 vertical_flip: bool = False, rescale: float | None = None,
+                 shear_range: float = 0.0, zoom_range: Any = 0.0, channel_shift_range: float = 0.0,
+                 fill_mode: str = "nearest", cval: float = 0.0, horizontal_flip: bool = False, vertical_flip: bool = False,
+                 rescale: float | None = None,
                  preprocessing_function: Callable[[np.ndarray], np.ndarray] | None = None, data_format: str | None = None,
                  validation_split: float = 0.0, interpolation_order: int = 1, dtype: Any = "float32"):
         own = type(self).__name__
@@ -213,14 +214,14 @@ def _shifts(argument: str, value: Any) -> Any:
     several = tuple(value) if isinstance(value, list | tuple | np.ndarray) else value
     numbers = several if isinstance(several, tuple) else (several,)
     require(numbers and all(map(is_number, numbers)), f"{argument}={value!r}: write a number, or a list of numbers.")
-    return several
+    return in_python(several)
 
 
 def _shift(unit: float, sign: float, shifts: Any, length: int) -> float:
     """How many pixels: see the class."""
     if not shifts:
         return 0
-    if isinstance(shifts, float | np.floating):
+    if isinstance(shifts, float):
         pixels, most = between(unit, -shifts, shifts), shifts
     else:
         choices = shifts if isinstance(shifts, tuple) else range(abs(shifts))

@@ -137,5 +137,5 @@ def part_of(subset: str | None, split: float, rows: int) -> tuple[slice, slice]:
     """(the rows of a subset, the other ones)."""
     require(subset in (None, "training", "validation"), f"subset={subset!r}: write 'training', 'validation' or None.")
     require(subset is None or split, f"subset={subset!r} needs ImageDataGenerator(validation_split=...).")
-    parts = slice(0, int(split * rows)), slice(int(split * rows), rows)
-    return (slice(0, rows), slice(0, 0)) if subset is None else parts if subset == "validation" else parts[::-1]
+    held, rest = slice(0, int(split * rows)), slice(int(split * rows), rows)
+    return (slice(0, rows), slice(0, 0)) if subset is None else (held, rest) if subset == "validation" else (rest, held)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxseq.api.preprocessing.extras import pillow
+from jaxseq.core.kernels.crops import largest_part
 from jaxseq.core.require import one_of, positive_int, require
 
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
@@ -93,18 +94,6 @@ def size_of(argument: str, size: Any) -> tuple[int, int]:
     pair = tuple(size) if isinstance(size, tuple | list) else (size, size)
     require(len(pair) == 2, f"{argument}={size!r}: write (height, width).")
     return positive_int(argument, pair[0]), positive_int(argument, pair[1])
-
-
-def largest_part(lengths: tuple[int, int], size: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of the largest part in the middle of an image that has the proportions of `size`."""
-    (height, width), (wanted_height, wanted_width) = lengths, size
-    tall, wide = max(1, width * wanted_height // wanted_width), max(1, height * wanted_width // wanted_height)
-    return _middle(height, min(height, tall)), _middle(width, min(width, wide))
-
-
-def _middle(length: int, part: int) -> slice:
-    start = (length - part) // 2
-    return slice(start, start + part)
 
 
 def _resized(image: Any, size: tuple[int, int], interpolation: str, keep_aspect_ratio: bool) -> Any:

@@ -40,7 +40,8 @@ def random_shear(x: Any, intensity: float, row_axis: int = 1, col_axis: int = 2,
 
 
 def random_zoom(x: Any, zoom_range: Any, row_axis: int = 1, col_axis: int = 2, channel_axis: int = 0,
-                fill_mode: str = "nearest", cval: float = 0.0, interpolation_order: int = 1, *, seed: int | None = None) -> np.ndarray:
+                fill_mode: str = "nearest", cval: float = 0.0, interpolation_order: int = 1, *,
+                seed: int | None = None) -> np.ndarray:
     """x zoomed along its rows and along its columns, each by a factor drawn evenly from zoom_range = (low, high)."""
     ends = two_numbers("zoom_range", zoom_range)
     zx, zy = _drawn(seed, ends, ends)

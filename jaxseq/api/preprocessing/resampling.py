@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jaxseq.api.preprocessing.images import largest_part
+from jaxseq.core.kernels.crops import largest_part
 from jaxseq.core.require import pick
 
 
@@ -20,7 +20,7 @@ def resized(x: np.ndarray, size: tuple[int, int], interpolation: str, crop: bool
     for axis, length in enumerate(size):
         places, weights = _taps(x.shape[axis], length, interpolation)
         spread = weights.reshape(len(weights), *(-1 if each == axis else 1 for each in range(3)))
-        x = sum(np.take(x, place, axis) * weight for place, weight in zip(places, spread, strict=True))
+        x = np.sum([np.take(x, place, axis) * weight for place, weight in zip(places, spread, strict=True)], axis=0)
     return x
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxseq.core import rng
+from jaxseq.core.kernels.crops import largest_part, middle
 from jaxseq.core.kernels.dropout import own_key
 from jaxseq.core.precision import as_given, floating, widened
 from jaxseq.core.require import positive_int
@@ -35,18 +36,10 @@ class _ToSize(Spatial):
 
     def largest_window(self, x: Array) -> Array:
         """The largest part in the middle of x that has the output's proportions, resized to it."""
-        (height, width), (wanted_height, wanted_width) = self.lengths(x), self.size
-        part = (min(height, max(1, width * wanted_height // wanted_width)),
-                min(width, max(1, height * wanted_width // wanted_height)))
-        cut = widened(self.channels_last(self.middle(x, part)))
+        rows, columns = largest_part(self.lengths(x), self.size)
+        cut = widened(self.channels_last(x))[:, rows, columns]
         y = jax.image.resize(cut, (len(x), *self.size, cut.shape[-1]), "bilinear", antialias=False)
         return as_given(self.as_it_came(y), x)
-
-    def middle(self, x: Array, part: tuple[int, int]) -> Array:
-        """The part of these lengths in the middle of x, one pixel nearer to the start where it cannot be even."""
-        for place, length, wanted in zip(self.places, self.lengths(x), part, strict=True):
-            x = lax.slice_in_dim(x, (length - wanted) // 2, (length - wanted) // 2 + wanted, axis=place)
-        return x
 
 
 class CenterCrop(_ToSize):
@@ -65,7 +58,10 @@ class CenterCrop(_ToSize):
 
     def apply(self, params, state, x, ctx):
         x = floating(x)
-        return (self.middle(x, self.size) if self.has_room(x) else self.largest_window(x)), state
+        if not self.has_room(x):
+            return self.largest_window(x), state
+        rows, columns = map(middle, self.lengths(x), self.size)
+        return self.as_it_came(self.channels_last(x)[:, rows, columns]), state
 
 
 class RandomCrop(_ToSize):
