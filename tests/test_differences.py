@@ -721,3 +721,72 @@ def test_to_categorical_and_normalize():
     np.testing.assert_allclose(np.linalg.norm(jaxseq.utils.normalize(square, axis=0), axis=0), 1)
     with pytest.raises(ValueError, match="broadcast"):
         keras.utils.normalize(X, axis=0)
+
+
+# ---- images on the host
+
+
+def generators():
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator as theirs
+
+    from jaxseq.preprocessing.image import ImageDataGenerator as ours
+    return theirs, ours
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_shifts_along_the_height_and_the_middle_of_an_image():
+    wide = np.zeros((5, 9, 1), "float32")
+    wide[2, 4] = 1
+    for make, axis, stays in zip(generators(), (1, 0), (False, True), strict=True):
+        down = make(fill_mode="constant").apply_transform(wide, {"tx": 1})
+        assert np.argwhere(down[..., 0])[0].tolist() == [2 - (axis == 0), 4 - (axis == 1)]
+        turned = make(fill_mode="constant").apply_transform(wide, {"theta": 180})
+        assert (turned[2, 4, 0] > 0.99) == stays
+
+
+def test_brightness_and_the_range_of_an_image():
+    dark = np.full((2, 2, 3), 100.0, "float32")
+    dark[0] = 50
+    for make in generators():
+        assert make().apply_transform(dark, {"brightness": 1.0}).max() == 100
+
+
+def test_draws_of_an_image_data_generator():
+    x = PICTURES[:8]
+    for make, moved in zip(generators(), (True, False), strict=True):
+        before = np.random.get_state()[2]
+        flow = make(horizontal_flip=True, rotation_range=9).flow(x, batch_size=4, shuffle=False, seed=1)
+        first, again = flow[0], flow[0]
+        assert (np.random.get_state()[2] != before) == moved == (first != again).any()
+
+
+def test_features_that_are_not_known():
+    theirs, ours = generators()
+    x = PICTURES[0].copy()
+    kept, told = quiet(theirs(featurewise_center=True).standardize, x)
+    assert (kept == PICTURES[0]).all() and "hasn't been fit" in told[0]
+    with pytest.raises(ValueError, match=r"call fit\(x\)"):
+        ours(featurewise_center=True).standardize(x)
+
+
+def test_standardizing_and_the_data():
+    for make, changes in zip(generators(), (True, False), strict=True):
+        x = PICTURES[0].copy()
+        make(rescale=0.5).standardize(x)
+        assert (x != PICTURES[0]).any() == changes
+
+
+def test_folders_and_frames_that_lack_something(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    jaxseq.utils.save_img(tmp_path / "full" / "a.png", PICTURES[0])
+    frame = pandas.DataFrame({"filename": ["full/a.png", "full/b.png"], "class": ["x", "y"]})
+    theirs, ours = generators()
+    assert theirs().flow_from_directory(tmp_path).samples == 1
+    with pytest.raises(ValueError, match="The folder 'empty'"):
+        ours().flow_from_directory(tmp_path)
+    flow, told = quiet(theirs().flow_from_dataframe, frame, str(tmp_path))
+    assert flow.samples == 1 and "invalid image filename" in told[0]
+    with pytest.raises(FileNotFoundError, match="full/b"):
+        ours().flow_from_dataframe(frame, tmp_path)

@@ -115,5 +115,7 @@ def _listed(directory: Any, labels: Any, class_names: Any, follow_links: bool) -
 
 def _labels(listing: Listing, label_mode: str | None) -> np.ndarray:
     if label_mode == "categorical":
+        known = np.isin(listing.labels, range(len(listing.classes))).all()
+        require(known, f"labels: for label_mode='categorical' write whole numbers from 0 to {len(listing.classes) - 1}.")
         return np.eye(len(listing.classes), dtype="float32")[listing.labels]
     return listing.labels.astype("float32")[:, None] if label_mode == "binary" else listing.labels.astype("int32")

@@ -18,7 +18,8 @@ def images():
 def folder(tmp_path):
     """cats with 5 images of several sizes and kinds, dogs with 3, one of them a folder deeper."""
     draw = np.random.default_rng(1)
-    paths = ["cats/b.png", "cats/a.jpg", "cats/c.bmp", "cats/D.PNG", "cats/e.jpeg", "dogs/2.png", "dogs/1.png", "dogs/more/0.png"]
+    paths = ["cats/b.png", "cats/a.jpg", "cats/c.bmp", "cats/D.PNG", "cats/e.jpeg",
+             "dogs/2.png", "dogs/1.png", "dogs/more/0.png"]
     for number, path in enumerate(paths):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shape = (9 + number, 12 - number, 3) if number != 2 else (7, 6)
