@@ -592,6 +592,19 @@ def test_contrast_goes_both_ways():
         assert abs(factors.min() - lowest) < 0.01 and abs(factors.max() - 1.2) < 0.01
 
 
+def test_saturation_stays_among_the_colors():
+    colors = np.tile(np.array([[[[250.0, 120.0, 10.0]]]], "float32"), (3, 2, 2, 1))
+    for k, stays in (keras, False), (jaxseq, True):
+        y = augmented(k.layers.RandomSaturation((0.9, 0.9)), colors)
+        assert (y.min() >= 0) == stays and y.max() <= 255
+
+
+def test_a_pair_of_thresholds():
+    for k, kinds in (keras, 2), (jaxseq, 1):
+        y = augmented(k.layers.Solarization(threshold_factor=(0.5, 0.5)), np.full((400, 1, 1, 1), 100, "float32"))
+        assert len(np.unique(y)) == kinds
+
+
 def test_crops_have_one_size_and_places_of_their_own():
     x = np.broadcast_to(PICTURES[:1], PICTURES.shape)
     for k, shape, places in (keras, (6, 5), 1), (jaxseq, (4, 3), 9):

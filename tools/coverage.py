@@ -58,8 +58,8 @@ KERAS2 = {
         multi_gpu_model convert_all_kernels_in_model HDF5Matrix""",
     "wrappers.scikit_learn": "KerasClassifier KerasRegressor",
     "preprocessing.image": """ImageDataGenerator Iterator NumpyArrayIterator DirectoryIterator array_to_img img_to_array
-        load_img save_img list_pictures apply_affine_transform apply_brightness_shift apply_channel_shift flip_axis random_brightness
-        random_channel_shift random_rotation random_shear random_shift random_zoom""",
+        load_img save_img list_pictures apply_affine_transform apply_brightness_shift apply_channel_shift flip_axis
+        random_brightness random_channel_shift random_rotation random_shear random_shift random_zoom""",
     "Sequential": """add pop build layers get_layer compile fit evaluate predict predict_classes predict_proba train_on_batch
         test_on_batch predict_on_batch fit_generator evaluate_generator predict_generator summary save save_weights load_weights
         weights trainable_weights non_trainable_weights get_weights set_weights count_params get_config from_config to_json
@@ -81,10 +81,10 @@ ABSENT = {
     "images and text are prepared before a model here": """layers.AugMix layers.AutoContrast layers.CategoryEncoding
         layers.ContrastLimitedAdaptiveHistogramEqualization layers.CutMix layers.Discretization layers.Equalization
         layers.HashedCrossing layers.Hashing layers.IntegerLookup layers.MaxNumBoundingBoxes layers.MelSpectrogram layers.MixUp
-        layers.Pipeline layers.RandAugment layers.RandomColorDegeneration layers.RandomColorJitter
-        layers.RandomElasticTransform layers.RandomErasing layers.RandomGaussianBlur layers.RandomGrayscale layers.RandomHue
-        layers.RandomInvert layers.RandomPerspective layers.RandomPosterization layers.RandomSaturation layers.RandomSharpness
-        layers.RandomShear layers.Resizing layers.STFTSpectrogram layers.Solarization layers.StringLookup
+        layers.Pipeline layers.RandAugment
+        layers.RandomElasticTransform layers.RandomErasing layers.RandomGaussianBlur
+        layers.RandomPerspective layers.RandomPosterization
+        layers.Resizing layers.STFTSpectrogram layers.StringLookup
         layers.TextVectorization initializers.STFT initializers.STFTInitializer initializers.stft
         utils.audio_dataset_from_directory utils.pad_sequences utils.text_dataset_from_directory
         utils.timeseries_dataset_from_array utils.get_file utils.HDF5Matrix""",

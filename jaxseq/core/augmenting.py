@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
+
 from jaxseq.core import rng
 from jaxseq.core.declared import is_number
 from jaxseq.core.kernels.dropout import own_key
@@ -54,9 +56,10 @@ class Augmenting(Spatial):
                 self.pair(argument)
 
     def interval(self, argument: str) -> Interval:
-        """The factor `argument` as (low, high): a number f is (-|f|, |f|)."""
+        """The factor `argument` as (low, high): a number f is (-|f|, |f|), within the bounds."""
         low, high = self.pair(argument)
-        return (low, high) if isinstance(getattr(self, argument), tuple) else (-abs(high), abs(high))
+        least, _ = self.factors[argument]
+        return (low, high) if isinstance(getattr(self, argument), tuple) else (max(-abs(high), least), abs(high))
 
     def pair(self, argument: str) -> Interval:
         """The factor `argument` as two numbers, the smaller first; one stands for both. ValueError outside its bounds."""
@@ -67,3 +70,38 @@ class Augmenting(Spatial):
                 "(low, high).")
         low, high = sorted(numbers)
         return low, high
+
+
+class Coloring(Augmenting):
+    """A change of the pixels' values, which lie within the field `value_range`."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        value = self.bounds
+        ordered = isinstance(value, tuple) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1]
+        require(ordered, f"{self._class}(value_range={value!r}): write (low, high), the values of black and white, such as "
+                "(0, 255) or (0, 1).")
+
+    def within(self, y: Array) -> Array:
+        """y, what lies beyond `value_range` at its end."""
+        return jnp.clip(y, *self.bounds)
+
+    def shares(self, x: Array) -> Array:
+        """x counted from 0, black, to 1, white."""
+        black, white = self.bounds
+        return (x - black) / (white - black)
+
+    def values(self, shares: Array) -> Array:
+        """The way back from `shares`."""
+        black, white = self.bounds
+        return black + shares * (white - black)
+
+    @property
+    def bounds(self) -> Interval:
+        """(the value of black, the value of white)."""
+        return getattr(self, "value_range", (0, 255))
+
+
+def for_each(draws: Array) -> Array:
+    """Numbers (batch,) as (batch, 1, 1, 1): one for each image."""
+    return draws[:, None, None, None]

@@ -96,10 +96,24 @@ from jaxseq.core.layers.pooling import (
     MaxPooling2D as MaxPooling2D,
     MaxPooling3D as MaxPooling3D,
 )
-from jaxseq.core.layers.random_colors import RandomBrightness as RandomBrightness, RandomContrast as RandomContrast
+from jaxseq.core.layers.random_colors import (
+    RandomBrightness as RandomBrightness,
+    RandomColorDegeneration as RandomColorDegeneration,
+    RandomColorJitter as RandomColorJitter,
+    RandomContrast as RandomContrast,
+    RandomHue as RandomHue,
+    RandomSaturation as RandomSaturation,
+)
+from jaxseq.core.layers.random_effects import (
+    RandomGrayscale as RandomGrayscale,
+    RandomInvert as RandomInvert,
+    RandomSharpness as RandomSharpness,
+    Solarization as Solarization,
+)
 from jaxseq.core.layers.random_geometry import (
     RandomFlip as RandomFlip,
     RandomRotation as RandomRotation,
+    RandomShear as RandomShear,
     RandomTranslation as RandomTranslation,
     RandomZoom as RandomZoom,
 )

@@ -28,7 +28,8 @@ BEYOND_KERAS = dict.fromkeys(("depthwise_conv1d_causal", "separable_conv1d_causa
 OTHERWISE = {"spectral_normalization": "in evaluation Keras on JAX takes the kernel as it is"} | dict.fromkeys(
     ("random_crop", "random_crop_first"), "in evaluation Keras takes the images as they are, whatever their size")
 UNTRAINED = (dict.fromkeys(("RandomFlip", "RandomCrop"), "no setting ends its draws")
-             | dict.fromkeys(("RandomContrast", "RandomBrightness"), "Keras cannot write its value_range into an .h5"))
+             | {type(layer).__name__: "Keras cannot write its value_range into an .h5" for layer, *_ in CASES.values()
+                if hasattr(layer, "value_range")})
 
 QUICK = {"dense", "conv2d", "batch_normalization", "lstm", "gru", "bidirectional", "embedding_masking", "layer_normalization",
          "dropout", "thresholded_relu"}
