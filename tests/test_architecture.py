@@ -26,6 +26,7 @@ FLOORS = [
     {"layer", "regression", "crossentropy", "unpaired", "optimizer", "optimizer_state", "confusion", "scores", "normalizing"},
     {"nested", "measures", "loss_classes", "last_activation", "optimizer_classes", "keras_told"},
     {"spatial"},
+    {"augmenting"},
     {"layers", "chain", "losses", "mean_metrics", "keras_metric", "loss_scale_optimizer"},
     {"metrics", "row", "keras_call", "optimizers"},
     {"run", "keras_copies"},
