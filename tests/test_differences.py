@@ -597,6 +597,13 @@ def test_saturation_stays_among_the_colors():
         assert (y.min() >= 0) == stays and y.max() <= 255
 
 
+def test_saturation_and_degeneration_from_zero():
+    assert keras.layers.RandomSaturation(0.9).factor == keras.layers.RandomColorDegeneration(0.9).factor == (-0.9, 0.9)
+    for layer in layers.RandomSaturation(0.9), layers.RandomColorDegeneration(0.9):
+        assert layer.from_zero("factor") == (0, 0.9)
+        assert layer.replaced(factor=(-0.9, 0.9)).from_zero("factor") == (-0.9, 0.9)       # what a file of Keras's says
+
+
 def test_a_pair_of_thresholds():
     for k, kinds in (keras, 2), (jaxseq, 1):
         y = augmented(k.layers.Solarization(threshold_factor=(0.5, 0.5)), np.full((400, 1, 1, 1), 100, "float32"))

@@ -56,10 +56,14 @@ class Augmenting(Spatial):
                 self.pair(argument)
 
     def interval(self, argument: str) -> Interval:
-        """The factor `argument` as (low, high): a number f is (-|f|, |f|), within the bounds."""
+        """The factor `argument` as (low, high): a number f is (-|f|, |f|)."""
         low, high = self.pair(argument)
-        least, _ = self.factors[argument]
-        return (low, high) if isinstance(getattr(self, argument), tuple) else (max(-abs(high), least), abs(high))
+        return (low, high) if isinstance(getattr(self, argument), tuple) else (-abs(high), abs(high))
+
+    def from_zero(self, argument: str) -> Interval:
+        """The factor `argument` as (low, high): a number f is (0, f)."""
+        low, high = self.pair(argument)
+        return (low, high) if isinstance(getattr(self, argument), tuple) else (min(0, low), max(0, high))
 
     def pair(self, argument: str) -> Interval:
         """The factor `argument` as two numbers, the smaller first; one stands for both. ValueError outside its bounds."""

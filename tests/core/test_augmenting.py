@@ -178,8 +178,8 @@ def test_colors_are_those_of_the_standard_library():
     for color in np.asarray(IMAGES[0, 0] / 255):
         hue, saturation, value = hsv(jnp.asarray(color))
         assert_allclose((hue, saturation, value), colorsys.rgb_to_hsv(*map(float, color)), rtol=1e-5)
-        assert_allclose(rgb(hue + 0.3, saturation, value), colorsys.hsv_to_rgb(float(hue) + 0.3, float(saturation), float(value)),
-                        rtol=1e-5)
+        turned = float(hue) + 0.3, float(saturation), float(value)
+        assert_allclose(rgb(hue + 0.3, saturation, value), colorsys.hsv_to_rgb(*turned), rtol=1e-5)
     assert_array_equal(hsv(jnp.full((2, 3), 0.5)), [[0, 0], [0, 0], [0.5, 0.5]])
     assert np.isfinite(jax.grad(lambda x: sum(map(jnp.sum, hsv(x))))(jnp.zeros((2, 3)))).all()
 
@@ -328,7 +328,8 @@ def test_a_model_learns_from_pictures_that_change_and_can_be_made_again():
      "white, such as (0, 255) or (0, 1)."),
     (lambda: RandomHue(-0.1), "RandomHue(factor=-0.1): write a number from 0 to 1, or a pair of them, (low, high)."),
     (lambda: RandomGrayscale((0, 1)), "RandomGrayscale(factor=(0, 1)): write a number from 0 to 1."),
-    (lambda: RandomColorJitter(hue_factor=2), "RandomHue(factor=2): write a number from 0 to 1, or a pair of them, (low, high)."),
+    (lambda: RandomColorJitter(hue_factor=2), "RandomHue(factor=2): write a number from 0 to 1, or a pair of them, (low, "
+     "high)."),
     (lambda: train(RandomHue(0.1), IMAGES[..., :1]), "Colors are red, green and blue: 3 channels, got x (6, 9, 7, 1) with its "
      "channels last."),
     (lambda: RandomCrop(0, 2), "RandomCrop: height=0: write a whole number of at least 1."),

@@ -67,10 +67,10 @@ class RandomBrightness(Coloring):
 class RandomSaturation(Coloring):
     """Makes colors paler or stronger in training: the saturation s becomes min(1, s f / (1 - f)), f drawn evenly.
 
-    factor: f for [0, f], or (low, high), within [0, 1]: 0 is grey, 0.5 the image as it is.
+    factor: f for [0, f], or (low, high), within [-1, 1]: 0 and below is grey, 0.5 the image as it is.
     Shapes: x (batch, height, width, 3) -> y of the same shape. value_range, params, state, seed: as RandomContrast.
-    Raises: ValueError for factors outside [0, 1], and where x has not 3 channels.
-    Source: as keras.layers.RandomSaturation, where s is cut at the ends of value_range, and not at 1.
+    Raises: ValueError for factors outside [-1, 1], and where x has not 3 channels.
+    Source: as the documentation of keras.layers.RandomSaturation, where f is [-f, f], and s is cut at the ends of value_range.
     """
 
     factor: Any
@@ -78,10 +78,10 @@ class RandomSaturation(Coloring):
     data_format: str | None = None
     seed: int | None = None
 
-    factors = {"factor": (0, 1)}
+    factors = {"factor": (-1, 1)}
 
     def draws(self, draw):
-        factor = draw("saturation", self.interval("factor"))
+        factor = draw("saturation", self.from_zero("factor"))
         return factor / (1 - factor + 1e-7)
 
     def change(self, x, draws):
@@ -104,7 +104,7 @@ class RandomHue(Coloring):
     factors = {"factor": (0, 1)}
 
     def draws(self, draw):
-        return jnp.where(draw("sign", (0.0, 1.0)) > 0.5, -0.5, 0.5) * draw("hue", self.interval("factor"))
+        return jnp.where(draw("sign", (0.0, 1.0)) > 0.5, -0.5, 0.5) * draw("hue", self.from_zero("factor"))
 
     def change(self, x, draws):
         hue, saturation, value = hsv(self.shares(x))
@@ -114,8 +114,8 @@ class RandomHue(Coloring):
 class RandomColorDegeneration(Coloring):
     """Takes a share of the color away in training: y = clip(x + a (grey - x)), a drawn evenly.
 
-    factor: f for [0, f], or (low, high), within [0, 1]. The rest as in RandomSaturation.
-    Source: as keras.layers.RandomColorDegeneration.
+    factor: f for [0, f], or (low, high), within [-1, 1]; below 0 colors get stronger. The rest as in RandomSaturation.
+    Source: as the documentation of keras.layers.RandomColorDegeneration, where f is [-f, f].
     """
 
     factor: Any
@@ -123,10 +123,10 @@ class RandomColorDegeneration(Coloring):
     data_format: str | None = None
     seed: int | None = None
 
-    factors = {"factor": (0, 1)}
+    factors = {"factor": (-1, 1)}
 
     def draws(self, draw):
-        return draw("degeneration", self.interval("factor"))
+        return draw("degeneration", self.from_zero("factor"))
 
     def change(self, x, draws):
         return self.within(x + for_each(draws) * (grey(x) - x))

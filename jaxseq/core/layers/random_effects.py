@@ -53,7 +53,7 @@ class RandomInvert(Coloring):
     factors = {"factor": (0, 1)}
 
     def draws(self, draw):
-        return draw("whether", (0.0, 1.0)) < draw("probability", self.interval("factor"))
+        return draw("whether", (0.0, 1.0)) < draw("probability", self.from_zero("factor"))
 
     def change(self, x, draws):
         return jnp.where(for_each(draws), self.bounds[1] - x, x)
@@ -76,7 +76,7 @@ class Solarization(Coloring):
     factors = {"addition_factor": (0, 1), "threshold_factor": (0, 1)}
 
     def draws(self, draw):
-        return draw("addition", self.interval("addition_factor")), draw("threshold", self.interval("threshold_factor"))
+        return draw("addition", self.from_zero("addition_factor")), draw("threshold", self.from_zero("threshold_factor"))
 
     def change(self, x, draws):
         addition, threshold = map(for_each, draws)
@@ -101,7 +101,7 @@ class RandomSharpness(Coloring):
     factors = {"factor": (0, 1)}
 
     def draws(self, draw):
-        return draw("sharpness", self.interval("factor"))
+        return draw("sharpness", self.from_zero("factor"))
 
     def change(self, x, draws):
         padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))

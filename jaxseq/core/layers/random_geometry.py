@@ -152,7 +152,7 @@ class RandomZoom(_RandomAffine):
 class RandomShear(_RandomAffine):
     """Shears images from their upper left corner in training: y[i, j] = x[i + b j, j + a i], a and b drawn evenly.
 
-    x_factor, y_factor: f for [-f, f], or (low, high), within [0, 1]: for a and for b, both with one sign that is drawn.
+    x_factor, y_factor: f for [-f, f], or (low, high), within [-1, 1]: for a and for b, both with one sign that is drawn.
     The other settings, shapes, errors: as RandomTranslation.
     Source: as keras.layers.RandomShear.
     """
@@ -165,17 +165,13 @@ class RandomShear(_RandomAffine):
     data_format: str | None = None
     seed: int | None = None
 
-    factors = {"x_factor": (0, 1), "y_factor": (0, 1)}
+    factors = {"x_factor": (-1, 1), "y_factor": (-1, 1)}
 
     def draws(self, draw):
         sign = jnp.where(draw("sign", (0.0, 1.0)) > 0.5, -1.0, 1.0)
-        return sign * draw("x", self._ends("x_factor")), sign * draw("y", self._ends("y_factor"))
+        return sign * draw("x", self.interval("x_factor")), sign * draw("y", self.interval("y_factor"))
 
     def mapping(self, draws, lengths):
         along, down = draws
         one = jnp.ones_like(along)
         return matrices([[one, down], [along, one]]), jnp.zeros((len(along), 2), along.dtype)
-
-    def _ends(self, argument: str) -> tuple[float, float]:
-        low, high = self.pair(argument)
-        return (low, high) if isinstance(getattr(self, argument), tuple) else (-high, high)
