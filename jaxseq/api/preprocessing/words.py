@@ -39,7 +39,7 @@ def hashing_trick(text: str, n: int, hash_function: Any = None, filters: str = F
     require(positive_int("n", n) >= 2, f"n={n!r}: write a whole number of at least 2; 0 is no word.")
     require(hash_function in (None, "md5") or callable(hash_function), f"hash_function={hash_function!r}: write None, 'md5' or "
             "a function from a word to a whole number.")
-    number: Callable[[str], int] = hash_function if callable(hash_function) else md5
+    number: Any = md5 if hash_function in (None, "md5") else hash_function
     words = text_to_word_sequence(text, filters, lower, split) if analyzer is None else analyzer(text)
     return [number(word) % (n - 1) + 1 for word in words]
 
