@@ -14,12 +14,12 @@ from jaxseq.core.require import require
 class Bags(NamedTuple):
     """The numbers that stand in each sequence, once each: all arrays (pairs,), ordered by row, then by column.
 
-    row: which sequence. column: which number. count: how often it stands there. length: of that sequence, dropped ones too.
+    row: which sequence. column: which number. times: how often it stands there. length: of that sequence, dropped ones too.
     """
 
     row: np.ndarray
     column: np.ndarray
-    count: np.ndarray
+    times: np.ndarray
     length: np.ndarray
 
     def matrix(self, shape: tuple[int, int], values: Any, dtype: Any = np.float64) -> np.ndarray:
@@ -39,6 +39,6 @@ def bags(sequences: Iterable[Iterable[int]], width: int) -> Bags:
     numbers = numbers.astype(np.int64)
     require(not numbers.size or numbers.min() >= 0, f"There is no word {numbers.min(initial=0)}: they are counted from 0.")
     row, known = np.repeat(np.arange(len(rows)), length), numbers < width
-    place, count = np.unique(row[known] * width + numbers[known], return_counts=True)
+    place, times = np.unique(row[known] * width + numbers[known], return_counts=True)
     row, column = place // width, place % width
-    return Bags(row, column, count, length[row])
+    return Bags(row, column, times, length[row])

@@ -113,11 +113,11 @@ class Lookup(InFront):
     def _rows(self, documents: Iterable[Sequence[Any]]) -> np.ndarray:
         """(documents, width): 1, how often, or that times its weight, at the numbers of the tokens in each document."""
         numbers = [self._numbers(document) for document in documents]
-        width, known = self.max_tokens if self.pad_to_max_tokens else self.vocabulary_size(), self._known()
-        bag = bags(numbers, width)      # pyright: ignore[reportArgumentType]  # pad_to_max_tokens comes with max_tokens
-        if self.output_mode == "tf_idf":
-            return bag.matrix((len(numbers), width), bag.count * known.idf[bag.column], np.float32)
-        return bag.matrix((len(numbers), width), bag.count if self.output_mode == "count" else 1, np.int32)
+        width = self.max_tokens if self.max_tokens and self.pad_to_max_tokens else self.vocabulary_size()
+        bag, weights = bags(numbers, width), self._known().idf
+        if self.output_mode == "tf_idf" and weights is not None:
+            return bag.matrix((len(numbers), width), bag.times * weights[bag.column], np.float32)
+        return bag.matrix((len(numbers), width), bag.times if self.output_mode == "count" else 1, np.int32)
 
 
 class Categories(Lookup):

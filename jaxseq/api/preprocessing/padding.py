@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ def pad_sequences(sequences: Any, maxlen: int | None = None, dtype: Any = "int32
     """
     one_of("padding", padding, ("pre", "post"))
     one_of("truncating", truncating, ("pre", "post"))
-    require(isinstance(sequences, Sized) and not isinstance(sequences, str), f"pad_sequences({sequences!r}): write a list of "
-            "sequences.")
+    require(isinstance(sequences, Iterable) and not isinstance(sequences, str), f"pad_sequences({sequences!r}): write a list "
+            "of sequences.")
     _require_text_type(value, np.dtype(dtype), "value")
     rows = [_row(each, place, np.dtype(dtype)) for place, each in enumerate(sequences)]
     steps = max(map(len, rows), default=0) if maxlen is None else _length(maxlen)

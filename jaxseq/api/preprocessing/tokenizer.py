@@ -107,8 +107,8 @@ class Tokenizer(Spelled):
         width = self.num_words or len(self.word_index) + 1
         bag = bags(sequences, width)
         texts = np.array([self.index_docs.get(number, 0) for number in range(width)])
-        values = {"binary": lambda: 1, "count": lambda: bag.count, "freq": lambda: bag.count / bag.length,
-                  "tfidf": lambda: (1 + np.log(bag.count)) * np.log(1 + self.document_count / (1 + texts[bag.column]))}
+        values = {"binary": lambda: 1, "count": lambda: bag.times, "freq": lambda: bag.times / bag.length,
+                  "tfidf": lambda: (1 + np.log(bag.times)) * np.log(1 + self.document_count / (1 + texts[bag.column]))}
         return bag.matrix((len(sequences), width), values[mode]())
 
     def get_config(self) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class Tokenizer(Spelled):
             elif self.analyzer is None:
                 yield text_to_word_sequence(as_text(text, f"texts[{place}]"), self.filters, self.lower, self.split)
             else:
-                yield self.analyzer(text)
+                yield self.analyzer(as_text(text, f"texts[{place}]"))
 
     def _is_rare(self, number: int) -> bool:
         return bool(self.num_words) and number >= self.num_words        # pyright: ignore[reportOptionalOperand]
@@ -147,7 +147,8 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
     """The Tokenizer that `to_json` described, Keras's too. ValueError for what is none."""
     data = json.loads(json_string)
     config = data.get("config") if isinstance(data, dict) else None
-    require(isinstance(config, dict) and {*_COUNTS} <= config.keys(), "This JSON describes no Tokenizer: write "
+    config = config if isinstance(config, dict) else {}
+    require({*_COUNTS} <= config.keys(), "This JSON describes no Tokenizer: write "
             "tokenizer_from_json(tokenizer.to_json()).")
     tokenizer = Tokenizer(**{name: value for name, value in config.items() if name not in _COUNTS})
     for name in _COUNTS:

@@ -81,12 +81,12 @@ class TextVectorization(Lookup):
         texts = self._standardized([self._token(text) for row in rows for text in row])
         if self.split is None:
             rest = iter(texts)
-            documents = [[next(rest) for _ in row] for row in rows]
+            documents: list[Sequence[str]] = [[next(rest) for _ in row] for row in rows]
         else:
             require(len(texts) == len(rows), "TextVectorization: texts are of shape (batch,) or (batch, 1). For tokens "
                     "(batch, tokens) write split=None.")
-            split = self.split
-            documents = [list(each) for each in split(np.array(texts))] if callable(split) else list(map(SPLITS[split], texts))
+            parted: Any = self.split(np.array(texts, str)) if callable(self.split) else map(SPLITS[self.split], texts)
+            documents = list(map(list, parted))
         return [self._pieces(document) for document in documents] if self._widths else documents
 
     def _standardized(self, texts: list[str]) -> list[str]:

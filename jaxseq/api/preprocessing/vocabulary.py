@@ -66,7 +66,8 @@ def written(terms: Sequence[Any], layout: Layout, idf: Any) -> Vocabulary:
     require(layout.mask is None or layout.mask not in tokens, f"{layout.mask!r} stands for no token: leave it out of the "
             f"vocabulary, or begin it with {special}.")
     weights = None if idf is None else np.asarray(idf, np.float64)
-    require(weights is None or weights.shape == (len(terms),), f"Here are {np.size(idf)} idf_weights for {len(terms)} tokens.")
+    found = len(terms) if weights is None else weights.size
+    require(found == len(terms), f"Here are {found} idf_weights for {len(terms)} tokens.")
     before = len(special) if whole else 0
     vocabulary = numbered(tokens, layout, None if weights is None else weights[before:])
     return vocabulary if weights is None or not whole else vocabulary._replace(idf=weights)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from jaxseq.core.require import require
+from jaxseq.core.require import positive_int, require
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
@@ -36,10 +36,10 @@ def hashing_trick(text: str, n: int, hash_function: Any = None, filters: str = F
     analyzer: a function from the text to its words, in place of filters, lower and split.
     Source: Weinberger et al. 2009, arXiv:0902.2206; as keras.preprocessing.text.hashing_trick.
     """
-    require(hasattr(n, "__index__") and n >= 2, f"n={n!r}: write a whole number of at least 2; 0 is no word.")
+    require(positive_int("n", n) >= 2, f"n={n!r}: write a whole number of at least 2; 0 is no word.")
     require(hash_function in (None, "md5") or callable(hash_function), f"hash_function={hash_function!r}: write None, 'md5' or "
             "a function from a word to a whole number.")
-    number = hash_function if callable(hash_function) else md5
+    number: Any = md5 if hash_function in (None, "md5") else hash_function
     words = text_to_word_sequence(text, filters, lower, split) if analyzer is None else analyzer(text)
     return [number(word) % (n - 1) + 1 for word in words]
 
@@ -52,5 +52,6 @@ def md5(word: str) -> int:
 def as_text(value: Any, where: str) -> str:
     """`value` if it is text; TypeError for anything else."""
     cure = "Decode it: each.decode('utf-8')." if isinstance(value, bytes) else "Write text, or put '' where there is none."
-    require(isinstance(value, str), f"{where} wants text, got {value!r}. {cure}", TypeError)
+    if not isinstance(value, str):
+        raise TypeError(f"{where} wants text, got {value!r}. {cure}")
     return value
