@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxseq.api.preprocessing.batches import Batches, order
+from jaxseq.api.preprocessing.listing import by_class, files
 from jaxseq.api.utils import to_categorical
 from jaxseq.core.require import one_of, require
 
@@ -47,32 +47,25 @@ def listed(directory: str | os.PathLike[str], labels: Any, class_names: Sequence
     a list, one for each file; None.
     Raises: ValueError for a folder without files, a class without files, labels that are too few or no whole numbers.
     """
-    require(os.path.isdir(directory), f"There is no folder {str(directory)!r}.", FileNotFoundError)
-    inferred = isinstance(labels, str) and one_of("labels", labels, ("inferred",)) == "inferred"
+    inferred = isinstance(labels, str)
+    require(not inferred or labels == "inferred", f"labels={labels!r}: write 'inferred', None, or a number for each file.")
     require(inferred or class_names is None, "class_names goes with labels='inferred': they are the names of the folders.")
-    found = lambda folder: list(_files(os.path.join(directory, folder), endings, follow_links))
-    told = f"of {str(directory)!r} ends in {' or '.join(endings)}"
-    if not inferred:
-        paths = found("")
-        require(paths, f"No file {told}.")
-        return Files(paths, None, None) if labels is None else _with_labels(paths, labels)
-    classes = list(_classes(directory, class_names))
-    by_class = [found(name) for name in classes]
-    require(any(by_class), f"No file in the folders {told}.")
-    for name, paths in zip(classes, by_class, strict=True):
-        require(paths, f"The class {name!r} is empty: no file of its folder ends in {' or '.join(endings)}. Leave it out: "
-                f"class_names={[name for name, paths in zip(classes, by_class, strict=True) if paths]}.")
-    numbers = np.repeat(np.arange(len(classes), dtype=np.int32), [len(paths) for paths in by_class])
-    return Files([path for paths in by_class for path in paths], numbers, classes)
+    if inferred:
+        found = by_class(directory, class_names, endings, follow_links)
+        return Files(_paths(directory, found.names), found.labels, found.classes)
+    names = files(directory, "", endings, follow_links)
+    require(names, f"{directory} has no file that counts (of {', '.join(endings)}).")
+    paths = _paths(directory, names)
+    return Files(paths, None, None) if labels is None else _with_labels(paths, labels)
 
 
-def encoded(files: Files, label_mode: str) -> np.ndarray:
+def encoded(found: Files, label_mode: str) -> np.ndarray:
     """The labels as Keras gives them: "int" (files,) int32, "binary" (files, 1) or "categorical" (files, classes) float32."""
-    classes = len(files.class_names or ())
+    classes = len(found.class_names or ())
     require(label_mode != "binary" or classes == 2, f"label_mode='binary' is for 2 classes, here are {classes}: "
-            f"{files.class_names}. Write label_mode='int'.")
-    ways = {"int": lambda: files.labels, "binary": lambda: np.asarray(files.labels, np.float32)[:, None],
-            "categorical": lambda: to_categorical(files.labels, classes)}
+            f"{found.class_names}. Write label_mode='int'.")
+    ways = {"int": lambda: found.labels, "binary": lambda: np.asarray(found.labels, np.float32)[:, None],
+            "categorical": lambda: to_categorical(found.labels, classes)}
     return ways[label_mode]()
 
 
@@ -94,10 +87,10 @@ def parted(count: int, how: Split) -> dict[str, np.ndarray]:
     return both if how.subset == "both" else {how.subset: both[how.subset]}
 
 
-def announced(files: Files, parts: dict[str, np.ndarray]) -> None:
+def announced(found: Files, parts: dict[str, np.ndarray]) -> None:
     """Prints how many files there are, and how many are used for what."""
-    classes = f" belonging to {len(files.class_names)} classes" if files.class_names else ""
-    print(f"Found {len(files.paths)} files{classes}.")
+    classes = f" belonging to {len(found.class_names)} classes" if found.class_names else ""
+    print(f"Found {len(found.paths)} files{classes}.")
     for name, rows in parts.items():
         if name != "all":
             print(f"Using {len(rows)} files for {name}.")
@@ -107,18 +100,8 @@ def _order(count: int, how: Split) -> np.ndarray:
     return order(count, how.seed) if how.shuffle else np.arange(count)
 
 
-def _classes(directory: str | os.PathLike[str], class_names: Sequence[str] | None) -> Sequence[str]:
-    folders = sorted(each.name for each in Path(directory).iterdir() if each.is_dir() and not each.name.startswith("."))
-    require(folders, f"{str(directory)!r} has no folders, one for each class. Write labels=None for files without labels.")
-    missing = sorted({*(class_names or ())} - {*folders})
-    require(not missing, f"class_names: {str(directory)!r} has no folder {missing[:1]}. It has {folders}.")
-    return folders if class_names is None else class_names
-
-
-def _files(folder: str, endings: tuple[str, ...], follow_links: bool) -> Iterator[str]:
-    """The files in a folder and those below it: by folder, then by name."""
-    for place, _, names in sorted(os.walk(folder, followlinks=follow_links)):
-        yield from (os.path.join(place, name) for name in sorted(names) if name.lower().endswith(endings))
+def _paths(directory: str | os.PathLike[str], names: list[str]) -> list[str]:
+    return [os.path.join(directory, name) for name in names]
 
 
 def _with_labels(paths: list[str], labels: Any) -> Files:

@@ -83,7 +83,7 @@ class ImageIterator(Iterator):
         self.image_data_generator, self._read, self._y = generator, read, y
         self.sample_weight = sample_weight
         self.save_to_dir, self.save_prefix, self.save_format = save_to, *_ = saving
-        require(save_to is None or Path(save_to).is_dir(), f"save_to_dir={save_to!r}: no such folder.", NotADirectoryError)
+        require(save_to is None or Path(save_to).is_dir(), f"save_to_dir={save_to!r}: no such folder.", FileNotFoundError)
 
     def batch_of(self, rows: np.ndarray) -> Any:
         x = np.stack([self._image(int(row)) for row in rows])

@@ -1,4 +1,4 @@
-"""The images in a folder, in Keras's order: folders by name, and in each of them files by folder and name."""
+"""The files in a folder, in Keras's order: folders by name, and in each of them files by folder and name."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Listing(NamedTuple):
 def by_class(directory: Any, classes: Any, endings: tuple[str, ...], follow_links: bool) -> Listing:
     """The files of each class's folder. ValueError for a class without a folder, or without a file."""
     folders = sorted(each.name for each in _folder(directory).iterdir() if each.is_dir() and not each.name.startswith("."))
-    require(folders, f"{directory} has no folders in it: there must be one for each class. For images without classes write "
+    require(folders, f"{directory} has no folders in it: there must be one for each class. For files without classes write "
             "labels=None, or class_mode=None and classes=['.'].")
     classes = folders if classes is None else list(classes)
     for each in classes:
         require_known(each, [*folders, "."], f"{directory} has no folder {each!r}.")
     found = [files(directory, each, endings, follow_links) for each in classes]
     for each, names in zip(classes, found, strict=True):
-        require(names, f"The folder {each!r} of {directory} has no images in it (of {', '.join(endings)}). Remove it, or name "
-                "the classes that count.")
-    labels = np.repeat(np.arange(len(classes)), [len(names) for names in found]).astype("int32")
+        require(names, f"The folder {each!r} of {directory} has no file that counts (of {', '.join(endings)}). Remove it, or "
+                "name the classes that count.")
+    labels = np.repeat(np.arange(len(classes), dtype=np.int32), [len(names) for names in found])
     return Listing([name for names in found for name in names], labels, classes)
 
 
@@ -44,5 +44,5 @@ def files(directory: Any, within: str, endings: tuple[str, ...], follow_links: b
 
 
 def _folder(directory: Any) -> Path:
-    require(Path(directory).is_dir(), f"{directory}: no such folder.", NotADirectoryError)
+    require(Path(directory).is_dir(), f"{directory}: no such folder.", FileNotFoundError)
     return Path(directory)

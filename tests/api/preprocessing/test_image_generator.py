@@ -310,13 +310,13 @@ X = np.ones((4, 3, 3, 1))
      "subset='validation' of validation_split=0.1."),
     (lambda f: ImageDataGenerator().flow(X, batch_size=0), ValueError, "batch_size=0: write a whole number of at least 1."),
     (lambda f: ImageDataGenerator().flow(X)[1], IndexError, "Batch 1 of 1: they are counted from 0."),
-    (lambda f: ImageDataGenerator().flow(X, save_to_dir="/nowhere"), NotADirectoryError, "save_to_dir='/nowhere': no such "
+    (lambda f: ImageDataGenerator().flow(X, save_to_dir="/nowhere"), FileNotFoundError, "save_to_dir='/nowhere': no such "
      "folder."),
-    (lambda f: ImageDataGenerator().flow_from_directory("/nowhere"), NotADirectoryError, "/nowhere: no such folder."),
+    (lambda f: ImageDataGenerator().flow_from_directory("/nowhere"), FileNotFoundError, "/nowhere: no such folder."),
     (lambda f: ImageDataGenerator().flow_from_directory(f / "dogs" / "more"), ValueError, "{f}/dogs/more has no folders in it: "
-     "there must be one for each class. For images without classes write labels=None, or class_mode=None and classes=['.']."),
-    (lambda f: ImageDataGenerator().flow_from_directory(empty(f)), ValueError, "The folder 'birds' of {f} has no images in it "
-     "(of .png, .jpg, .jpeg, .bmp, .ppm, .tif, .tiff). Remove it, or name the classes that count."),
+     "there must be one for each class. For files without classes write labels=None, or class_mode=None and classes=['.']."),
+    (lambda f: ImageDataGenerator().flow_from_directory(empty(f)), ValueError, "The folder 'birds' of {f} has no file that "
+     "counts (of .png, .jpg, .jpeg, .bmp, .ppm, .tif, .tiff). Remove it, or name the classes that count."),
     (lambda f: ImageDataGenerator().flow_from_directory(f, classes=["cat"]), ValueError, "{f} has no folder 'cat'. Did you "
      "mean 'cats'?"),
     (lambda f: ImageDataGenerator().flow_from_directory(f, classes=["cats"], class_mode="binary"), ValueError, "class_mode="

@@ -101,7 +101,7 @@ def test_what_is_found_is_printed(folder, capsys):
 
 
 @pytest.mark.parametrize(("how", "message"), [
-    ({"labels": "infer"}, "labels='infer': write one of 'inferred'."),
+    ({"labels": "infer"}, "labels='infer': write 'inferred', None, or a number for each file."),
     ({"label_mode": "one_hot"}, "label_mode='one_hot': write one of 'int', 'binary', 'categorical', None."),
     ({"label_mode": "binary"}, "label_mode='binary' is for 2 classes, here are 3: ['neg', 'neutral', 'pos']. Write "
      "label_mode='int'."),
@@ -122,19 +122,18 @@ def test_arguments_that_do_not_fit_say_so(folder, how, message, refuses):
 
 
 def test_folders_that_hold_nothing_say_so(folder, tmp_path, refuses):
-    with refuses(f"There is no folder {str(tmp_path / 'none')!r}.", FileNotFoundError):
+    with refuses(f"{tmp_path / 'none'}: no such folder.", FileNotFoundError):
         dataset(tmp_path / "none")
     (folder / "empty").mkdir()
-    with refuses("The class 'empty' is empty: no file of its folder ends in .txt. Leave it out: class_names=['neg', 'neutral', "
-                 "'pos']."):
+    with refuses(f"The folder 'empty' of {folder} has no file that counts (of .txt). Remove it, or name the classes "
+                 "that count."):
         dataset(folder)
-    with refuses(f"No file in the folders of {str(folder)!r} ends in .txt."):
-        dataset(folder, class_names=["empty"])
-    with refuses(f"class_names: {str(folder)!r} has no folder ['good']. It has ['empty', 'neg', 'neutral', 'pos']."):
+    with refuses(f"{folder} has no folder 'good'. Known: ., empty, neg, neutral, pos."):
         dataset(folder, class_names=["good", "pos"])
-    with refuses(f"{str(folder / 'empty')!r} has no folders, one for each class. Write labels=None for files without labels."):
+    with refuses(f"{folder / 'empty'} has no folders in it: there must be one for each class. For files without classes write "
+                 "labels=None, or class_mode=None and classes=['.']."):
         dataset(folder / "empty")
-    with refuses(f"No file of {str(folder / 'empty')!r} ends in .txt."):
+    with refuses(f"{folder / 'empty'} has no file that counts (of .txt)."):
         dataset(folder / "empty", labels=None)
 
 
