@@ -12,8 +12,8 @@ import pytest
 from jaxseq.api.datasets.fetch import SYSTEM
 
 ROOT = Path(__file__).parents[1]
-WORDS = ["ship", "gold", "stock", "share", "bank", "price", "oil", "grain", "trade", "money", "rate", "dollar", "year", "profit",
-         "loss", "film", "plot", "actor"]
+WORDS = ["ship", "gold", "stock", "share", "bank", "price", "oil", "grain", "trade", "money", "rate", "dollar", "year",
+         "profit", "loss", "film", "plot", "actor"]
 
 
 def texts(draw, count, favourite):
