@@ -1,6 +1,7 @@
 """Settings for every test: Keras as an oracle on JAX, no silent change of dtype, and programs that are compiled once."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -22,6 +23,14 @@ jax.config.update("jax_compilation_cache_dir", PROGRAMS)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 absl_set_min_log_level(3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten():
+    """What one file has traced and compiled no other needs, and gigabytes of it make every collection of garbage slow."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shares import always
 
 from jaxseq.api.datasets.fetch import SYSTEM
 
@@ -62,7 +63,7 @@ def test_every_example_has_a_case():
     assert {path.stem for path in (ROOT / "examples").glob("*.py")} == {*CASES}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.full]) for name in CASES])
+@pytest.mark.parametrize("name", always(QUICK, CASES))
 def test_it_runs(name, tmp_path):
     given = CASES[name](tmp_path)
     command = [sys.executable, ROOT / "examples" / f"{name}.py", *([given] if given else []), "--quick"]

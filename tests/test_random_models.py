@@ -70,6 +70,7 @@ def train_alike(stack):
         agree(one, another, weight.path, 1e-4)
 
 
+@pytest.mark.full
 def test_every_layer_is_drawn_sooner_or_later():
     seen = set()
 
@@ -87,7 +88,7 @@ def test_every_layer_is_drawn_sooner_or_later():
     assert set(wanted.split()) <= seen
 
 
-@examples(40)
+@examples(30)
 @given(stacks())
 @pytest.mark.usefixtures("quickly_compiled")
 def test_a_random_stack_predicts_as_keras_does(stack):

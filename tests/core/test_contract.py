@@ -91,8 +91,17 @@ CASES = [Case(*case) for module in MODULES for case in module.CASES]
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
-TYPED = [case for case in CASES if not isinstance(case.layer, layers.InputLayer)]       # its dtype is that of the data
-each_typed_case = pytest.mark.parametrize("case", TYPED, ids=lambda case: case.name)
+FIRST = list({type(case.layer): case for case in reversed(CASES)}.values())
+
+
+def each_in_turn(cases):
+    """Of a property that takes long to look at: the first case of every class, and with `make test-full` all of them."""
+    return pytest.mark.parametrize("case", [pytest.param(case, marks=[] if case in FIRST else [pytest.mark.full])
+                                            for case in cases], ids=lambda case: case.name)
+
+
+each_costly_case = each_in_turn(CASES)
+each_typed_case = each_in_turn(case for case in CASES if not isinstance(case.layer, layers.InputLayer))  # its dtype: the data's
 
 
 # ---- coverage
@@ -128,7 +137,7 @@ def test_the_shape_is_the_one_eval_shape_gives(case):
         assert specs(state) == specs(expected_state)
 
 
-@each_case
+@each_costly_case
 def test_jit_equals_eager(case):
     assert_same(case.run()[1], case.layer.apply(*case.start, case.x, training()), rtol=1e-6, atol=1e-6)
 
@@ -199,7 +208,7 @@ def test_every_dtype_gives_weights_and_outputs_of_its_own(case):
             assert specs(after) == specs(state)
 
 
-@each_case
+@each_costly_case
 def test_whole_numbers_give_what_the_same_numbers_give_as_floats(case):
     """Within an Input(dtype="uint8"), say. Standard promotion, as users have it."""
     if case.dtype != "float32" or type(case.layer) in vars(own).values():
@@ -212,7 +221,7 @@ def test_whole_numbers_give_what_the_same_numbers_give_as_floats(case):
     assert_same([each.astype("float32") for each in got], wanted, rtol=1e-5, atol=1e-6)
 
 
-@each_case
+@each_costly_case
 def test_a_leading_axis_of_models_equals_a_loop(case):
     models = [case.draw(seed) for seed in range(3)]
     if not jax.tree.leaves(models):
@@ -228,7 +237,7 @@ def test_a_leading_axis_of_models_equals_a_loop(case):
 # ---- gradients
 
 
-@each_case
+@each_costly_case
 def test_gradients_are_finite_differences(case):
     """Along one random direction of weights and input, in float64, of evaluation and training added up."""
     random = np.random.default_rng(1)

@@ -12,6 +12,7 @@ from both_ways import assert_same_to_the_bit, predict_alike, train_alike, traine
 from core import cases
 from core.cases import own
 from numpy.testing import assert_array_equal
+from shares import always
 from small import in_keras
 
 import jaxseq
@@ -31,8 +32,7 @@ UNTRAINED = (dict.fromkeys(("RandomFlip", "RandomCrop"), "no setting ends its dr
              | {type(layer).__name__: "Keras cannot write its value_range into an .h5" for layer, *_ in CASES.values()
                 if hasattr(layer, "value_range")})
 
-QUICK = {"dense", "conv2d", "batch_normalization", "lstm", "gru", "bidirectional", "embedding_masking", "layer_normalization",
-         "dropout", "thresholded_relu"}
+QUICK = {"dense", "conv2d", "batch_normalization", "lstm", "embedding_masking", "dropout"}
 GOING = [name for name, (layer, *_) in CASES.items() if type(layer).__name__ not in NOT_IN_KERAS and name not in BEYOND_KERAS]
 # Programs of training are what takes time: of every class one case is trained. The others are opened, and predict.
 TRAINED = QUICK | set({type(CASES[name][0]): name for name in reversed(GOING)
@@ -40,8 +40,7 @@ TRAINED = QUICK | set({type(CASES[name][0]): name for name in reversed(GOING)
 
 
 def each_of(names):
-    return pytest.mark.parametrize("name", [
-        pytest.param(name, marks=[] if name in QUICK else [pytest.mark.full]) for name in names])
+    return pytest.mark.parametrize("name", always(QUICK, names))
 
 
 @pytest.fixture(autouse=True, scope="module")
