@@ -47,7 +47,7 @@ def accuracy(*augmentation):
     model = Sequential([
         Rescaling(1 / 255, input_shape=(32, 32, 3)),
         *augmentation,
-        *block(48), *block(96), *block(192),
+        *block(32), *block(64), *block(128),
         GlobalAveragePooling2D(),
         Dense(10, activation="softmax"),
     ], seed=0)
