@@ -29,14 +29,14 @@ def test_the_jax_that_computes_wrong_numbers_is_refused_everywhere():
 
 
 def test_the_extras_are_there():
-    assert set(PROJECT["optional-dependencies"]) >= {"cuda", "cuda12", "tpu", "notebook", "sklearn", "test"}
+    assert set(PROJECT["optional-dependencies"]) >= {"cuda", "cuda12", "tpu", "notebook", "sklearn", "test", "docs"}
     assert not names(PROJECT["dependencies"]) & {"keras", "tensorflow", "torch", "scikit-learn"}
 
 
 def test_every_requirement_is_pinned():
     pinned = {name.lower().replace("_", "-") for name in PINS}
     extras = PROJECT["optional-dependencies"]
-    assert names(PROJECT["dependencies"] + extras["test"] + extras["notebook"]) <= pinned
+    assert names(PROJECT["dependencies"] + extras["test"] + extras["notebook"] + extras["docs"]) <= pinned
     assert PINS["jax"] == PINS["jaxlib"] == "0.10.1"
     assert not [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "://" in line]
 
