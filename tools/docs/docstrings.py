@@ -11,14 +11,17 @@ import html
 import importlib
 import inspect
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import griffe
 
-# "Shapes: ..." at the beginning of a line, "Params, state: ..." and "State: none." behind a full stop.
-HEAD = re.compile(r"(?:^|(?<=[.;] ))((?:[A-Z][a-z]+(?: (?:of|from) Keras(?: [23])?|, state)?)): (?=\S)")
-SPECIAL = re.compile(r"([\\*_\[\]#|~^$])")
+# "Shapes: ...", "Params, state: ..." or "self.model: ..." at the beginning of a line, and "State: none." behind a full stop.
+HEADS = re.compile(r"^([\w.]+(?:, [\w.]+)*|[A-Z][a-z]+(?: [a-z]+)? Keras(?: [23])?): (?=\S)|(?<=\. )(State|Mask|Raises): (?=\S)"
+                   r"|^(Returns) (?=\S)", re.M)
+SPECIAL = re.compile(r"([\\*_\[\]#])")
+PROGRAM = re.compile(r"^(?:class|def|from|import|model\b)", re.M)
 CODE = re.compile(r"(``?[^`]+``?)")
 
 
@@ -32,26 +35,23 @@ def indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def heads(text: str, names: Iterable[str]) -> Iterator[tuple[int, int, str]]:
+def heads(text: str, names: Iterable[str]) -> list[tuple[int, int, str]]:
     """Where "name: meaning" begins in a paragraph: start, end and name of each. names: those of the parameters."""
     known = "|".join(map(re.escape, sorted(names, key=len, reverse=True))) or r"(?!)"
-    parameter = re.compile(rf"(?:^|(?<=[.;] ))((?:{known})(?:, (?:{known}))*): (?=\S)", re.M)
-    found = {match.start(): match for pattern in (HEAD, parameter) for match in pattern.finditer(text)}
-    for start in sorted(found):
-        yield start, found[start].end(), found[start][1]
+    parameter = re.compile(rf"(?<=[.;] )((?:{known})(?:, (?:{known}))*): (?=\S)")
+    found = [*HEADS.finditer(text), *parameter.finditer(text)]
+    return sorted((match.start(), match.end(), match[match.lastindex or 0]) for match in found)
 
 
-def paragraph(lines: list[str], names: Iterable[str]) -> str:
+def paragraph(text: str, names: Iterable[str]) -> str:
     """One paragraph: its sentences, then a list of what has a name."""
-    text = " ".join(line.strip() for line in lines)
-    starts = list(heads(text, names))
-    if not starts:
-        return escaped(text)
-    ends = [start for start, _, _ in starts[1:]] + [len(text)]
-    items = [f"- **{escaped(name)}**: {escaped(text[begin:end].strip())}"
-             for (_, begin, name), end in zip(starts, ends, strict=True)]
-    before = text[: starts[0][0]].strip()
-    return (escaped(before) + "\n\n" if before else "") + "\n".join(items)
+    flat = lambda part: escaped(" ".join(part.split()))
+    starts = heads(text, names)
+    edges = [start for start, _, _ in starts] + [len(text)]
+    before = flat(text[: edges[0]])
+    items = [f"- **{escaped(name)}**: {flat(text[begin:end])}"
+             for (_, begin, name), end in zip(starts, edges[1:], strict=True)]
+    return "\n\n".join(filter(None, [before, "\n".join(items)]))
 
 
 def split(text: str) -> Iterator[list[str]]:
@@ -74,11 +74,11 @@ def markdown(text: str, names: Iterable[str] = ()) -> str:
     """A docstring as Markdown."""
     parts = []
     for block in split(text):
-        if indent(block[0]) >= 4:
-            inner = "\n".join(line[4:] for line in block).rstrip()
-            parts.append(f"```{'python' if 'import ' in inner or 'class ' in inner else 'text'}\n{inner}\n```")
+        inner = textwrap.dedent("\n".join(block)).rstrip()
+        if indent(block[0]) < 4 or HEADS.match(inner):
+            parts.append(paragraph(inner, names))
         else:
-            parts.append(paragraph(block, names))
+            parts.append(f"```{'python' if PROGRAM.search(inner) else 'text'}\n{inner}\n```")
     return "\n\n".join(parts)
 
 

@@ -77,16 +77,19 @@ def shown(door: str, name: str, value: Any) -> bool:
     return not name.startswith("_") and module(value).startswith("jaxseq.") and not inner
 
 
-def written(entry: Entry) -> str:
-    """An entry in the words of mkdocstrings."""
-    options = "\n    options:\n      show_root_full_path: true" if isinstance(entry.value, ModuleType) else ""
-    others = f"\n\nAlso named {', '.join(f'`{each}`' for each in entry.others)}.\n{{ .names }}" if entry.others else ""
+def written(entry: Entry, level: int) -> str:
+    """An entry in the words of mkdocstrings, with its heading at this level."""
+    options = f"\n    options:\n      heading_level: {level}"
+    if isinstance(entry.value, ModuleType):
+        options += "\n      show_root_full_path: true\n      members: null"
+    others = f"\n\nAlso named {', '.join(f'`{each}`' for each in entry.others)}.\n{{: .names }}" if entry.others else ""
     return f"::: {entry.path}{options}{others}"
 
 
 def with_names(markdown: str) -> str:
-    """A page with its lines {{ door }} written out."""
-    return NAMES.sub(lambda line: "\n\n".join(map(written, entries(*line.groups()))), markdown)
+    """A page with its lines {{ door }} written out, under the headings that it has."""
+    level = 3 if re.search(r"^## ", markdown, re.M) else 2
+    return NAMES.sub(lambda line: "\n\n".join(written(each, level) for each in entries(*line.groups())), markdown)
 
 
 # ---- files from outside of docs/
