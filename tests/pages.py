@@ -1,7 +1,8 @@
-"""How the tests read pages: their Python blocks and their links."""
+"""How the tests read pages: their Python blocks, and the files that they link to."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
@@ -11,15 +12,14 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", text, re.S | re.M)
 
 
+def run(page: Path, names: dict[str, Any], number: int | None = None) -> None:
+    """Runs the blocks of a page in order in one namespace, or the one of this number; what fails is named by its number."""
+    for count, block in enumerate(blocks(page.read_text()), 1):
+        if number in (None, count):
+            exec(compile(block, f"{page.name}, block {count}", "exec"), names)
+
+
 def links(text: str) -> list[str]:
-    """The files that a page links to, without anchors; what stands between backticks is no link."""
+    """The files that a page links to, without their anchors. What stands in code is no link."""
     prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.S | re.M)
     return re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", prose)
-
-
-def run(page: str, name: str, names: dict | None = None) -> dict:
-    """Runs the blocks of a page in order, in one namespace, and returns it. An error names the page's block."""
-    found = {"__name__": name} if names is None else names
-    for number, block in enumerate(blocks(page), 1):
-        exec(compile(block, f"{name}, block {number}", "exec"), found)
-    return found

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import jax
+import pages
 import pytest
 
 import jaxseq
@@ -85,7 +86,7 @@ def test_what_must_pass_runs_all_tests():
 
 
 def test_the_contributors_example_layer_works(tmp_path, monkeypatch):
-    layer, tests = re.findall(r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(), re.S | re.M)
+    layer, tests = pages.blocks((ROOT / "CONTRIBUTING.md").read_text())
     exec(compile(layer, "scale.py", "exec"), names := {})
     monkeypatch.setattr(jaxseq.core.layers, "Scale", names["Scale"], raising=False)
     exec(compile(tests, "test_scale.py", "exec"), names)
