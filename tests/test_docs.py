@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import jax
 import pages
 import pytest
 from pages import ROOT
@@ -29,7 +30,13 @@ def test_every_block_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     module = ModuleType(f"page_{page.stem.replace('-', '_')}")      # a module, so that its classes have one and can be pickled
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    pages.run(page, vars(module))
+    with jax.numpy_dtype_promotion("standard"):                     # a reader's session
+        pages.run(page, vars(module))
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_no_line_of_code_scrolls_on_a_common_screen(page):
+    assert not [line for block in pages.blocks(page.read_text()) for line in block.splitlines() if len(line) > 92]
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
@@ -86,7 +93,7 @@ def test_everything_behind_a_door_has_an_entry(door):
     assert door in (ROOT / "docs" / "api" / "index.md").read_text(), f"docs/api/ has no page for {door}"
     entries = told()
     missing = [name for name, value in things(door).items() if id(value) not in entries]
-    assert not missing, f"no page of docs/api/ names the file of {door}.{missing[:1]}; write it in the line {{{{ {door}: ... }}}}"
+    assert not missing, f"docs/api/ has no entry for {missing} of {door}: name their files in a line {{{{ {door}: ... }}}}"
 
 
 # ---- docstrings as Markdown
