@@ -18,12 +18,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 NAMES = re.compile(r"^\{\{ ([\w.]+)(?:: ([\w, ]+?))?(?: but ([\w, ]+))? \}\}$", re.M)
+FETCHED = re.compile(r'<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)="((?:https?:)?//[^"]+)"')
 LANGUAGES = {".py": "python", ".toml": "toml", ".ipynb": "json", ".yml": "yaml"}
 PICTURES = {".svg", ".png"}
 FROM_THE_ROOT = ("CHANGELOG.md", "CONTRIBUTING.md")
@@ -110,10 +112,13 @@ def uri(path: Path) -> str:
 
 
 def as_page(path: Path) -> str:
-    """A file as Markdown."""
-    if path.suffix == ".md":
+    """A file as Markdown. The search passes over what was not written to be read as a page."""
+    if path.name in FROM_THE_ROOT:
         return path.read_text()
-    return f"# {path.relative_to(ROOT)}\n\n````{LANGUAGES.get(path.suffix, 'text')}\n{path.read_text()}\n````\n"
+    text = path.read_text()
+    page = text if path.suffix == ".md" else (
+        f"# {path.relative_to(ROOT)}\n\n````{LANGUAGES.get(path.suffix, 'text')}\n{text}\n````\n")
+    return f"---\nsearch:\n  exclude: true\n---\n\n{page}"
 
 
 def linked(path: Path) -> set[Path]:
@@ -156,3 +161,18 @@ def on_page_markdown(markdown: str, page: Any, **rest: Any) -> str:
         return os.path.relpath(uri(path), os.path.dirname(place) or ".") if path else link[1]
 
     return with_names(LINK.sub(moved, markdown) if source.suffix == ".md" else markdown)
+
+
+def on_post_page(output: str, page: Any, config: Any) -> None:
+    fetches_nothing(output, page.file.url)
+
+
+def on_post_template(output_content: str, template_name: str, config: Any) -> None:
+    fetches_nothing(output_content, template_name)
+
+
+def fetches_nothing(output: str, url: str) -> None:
+    """PluginError where a finished page would fetch a script, a style or a picture."""
+    fetched = FETCHED.search(output)
+    if fetched:
+        raise PluginError(f"{url} would fetch {fetched[1]} where it is read. Put it into docs/ and link to it there.")
