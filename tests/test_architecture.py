@@ -26,6 +26,7 @@ FLOORS = [
     {"layer", "regression", "crossentropy", "unpaired", "optimizer", "optimizer_state", "confusion", "scores", "normalizing"},
     {"nested", "measures", "loss_classes", "last_activation", "optimizer_classes", "keras_told"},
     {"spatial"},
+    {"augmenting"},
     {"layers", "chain", "losses", "mean_metrics", "keras_metric", "loss_scale_optimizer"},
     {"metrics", "row", "keras_call", "optimizers"},
     {"run", "keras_copies"},
@@ -38,7 +39,7 @@ GUESTS = {"jaxseq.api.demo"}
 
 OUTSIDE_THE_CORE = {"datetime", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket", "subprocess",
                     "sys", "tempfile", "threading", "time"}
-OWN_GENERATORS = {"BitGenerator", "Generator", "Philox", "SeedSequence", "default_rng"}
+OWN_GENERATORS = {"BitGenerator", "Generator", "Philox", "RandomState", "SeedSequence", "default_rng"}
 
 
 def module_name(path: Path) -> str:

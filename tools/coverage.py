@@ -56,7 +56,15 @@ KERAS2 = {
     "utils": """to_categorical normalize get_file Sequence GeneratorEnqueuer OrderedEnqueuer Progbar CustomObjectScope
         custom_object_scope get_custom_objects serialize_keras_object deserialize_keras_object plot_model print_summary
         multi_gpu_model convert_all_kernels_in_model HDF5Matrix""",
+    "preprocessing.sequence": "pad_sequences skipgrams make_sampling_table TimeseriesGenerator",
+    "preprocessing.text": "Tokenizer text_to_word_sequence one_hot hashing_trick tokenizer_from_json",
     "wrappers.scikit_learn": "KerasClassifier KerasRegressor",
+    **dict.fromkeys(("datasets.boston_housing", "datasets.cifar10", "datasets.cifar100", "datasets.fashion_mnist",
+                     "datasets.mnist"), "load_data"),
+    **dict.fromkeys(("datasets.imdb", "datasets.reuters"), "load_data get_word_index"),
+    "preprocessing.image": """ImageDataGenerator Iterator NumpyArrayIterator DirectoryIterator array_to_img img_to_array
+        load_img save_img list_pictures apply_affine_transform apply_brightness_shift apply_channel_shift flip_axis
+        random_brightness random_channel_shift random_rotation random_shear random_shift random_zoom""",
     "Sequential": """add pop build layers get_layer compile fit evaluate predict predict_classes predict_proba train_on_batch
         test_on_batch predict_on_batch fit_generator evaluate_generator predict_generator summary save save_weights load_weights
         weights trainable_weights non_trainable_weights get_weights set_weights count_params get_config from_config to_json
@@ -65,7 +73,9 @@ KERAS2 = {
         stateful trainable name""",
 }
 KERAS3 = ["layers", "losses", "metrics", "optimizers", "optimizers.schedules", "callbacks", "initializers", "regularizers",
-          "constraints", "activations", "models", "utils", "wrappers", "Sequential"]
+          "constraints", "activations", "models", "utils", "preprocessing.sequence", "wrappers", "datasets.boston_housing",
+          "datasets.california_housing", "datasets.cifar10", "datasets.cifar100", "datasets.fashion_mnist", "datasets.imdb",
+          "datasets.mnist", "datasets.reuters", "Sequential"]
 
 # why a name is absent -> the names
 ABSENT = {
@@ -76,17 +86,12 @@ ABSENT = {
         utils.get_source_inputs utils.is_keras_tensor utils.FeatureSpace optimizers.MultiOptimizer optimizers.OptimizerMap
         metrics.clone_metric metrics.clone_metrics""",
     "images and text are prepared before a model here": """layers.AugMix layers.AutoContrast layers.CategoryEncoding
-        layers.CenterCrop layers.ContrastLimitedAdaptiveHistogramEqualization layers.CutMix layers.Discretization
-        layers.Equalization layers.HashedCrossing layers.Hashing layers.IntegerLookup layers.MaxNumBoundingBoxes
-        layers.MelSpectrogram layers.MixUp layers.Pipeline layers.RandAugment layers.RandomBrightness
-        layers.RandomColorDegeneration layers.RandomColorJitter layers.RandomContrast layers.RandomCrop
-        layers.RandomElasticTransform layers.RandomErasing layers.RandomFlip layers.RandomGaussianBlur layers.RandomGrayscale
-        layers.RandomHue layers.RandomInvert layers.RandomPerspective layers.RandomPosterization layers.RandomRotation
-        layers.RandomSaturation layers.RandomSharpness layers.RandomShear layers.RandomTranslation layers.RandomZoom
-        layers.Resizing layers.STFTSpectrogram layers.Solarization layers.StringLookup layers.TextVectorization
-        initializers.STFT initializers.STFTInitializer initializers.stft utils.array_to_img utils.audio_dataset_from_directory
-        utils.image_dataset_from_directory utils.img_to_array utils.load_img utils.pad_sequences utils.save_img
-        utils.text_dataset_from_directory utils.timeseries_dataset_from_array utils.get_file utils.HDF5Matrix""",
+        layers.ContrastLimitedAdaptiveHistogramEqualization layers.CutMix layers.Discretization layers.Equalization
+        layers.HashedCrossing layers.Hashing layers.MaxNumBoundingBoxes layers.MelSpectrogram layers.MixUp
+        layers.Pipeline layers.RandAugment layers.RandomElasticTransform layers.RandomErasing layers.RandomGaussianBlur
+        layers.RandomPerspective layers.RandomPosterization layers.Resizing layers.STFTSpectrogram
+        initializers.STFT initializers.STFTInitializer initializers.stft utils.audio_dataset_from_directory
+        utils.HDF5Matrix""",
     "holds a layer of another library": "layers.FlaxLayer layers.JaxLayer layers.TFSMLayer layers.TorchModuleWrapper "
                                         "optimizers.TFOptimizer",
     "shares its matrix with another layer of the model": "layers.ReversibleEmbedding",
@@ -107,6 +112,8 @@ ABSENT = {
         Sequential.get_quantization_layer_structure Sequential.rematerialized_call""",
     "is counted within the programs: metrics_names, evaluate and the History tell of it": """Sequential.metrics
         Sequential.metrics_variables Sequential.get_metrics_result Sequential.reset_metrics""",
+    "comes of ImageDataGenerator.flow and flow_from_directory": """preprocessing.image.DirectoryIterator
+        preprocessing.image.NumpyArrayIterator preprocessing.image.list_pictures""",
     "is for subclasses that make steps of their own: `functional()` gives the model as pure functions": """Sequential.add_loss
         Sequential.add_metric Sequential.add_variable Sequential.add_weight Sequential.call Sequential.compute_loss
         Sequential.compute_loss_and_updates Sequential.compute_mask Sequential.compute_metrics Sequential.compute_output_shape

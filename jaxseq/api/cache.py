@@ -49,7 +49,7 @@ def switch_on() -> None:
     if wish == "0" or _user_has_decided():
         return
     try:
-        root = Path(wish).expanduser() if wish else _user_cache_folder() / "jaxseq"
+        root = Path(wish).expanduser() if wish else user_cache_folder() / "jaxseq"
         folder = root.absolute().parent.resolve() / root.name / f"programs-{_machine()}"
         for part in (*reversed(folder.parents), folder):
             part.mkdir(mode=0o700, exist_ok=True)
@@ -221,7 +221,7 @@ def _user_has_decided() -> bool:
                 or not config.jax_enable_compilation_cache)
 
 
-def _user_cache_folder() -> Path:
+def user_cache_folder() -> Path:
     """The folder for caches that the system names, else the customary one."""
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"

@@ -24,11 +24,14 @@ class Sequence(Spelled):
 
     `__getitem__(i)` gives batch i, (x, y) or (x, y, sample_weight). It is called in other threads, ahead of its use and
     for several batches side by side, so it must not depend on the order of the calls. `on_epoch_begin` precedes every pass,
-    `on_epoch_end` follows it.
+    `on_epoch_end` follows it. `pass_number` tells passes apart: in `fit` the step at which one begins. What is drawn as a
+    function of it and the index is drawn again when a run is taken up.
     workers: threads that read. max_queue_size: batches that wait, at most. use_multiprocessing: accepted; threads read
         all the same, for a process that has used JAX cannot be forked safely.
     Source: as keras.utils.Sequence of Keras 2 and keras.utils.PyDataset of Keras 3.
     """
+
+    pass_number: int = 0
 
     def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10):
         self.workers = positive_int("workers", workers)
@@ -40,6 +43,10 @@ class Sequence(Spelled):
 
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} needs __getitem__(index): one batch, (x, y).")
+
+    def __iter__(self) -> Iterator[Any]:
+        """Every batch, in order."""
+        return (self[index] for index in range(len(self)))
 
     def on_epoch_begin(self) -> None:
         """Called before every pass."""
@@ -83,6 +90,8 @@ class Indexed:
 
     def one_pass(self, words: tuple[int, int], step: int, skip: int) -> Generator[Numbered]:
         """Every batch once, between on_epoch_begin and on_epoch_end. Those left out are not read."""
+        if isinstance(self._sequence, Sequence):
+            self._sequence.pass_number = step
         getattr(self._sequence, "on_epoch_begin", lambda: None)()       # Keras 2's has none
         count = len(self._sequence)
         order = rng.row_order(words, step, count) if self._shuffle else np.arange(count)

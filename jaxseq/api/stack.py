@@ -14,6 +14,7 @@ import numpy as np
 from jaxseq.api import cache, config, sharing
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.interrupt import at_step_boundary
+from jaxseq.api.preprocessing.in_front import InFront, instead_of_adding
 from jaxseq.core import chain, policy, rng
 from jaxseq.core.layer import Layer, checked_shape
 from jaxseq.core.nested import Flat
@@ -79,6 +80,7 @@ class Stack(Spelled, ABC):
             return
         require(not isinstance(layer, type), f"add({getattr(layer, '__name__', layer)}) is a class: add an instance, "
                 f"{getattr(layer, '__name__', layer)}(...).", TypeError)
+        require(not isinstance(layer, InFront), instead_of_adding(layer), TypeError)
         require(isinstance(layer, Layer | Stack), f"add({layer!r}): write a layer of jaxseq.layers, or an instance of your own "
                 "subclass of jaxseq.layers.Layer.", TypeError)
         sharing.require_apart(self, layer)

@@ -51,8 +51,7 @@ SEEN = {
     "load_another": "gives other weights", "refuse_with_other_words": "and not with 'is wrong in another way'"}
 
 
-def test_the_watch_sees_what_no_reader_may_do(lab, monkeypatch):
-    monkeypatch.setattr(harness, "LATE", 5)
+def test_the_watch_sees_what_no_reader_may_do(lab):
     empty, = (each for each in ATTACKS if each.title == "N1 empty [tensors]")
     attacks = [replace(empty, name=name, told="is wrong in another way") for name in sins.ALL]
 

@@ -1,5 +1,1 @@
-"""Data that comes with the package: nothing is downloaded."""
-
-from jaxseq.api.datasets import digits
-
-__all__ = ["digits"]
+"""Keras's data sets, and the digits, which come with the package."""

@@ -51,6 +51,7 @@ from jaxseq.core.layers.einsum_dense import EinsumDense as EinsumDense
 from jaxseq.core.layers.embedding import Embedding as Embedding
 from jaxseq.core.layers.functions import ActivityRegularization as ActivityRegularization, Lambda as Lambda
 from jaxseq.core.layers.identity import Identity as Identity
+from jaxseq.core.layers.image_crops import CenterCrop as CenterCrop, RandomCrop as RandomCrop
 from jaxseq.core.layers.input import Input as Input, InputLayer as InputLayer
 from jaxseq.core.layers.layer_normalization import (
     GroupNormalization as GroupNormalization,
@@ -94,6 +95,27 @@ from jaxseq.core.layers.pooling import (
     MaxPooling1D as MaxPooling1D,
     MaxPooling2D as MaxPooling2D,
     MaxPooling3D as MaxPooling3D,
+)
+from jaxseq.core.layers.random_colors import (
+    RandomBrightness as RandomBrightness,
+    RandomColorDegeneration as RandomColorDegeneration,
+    RandomColorJitter as RandomColorJitter,
+    RandomContrast as RandomContrast,
+    RandomHue as RandomHue,
+    RandomSaturation as RandomSaturation,
+)
+from jaxseq.core.layers.random_effects import (
+    RandomGrayscale as RandomGrayscale,
+    RandomInvert as RandomInvert,
+    RandomSharpness as RandomSharpness,
+    Solarization as Solarization,
+)
+from jaxseq.core.layers.random_geometry import (
+    RandomFlip as RandomFlip,
+    RandomRotation as RandomRotation,
+    RandomShear as RandomShear,
+    RandomTranslation as RandomTranslation,
+    RandomZoom as RandomZoom,
 )
 from jaxseq.core.layers.recurrent import (
     GRU as GRU,

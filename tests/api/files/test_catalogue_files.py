@@ -25,13 +25,18 @@ CASES = {name: (layer, shape, dtype) for each in MODULES if each is not own for 
 # What has no part in this, and why.
 NOT_IN_KERAS = {name: "Keras 3 has removed it" for name in ("LocallyConnected1D", "LocallyConnected2D", "ThresholdedReLU")}
 BEYOND_KERAS = dict.fromkeys(("depthwise_conv1d_causal", "separable_conv1d_causal"), "Keras knows no such padding there")
-OTHERWISE = {"spectral_normalization": "in evaluation Keras on JAX takes the kernel as it is"}
+OTHERWISE = {"spectral_normalization": "in evaluation Keras on JAX takes the kernel as it is"} | dict.fromkeys(
+    ("random_crop", "random_crop_first"), "in evaluation Keras takes the images as they are, whatever their size")
+UNTRAINED = (dict.fromkeys(("RandomFlip", "RandomCrop"), "no setting ends its draws")
+             | {type(layer).__name__: "Keras cannot write its value_range into an .h5" for layer, *_ in CASES.values()
+                if hasattr(layer, "value_range")})
 
 QUICK = {"dense", "conv2d", "batch_normalization", "lstm", "gru", "bidirectional", "embedding_masking", "layer_normalization",
          "dropout", "thresholded_relu"}
 GOING = [name for name, (layer, *_) in CASES.items() if type(layer).__name__ not in NOT_IN_KERAS and name not in BEYOND_KERAS]
 # Programs of training are what takes time: of every class one case is trained. The others are opened, and predict.
-TRAINED = QUICK | set({type(CASES[name][0]): name for name in reversed(GOING)}.values())
+TRAINED = QUICK | set({type(CASES[name][0]): name for name in reversed(GOING)
+                       if type(CASES[name][0]).__name__ not in UNTRAINED}.values())
 
 
 def each_of(names):
@@ -47,7 +52,7 @@ def promoted():
 
 
 # Rates of draws, which no two libraries make alike.
-RATES = "dropout", "recurrent_dropout", "rate", "stddev"
+RATES = "dropout", "recurrent_dropout", "rate", "stddev", "factor", "height_factor", "width_factor", "x_factor", "y_factor"
 CELLS = L.SimpleRNNCell, L.GRUCell, L.LSTMCell, L.StackedRNNCells
 
 

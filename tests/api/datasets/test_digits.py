@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from jaxseq.api import datasets
 from jaxseq.api.datasets import digits
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def refuses(message: str, error: type[Exception] = ValueError):
