@@ -10,13 +10,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constr
 TOO_OLD = "import sys; sys.exit(sys.version_info < (3, 11) and 'jaxseq needs Python 3.11 or newer; $(1) is ' + \
 	sys.version.split()[0] + '. Write the name of a newer one: make $(or $(MAKECMDGOALS),demo) PYTHON=python3.11')"
 
-.PHONY: help demo test test-full lint types pytest pytest-full clean
+.PHONY: help demo test test-full docs lint types pytest pytest-full clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    install into $(VENV) and train a perceptron, a convnet and an LSTM on handwritten digits"
 	@echo "make test    install the test tools too; run ruff, pyright and the tests, but for those marked full"
-	@echo "make test-full     the same with all tests: the slow cases of families whose quick ones always run, too"
+	@echo "make test-full     the same with all tests: the slow cases of families whose quick ones always run, too, and docs"
+	@echo "make docs    install MkDocs too and write the documentation into site/; whatever it warns of is an error"
 	@echo "make lint    ruff and pyright alone"
 	@echo "make reliability   count kills, crashes, faults, hostile files, mutants and flipped bits: half an hour"
 	@echo "make bench-setup   install what jaxseq is compared with, into environments under benchmarks/"
@@ -29,7 +30,10 @@ demo: $(VENV)/installed
 
 test: lint pytest
 
-test-full: lint pytest-full
+test-full: lint docs pytest-full
+
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
 
 lint: style types
 
@@ -70,5 +74,10 @@ $(VENV)/installed-test: $(VENV)/installed
 	@$(PIP) --editable '.[test]'
 	@touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	@echo "Installing what the documentation is built with into $(VENV)"
+	@$(PIP) --editable '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache build dist site *.egg-info

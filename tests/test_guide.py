@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pages
 import pytest
 
 import jaxseq
@@ -18,7 +19,7 @@ TEXTS = sorted(GUIDE.glob("*.txt"))
 
 def blocks(text: Path) -> list[str]:
     """The Python blocks of a page, in order, in jaxseq's name."""
-    return [re.sub(r"\bkeras\b", "jaxseq", block) for block in re.findall(r"```python\n(.*?)```", text.read_text(), re.S)]
+    return [re.sub(r"\bkeras\b", "jaxseq", block) for block in pages.blocks(text.read_text())]
 
 
 def prelude() -> dict:

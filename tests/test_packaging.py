@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import jax
+import pages
 import pytest
 
 import jaxseq
@@ -29,14 +30,14 @@ def test_the_jax_that_computes_wrong_numbers_is_refused_everywhere():
 
 
 def test_the_extras_are_there():
-    assert set(PROJECT["optional-dependencies"]) >= {"cuda", "cuda12", "tpu", "notebook", "sklearn", "test"}
+    assert set(PROJECT["optional-dependencies"]) >= {"cuda", "cuda12", "tpu", "notebook", "sklearn", "test", "docs"}
     assert not names(PROJECT["dependencies"]) & {"keras", "tensorflow", "torch", "scikit-learn"}
 
 
 def test_every_requirement_is_pinned():
     pinned = {name.lower().replace("_", "-") for name in PINS}
     extras = PROJECT["optional-dependencies"]
-    assert names(PROJECT["dependencies"] + extras["test"] + extras["notebook"]) <= pinned
+    assert names(PROJECT["dependencies"] + extras["test"] + extras["notebook"] + extras["docs"]) <= pinned
     assert PINS["jax"] == PINS["jaxlib"] == "0.10.1"
     assert not [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "://" in line]
 
@@ -85,7 +86,7 @@ def test_what_must_pass_runs_all_tests():
 
 
 def test_the_contributors_example_layer_works(tmp_path, monkeypatch):
-    layer, tests = re.findall(r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(), re.S | re.M)
+    layer, tests = pages.blocks((ROOT / "CONTRIBUTING.md").read_text())
     exec(compile(layer, "scale.py", "exec"), names := {})
     monkeypatch.setattr(jaxseq.core.layers, "Scale", names["Scale"], raising=False)
     exec(compile(tests, "test_scale.py", "exec"), names)

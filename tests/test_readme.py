@@ -1,14 +1,13 @@
 """What README.md shows is true: its Python blocks run in order in one namespace, its commands and its links exist."""
 
 import re
-from pathlib import Path
 
 import numpy as np
+import pages
 import pytest
+from pages import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 COMMANDS = re.findall(r"^    ([\w./-]+ [\w -]+?)(?:\s+#.*)?$", re.sub(r"```.*?```", "", README, flags=re.S), re.M)
 
 
@@ -16,10 +15,10 @@ COMMANDS = re.findall(r"^    ([\w./-]+ [\w -]+?)(?:\s+#.*)?$", re.sub(r"```.*?``
 def names():
     """The namespace that the blocks leave behind."""
     found: dict = {}
-    for number, block in enumerate(BLOCKS, 1):
-        exec(compile(block, f"README.md, block {number}", "exec"), found)
-        if number == 1:
-            found["first"] = found["model"]
+    pages.run(ROOT / "README.md", found, 1)
+    found["first"] = found["model"]
+    for number in 2, 3, 4, 5:
+        pages.run(ROOT / "README.md", found, number)
     return found
 
 
@@ -30,7 +29,7 @@ def test_the_first_two_commands_are_demo_and_test():
 
 
 def test_every_block_runs(names, capsys):
-    assert len(BLOCKS) == 5
+    assert len(pages.blocks(README)) == 5
     x, y = names["x_test"], names["y_test"]
     assert names["first"].evaluate(x, y, verbose=0)[1] > 0.9
     assert len(names["history"].history["val_accuracy"]) == 20
@@ -64,7 +63,7 @@ def test_a_layer_in_keras_s_way_carries_its_state(names):
     assert linear.layers[0].get_weights()[1] == 5
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)", README))
+@pytest.mark.parametrize("link", pages.links(README))
 def test_the_files_it_points_to_are_there(link):
     assert (ROOT / link).is_file()
 

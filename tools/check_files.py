@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TEXT = {".py", ".md", ".toml", ".txt", ".yaml", ".ipynb", ""}
-APART = {"build", "dist", "__pycache__"}
+APART = {"build", "dist", "site", "__pycache__"}
 LARGEST = 1_000_000     # bytes
 PARSERS = {".toml": tomllib.loads, ".ipynb": json.loads}
 
