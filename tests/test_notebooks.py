@@ -111,7 +111,8 @@ def test_its_stored_outputs_are_clean(path):
 
 def test_there_are_notebooks():
     assert [path.stem for path in NOTEBOOKS] == [
-        "01_quickstart", "02_stateful_lstm", "07_the_functional_side",
+        "01_quickstart", "02_stateful_lstm", "03_images_with_augmentation", "04_text_classification", "05_text_generation",
+        "06_reproducibility_and_exact_resume", "07_the_functional_side",
     ]
 
 
