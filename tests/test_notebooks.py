@@ -28,7 +28,12 @@ ABSOLUTE = re.compile(r"(?<![\w.:/<])/[\w.-]+/[\w.-]|\b[A-Z]:\\", re.ASCII)     
 SECONDS = 240       # for one cell
 LONG = [path for path in NOTEBOOKS if "JAXSEQ_QUICK" in path.read_text(encoding="utf-8")]
 
+SLOW = {"06_reproducibility_and_exact_resume"}      # it starts processes of its own
+
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+each_run = pytest.mark.parametrize("path", [
+    pytest.param(path, id=path.stem, marks=pytest.mark.full if path.stem in SLOW else ()) for path in NOTEBOOKS
+])
 
 
 class ThisInterpreter(AsyncKernelManager):
@@ -83,7 +88,7 @@ def holds(book: nbformat.NotebookNode, path: Path) -> None:
     assert pictures(book) == pictures(nbformat.read(path, as_version=4)), "store the outputs anew: see above"
 
 
-@each_notebook
+@each_run
 def test_it_runs_from_top_to_bottom(path, tmp_path):
     holds(executed(path, tmp_path, JAXSEQ_QUICK="1"), path)
 
