@@ -1,6 +1,9 @@
 """The notebooks run from top to bottom in a fresh kernel of this very interpreter, without an error or a warning.
 
     python tests/test_notebooks.py      runs them and stores their outputs anew
+    python tests/test_notebooks.py 03   runs one
+
+Those that train for long say QUICK and do it for a moment where JAXSEQ_QUICK is set, as here; in full they are marked so.
 """
 
 from __future__ import annotations
@@ -23,8 +26,14 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ABSOLUTE = re.compile(r"(?<![\w.:/<])/[\w.-]+/[\w.-]|\b[A-Z]:\\", re.ASCII)     # a folder from the root on, or a drive
 SECONDS = 240       # for one cell
+LONG = [path for path in NOTEBOOKS if "JAXSEQ_QUICK" in path.read_text(encoding="utf-8")]
+
+SLOW = {"06_reproducibility_and_exact_resume"}      # it starts processes of its own
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+each_run = pytest.mark.parametrize("path", [
+    pytest.param(path, id=path.stem, marks=pytest.mark.full if path.stem in SLOW else ()) for path in NOTEBOOKS
+])
 
 
 class ThisInterpreter(AsyncKernelManager):
@@ -36,12 +45,12 @@ class ThisInterpreter(AsyncKernelManager):
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
 
-def executed(path: Path, scratch: Path) -> nbformat.NotebookNode:
+def executed(path: Path, scratch: Path, **told: str) -> nbformat.NotebookNode:
     """The notebook with the outputs of a run from top to bottom. Raises CellExecutionError where a cell does."""
     book = nbformat.read(path, as_version=4)
     client = NotebookClient(book, kernel_manager_class=ThisInterpreter, timeout=SECONDS, record_timing=False,
                             resources={"metadata": {"path": str(scratch)}})
-    client.execute(env=os.environ | environment(scratch))
+    client.execute(env=os.environ | environment(scratch) | told)
     return book
 
 
@@ -68,13 +77,27 @@ def texts(book: nbformat.NotebookNode) -> list[str]:
     return [cell.source for cell in book.cells] + printed + shown
 
 
-@each_notebook
-def test_it_runs_from_top_to_bottom(path, tmp_path):
-    book = executed(path, tmp_path)
+def pictures(book: nbformat.NotebookNode) -> list[bool]:
+    """Which code cells draw."""
+    return ["image/png" in str(cell.outputs) for cell in book.cells if cell.cell_type == "code"]
+
+
+def holds(book: nbformat.NotebookNode, path: Path) -> None:
+    """It ran without a word on stderr, and draws where the stored one does."""
     assert [output.text for output in outputs(book) if output.get("name") == "stderr"] == []
-    pictures = lambda book: [bool(cell.outputs and "image/png" in str(cell.outputs)) for cell in book.cells
-                             if cell.cell_type == "code"]
     assert pictures(book) == pictures(nbformat.read(path, as_version=4)), "store the outputs anew: see above"
+
+
+@each_run
+def test_it_runs_from_top_to_bottom(path, tmp_path):
+    holds(executed(path, tmp_path, JAXSEQ_QUICK="1"), path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("path", LONG, ids=lambda path: path.stem)
+def test_it_runs_in_full(path, tmp_path, monkeypatch):
+    monkeypatch.delenv("JAXSEQ_QUICK", raising=False)
+    holds(executed(path, tmp_path), path)
 
 
 @each_notebook
@@ -92,7 +115,10 @@ def test_its_stored_outputs_are_clean(path):
 
 
 def test_there_are_notebooks():
-    assert [path.name for path in NOTEBOOKS] == ["01_quickstart.ipynb", "02_stateful_lstm.ipynb"]
+    assert [path.stem for path in NOTEBOOKS] == [
+        "01_quickstart", "02_stateful_lstm", "03_images_with_augmentation", "04_text_classification", "05_text_generation",
+        "06_reproducibility_and_exact_resume", "07_the_functional_side",
+    ]
 
 
 @pytest.mark.parametrize("text", ["/home/me/x.py", "in /tmp/ipykernel_7/3.py", "'/usr/lib'", r"C:\Users"])
@@ -106,7 +132,7 @@ def test_what_is_no_absolute_path_is_let_through(text):
 
 
 if __name__ == "__main__":
-    for each in NOTEBOOKS:
+    for each in [path for path in NOTEBOOKS if not sys.argv[1:] or path.name.startswith(tuple(sys.argv[1:]))]:
         with tempfile.TemporaryDirectory() as folder:
             book = executed(each, Path(folder))
         book.metadata["language_info"] = {"name": "python"}     # without the version of this machine
