@@ -3,7 +3,7 @@
     python tests/test_notebooks.py      runs them and stores their outputs anew
     python tests/test_notebooks.py 03   runs one
 
-Those that train for long say QUICK and do it for a moment where JAXSEQ_QUICK is set, as here; in full they are marked so.
+Those that train for long say QUICK and do it for a moment where JAXSEQ_QUICK is set.
 """
 
 from __future__ import annotations
@@ -26,14 +26,12 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ABSOLUTE = re.compile(r"(?<![\w.:/<])/[\w.-]+/[\w.-]|\b[A-Z]:\\", re.ASCII)     # a folder from the root on, or a drive
 SECONDS = 240       # for one cell
-LONG = [path for path in NOTEBOOKS if "JAXSEQ_QUICK" in path.read_text(encoding="utf-8")]
+ALWAYS = [path for path in NOTEBOOKS if path.stem[:2] in ("01", "02", "07")]
+LONG = [path for path in NOTEBOOKS if path.stem[:2] not in ("01", "02")]
 
-SLOW = {"06_reproducibility_and_exact_resume"}      # it starts processes of its own
 
-each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-each_run = pytest.mark.parametrize("path", [
-    pytest.param(path, id=path.stem, marks=pytest.mark.full if path.stem in SLOW else ()) for path in NOTEBOOKS
-])
+def each(paths):
+    return pytest.mark.parametrize("path", paths, ids=lambda path: path.stem)
 
 
 class ThisInterpreter(AsyncKernelManager):
@@ -88,19 +86,19 @@ def holds(book: nbformat.NotebookNode, path: Path) -> None:
     assert pictures(book) == pictures(nbformat.read(path, as_version=4)), "store the outputs anew: see above"
 
 
-@each_run
+@each(ALWAYS)
 def test_it_runs_from_top_to_bottom(path, tmp_path):
     holds(executed(path, tmp_path, JAXSEQ_QUICK="1"), path)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("path", LONG, ids=lambda path: path.stem)
+@each(LONG)
 def test_it_runs_in_full(path, tmp_path, monkeypatch):
     monkeypatch.delenv("JAXSEQ_QUICK", raising=False)
     holds(executed(path, tmp_path), path)
 
 
-@each_notebook
+@each(NOTEBOOKS)
 def test_its_stored_outputs_are_clean(path):
     book = nbformat.read(path, as_version=4)
     nbformat.validate(book)
