@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxseq.api import sharing, summary, weights
+from jaxseq.api.showing import tables
 from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer
@@ -52,6 +53,10 @@ class Body(Stack):
                 expand_nested: bool = False) -> None:
         """Prints a table of the layers: name, class, output shape, weights. expand_nested: those of models within it, too."""
         summary.show(self, line_length, print_fn, expand_nested)
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows: a row for each layer, and the totals. Nothing is drawn for it."""
+        return tables.of_model(self)
 
     # ---- weights and state
 
@@ -158,6 +163,10 @@ class Body(Stack):
         ts = self.train_state
         return sum(weights.at(ts, slot).size for slot in self._slots(name))
 
+    def layer_html(self, name: str, layer: Layer) -> str:
+        """What a notebook shows of the layer."""
+        return tables.of_layer(self, name, layer)
+
     def layer_weights(self, name: str) -> list[tuple[Array, bool]]:
         """The layer's weights, each with whether training changes it."""
         ts, trained = self.train_state, self._trained_slots()
@@ -245,6 +254,19 @@ class Body(Stack):
         self._order = {"params": _order(params), "state": _order(state)}
         leaves = jax.tree_util.tree_leaves_with_path({"params": params, "state": state})
         return {tuple(key.key for key in path): spec for path, spec in leaves}
+
+    def listed(self, name: str | None = None) -> list[tuple[weights.Slot, Any, bool]]:
+        """(where it stands, its array or else its spec, whether training would change it) of every weight that Keras lists,
+        of one layer or of all. Nothing is drawn."""
+        if self.drawn:
+            ts = self.train_state
+            found = {slot: weights.at(ts, slot) for slot in self._slots(name)}
+        else:
+            specs = self.specs()
+            found = {slot: specs[slot] for slot in self._slots(name)}
+        still = chain.frozen(self._architecture.layers) if self.trainable else frozenset(self._architecture.names)
+        moves = lambda part, *path: part == "params" and not any("/".join(path).startswith(f"{each}/") for each in still)
+        return [(slot, weight, moves(*slot)) for slot, weight in found.items()]
 
     def fill_with_zeros(self) -> None:
         """Makes all weights and states zeros, for a model whose weights come from elsewhere: nothing is compiled or drawn."""
