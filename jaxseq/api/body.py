@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxseq.api import sharing, summary, weights
-from jaxseq.api.showing import tables
+from jaxseq.api.showing import diagram, tables
 from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer
@@ -53,6 +53,10 @@ class Body(Stack):
                 expand_nested: bool = False) -> None:
         """Prints a table of the layers: name, class, output shape, weights. expand_nested: those of models within it, too."""
         summary.show(self, line_length, print_fn, expand_nested)
+
+    def plot(self, to_file: Any = None, **settings: Any) -> diagram.Diagram:
+        """The graph of the model, which shows itself in a notebook: plot(show_shapes=True). See `jaxseq.utils.plot_model`."""
+        return diagram.plot_model(self, to_file, **settings)
 
     def _repr_html_(self) -> str:
         """The table that a notebook shows: a row for each layer, and the totals. Nothing is drawn for it."""
