@@ -15,7 +15,7 @@ from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import PENALTY
-from jaxseq.core.require import require, spelled
+from jaxseq.core.require import require, require_known, spelled
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
 
@@ -141,9 +141,15 @@ class Body(Stack):
         """SHA-256 over everything in the TrainState: equal fingerprints, equal models, to the bit."""
         return weights.fingerprint(self.train_state)
 
-    def functional(self) -> Functional:
-        """The model as pure functions (init, apply) over named pytrees. Its own params and state fit them."""
+    def functional(self, until: str | None = None) -> Functional:
+        """The model as pure functions (init, apply) over named pytrees. Its own params and state fit them.
+
+        until: the name of the last layer that is applied, so that y is its output; all when absent.
+        """
         layers, dtype = self._architecture.typed, self._architecture.input_dtype
+        if until is not None:
+            require_known(until, self._architecture.names, f"There is no layer {until!r}.")
+            layers = layers[:self._architecture.names.index(until) + 1]
         spec = self._need_input_spec()
 
         def init(key: Key) -> tuple[dict[str, Any], dict[str, Any]]:
