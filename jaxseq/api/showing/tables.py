@@ -22,13 +22,14 @@ def of_model(model: Any) -> Markup:
 
 def of_layer(model: Any, name: str, layer: Any) -> Markup:
     """The layer's declaration; its shapes, and its weights by name, in the model that it stands in."""
-    head = tag("div", tag("code", printable(repr(layer), 600), style="color:inherit;background:transparent"), style=NOTE)
+    head = tag("div", tag("code", printable(repr(layer), 600), style="color:inherit;background:transparent;"
+                          "overflow-wrap:anywhere;white-space:normal"), style=NOTE)
     if model.input_shape is None:
         return tag("div", head)
     shapes = tag("div", f"{model.layer_shapes(name)[0]} → {model.layer_output(name)[0]}", style=NOTE)
-    rows = [("/".join(slot[2:]), spec.shape, spec.dtype, f"{spec.size:,}", "trained" if moves else "not trained")
+    rows = [("/".join(slot[2:]), spec.shape, spec.dtype, "trained" if moves else "not trained")
             for slot, spec, moves in model.listed(name)]
-    shown = table(("Weight", "Shape", "Dtype", "Numbers", "Training"), rows, right={3}) if rows else Markup()
+    shown = table(("Weight", "Shape", "Dtype", "Training"), rows) if rows else Markup()
     return tag("div", head, shapes, shown)
 
 

@@ -109,7 +109,7 @@ def test_it_needs_nothing_from_elsewhere_and_is_small():
 def test_a_layer_in_a_model_shows_its_weights():
     shown = model()
     text = shown.layers[1]._repr_html_()
-    assert rows(text) == [[name, "(8,)", "float32", "8", told] for name, told in
+    assert rows(text) == [[name, "(8,)", "float32", told] for name, told in
                           [("gamma", "trained"), ("beta", "trained"), ("moving_mean", "not trained"),
                            ("moving_variance", "not trained")]]
     assert "(None, 8) → (None, 8)" in text and "BatchNormalization(name=&#x27;batch_normalization&#x27;)" in text
