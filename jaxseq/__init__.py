@@ -24,6 +24,7 @@ from jaxseq import (
     mixed_precision as mixed_precision,
     models as models,
     optimizers as optimizers,
+    plotting as plotting,
     preprocessing as preprocessing,
     regularizers as regularizers,
     saving as saving,

@@ -5,6 +5,7 @@ from jaxseq.api.callback_list import CallbackList as CallbackList
 from jaxseq.api.callbacks import Callback as Callback, LambdaCallback as LambdaCallback
 from jaxseq.api.checkpoints import ModelCheckpoint as ModelCheckpoint
 from jaxseq.api.history import History as History
+from jaxseq.api.live_plot import PlotHistory as PlotHistory
 from jaxseq.api.monitoring import (
     EarlyStopping as EarlyStopping,
     ReduceLROnPlateau as ReduceLROnPlateau,

@@ -105,7 +105,7 @@ ABSENT = {
         utils.CustomObjectScope utils.custom_object_scope utils.get_custom_objects utils.get_registered_name
         utils.get_registered_object utils.register_keras_serializable utils.Config utils.disable_interactive_logging
         utils.enable_interactive_logging utils.is_interactive_logging_enabled utils.clear_session utils.standardize_dtype""",
-    "is not in this version": """callbacks.OrbaxCheckpoint utils.plot_model utils.model_to_dot
+    "is not in this version": """callbacks.OrbaxCheckpoint utils.model_to_dot
         utils.split_dataset utils.print_summary utils.pack_x_y_sample_weight utils.unpack_x_y_sample_weight
         utils.GeneratorEnqueuer utils.OrderedEnqueuer utils.multi_gpu_model utils.convert_all_kernels_in_model
         Sequential.export Sequential.quantize Sequential.quantization_mode Sequential.quantized_build Sequential.quantized_call

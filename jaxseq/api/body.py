@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxseq.api import sharing, summary, weights
+from jaxseq.api.showing import diagram, tables
 from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import PENALTY
-from jaxseq.core.require import require, spelled
+from jaxseq.core.require import require, require_known, spelled
 from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
 
 
@@ -52,6 +53,14 @@ class Body(Stack):
                 expand_nested: bool = False) -> None:
         """Prints a table of the layers: name, class, output shape, weights. expand_nested: those of models within it, too."""
         summary.show(self, line_length, print_fn, expand_nested)
+
+    def plot(self, to_file: Any = None, **settings: Any) -> diagram.Diagram:
+        """The graph of the model, which shows itself in a notebook: plot(show_shapes=True). See `jaxseq.utils.plot_model`."""
+        return diagram.plot_model(self, to_file, **settings)
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows: a row for each layer, and the totals. Nothing is drawn for it."""
+        return tables.of_model(self)
 
     # ---- weights and state
 
@@ -132,9 +141,15 @@ class Body(Stack):
         """SHA-256 over everything in the TrainState: equal fingerprints, equal models, to the bit."""
         return weights.fingerprint(self.train_state)
 
-    def functional(self) -> Functional:
-        """The model as pure functions (init, apply) over named pytrees. Its own params and state fit them."""
+    def functional(self, until: str | None = None) -> Functional:
+        """The model as pure functions (init, apply) over named pytrees. Its own params and state fit them.
+
+        until: the name of the last layer that is applied, so that y is its output; all when absent.
+        """
         layers, dtype = self._architecture.typed, self._architecture.input_dtype
+        if until is not None:
+            require_known(until, self._architecture.names, f"There is no layer {until!r}.")
+            layers = layers[:self._architecture.names.index(until) + 1]
         spec = self._need_input_spec()
 
         def init(key: Key) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -157,6 +172,10 @@ class Body(Stack):
         """The number of the layer's weights."""
         ts = self.train_state
         return sum(weights.at(ts, slot).size for slot in self._slots(name))
+
+    def layer_html(self, name: str, layer: Layer) -> str:
+        """What a notebook shows of the layer."""
+        return tables.of_layer(self, name, layer)
 
     def layer_weights(self, name: str) -> list[tuple[Array, bool]]:
         """The layer's weights, each with whether training changes it."""
@@ -245,6 +264,19 @@ class Body(Stack):
         self._order = {"params": _order(params), "state": _order(state)}
         leaves = jax.tree_util.tree_leaves_with_path({"params": params, "state": state})
         return {tuple(key.key for key in path): spec for path, spec in leaves}
+
+    def listed(self, name: str | None = None) -> list[tuple[weights.Slot, Any, bool]]:
+        """(where it stands, its array or else its spec, whether training would change it) of every weight that Keras lists,
+        of one layer or of all. Nothing is drawn."""
+        if self.drawn:
+            ts = self.train_state
+            found = {slot: weights.at(ts, slot) for slot in self._slots(name)}
+        else:
+            specs = self.specs()
+            found = {slot: specs[slot] for slot in self._slots(name)}
+        still = chain.frozen(self._architecture.layers) if self.trainable else frozenset(self._architecture.names)
+        moves = lambda part, *path: part == "params" and not any("/".join(path).startswith(f"{each}/") for each in still)
+        return [(slot, weight, moves(*slot)) for slot, weight in found.items()]
 
     def fill_with_zeros(self) -> None:
         """Makes all weights and states zeros, for a model whose weights come from elsewhere: nothing is compiled or drawn."""

@@ -139,11 +139,15 @@ def direction(monitor: str, mode: str) -> str:
     one_of("mode", mode, ("auto", "min", "max"))
     if mode != "auto":
         return mode
-    name = re.sub(r"_\d+$", "", monitor)
-    if name.endswith(HIGHER):
-        return "max"
-    require(name.endswith(LOWER), f"monitor={monitor!r}: is less or more of it better? Write mode='min' or mode='max'.")
-    return "min"
+    known = known_direction(monitor)
+    require(known is not None, f"monitor={monitor!r}: is less or more of it better? Write mode='min' or mode='max'.")
+    return str(known)
+
+
+def known_direction(name: str) -> str | None:
+    """Whether "min" or "max" of what is called so is the best; None where the name does not say."""
+    name = re.sub(r"_\d+$", "", name)
+    return "max" if name.endswith(HIGHER) else "min" if name.endswith(LOWER) else None
 
 
 def monitored(callback: Any, logs: Logs) -> float | None:

@@ -47,12 +47,13 @@ def _line(*parts: str) -> None:
 
 
 def _watched() -> bool:
-    return sys.stdout.isatty() or _in_notebook()
+    return sys.stdout.isatty() or in_notebook()
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether a notebook runs this: what is displayed there may be drawn anew in its place."""
     shell = sys.modules.get("IPython")
-    return shell is not None and type(shell.get_ipython()).__name__ == "ZMQInteractiveShell"
+    return shell is not None and "ZMQInteractiveShell" in {kind.__name__ for kind in type(shell.get_ipython()).__mro__}
 
 
 class _Bar:

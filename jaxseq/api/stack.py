@@ -230,6 +230,10 @@ class Stack(Spelled, ABC):
         """(input shape, output shape) of the layer."""
         return self._architecture.shapes(name)
 
+    def layer_output(self, name: str) -> tuple[Shape, str]:
+        """(shape, dtype) of the layer's output."""
+        return self._architecture.shapes(name)[1], str(self._architecture.edges[self._architecture.names.index(name)][1])
+
     # ---- what other models ask
 
     def as_row(self) -> Row:

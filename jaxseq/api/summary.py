@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from jaxseq.core.layer import Layer
+from jaxseq.api.showing.described import Line, lines, printable, totals
 
 
 def text(model: Any, line_length: int | None = None, expand_nested: bool = False) -> str:
@@ -20,14 +20,13 @@ def text(model: Any, line_length: int | None = None, expand_nested: bool = False
     table.add_column("Layer (class)", overflow="fold", min_width=least[0])
     table.add_column("Output shape", overflow="fold", min_width=least[1])
     table.add_column("Weights", justify="right", min_width=least[2], no_wrap=True)
-    for row in _rows(model, expand_nested):
-        table.add_row(*row)
+    for each in lines(model, expand_nested):
+        table.add_row(_told(each), "?" if each.shape is None else str(each.shape), each.size)
     out = io.StringIO()
     console = Console(file=out, width=line_length or 78, highlight=False, color_system=None,
                       force_jupyter=False)
     console.print(table)
-    for line in _totals(model):
-        console.print(line)
+    console.print(totals(model))
     return out.getvalue()
 
 
@@ -38,33 +37,8 @@ def show(model: Any, line_length: int | None = None, print_fn: Callable[[str], A
         (print_fn or print)(line)
 
 
-def _rows(model: Any, expand_nested: bool, depth: int = 0, frozen: bool = False) -> Iterator[tuple[Any, str, str]]:
-    """A row of the table for each layer; with expand_nested, those of a model within the model after its own."""
-    for name, layer in model.named_layers:
-        still = frozen or (layer.stands_still if isinstance(layer, Layer) else not layer.trainable)
-        told = f"{'  ' * depth}{name} ({type(layer).__name__}{', frozen' if still else ''})"
-        yield _plain(told), *_shape_and_count(model, name)
-        if expand_nested and hasattr(layer, "named_layers"):
-            yield from _rows(layer, expand_nested, depth + 1, still)
-
-
-def _shape_and_count(model: Any, name: str) -> tuple[str, str]:
-    if model.input_shape is None:
-        return "?", "?"
-    return str(model.layer_shapes(name)[1]), f"{model.layer_count(name):,}"
-
-
-def _totals(model: Any) -> list[str]:
-    if model.input_shape is None:
-        return ["The input is not known yet: declare it with input_shape=(...), or call build or fit."]
-    total, trained = model.count_params(), model.count_trainable_params()
-    size = sum(weight.nbytes for weight in model.weights)
-    readable = f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"
-    return [f"Weights: {total:,} ({readable}), trained {trained:,}, not trained {total - trained:,}"]
-
-
-def _plain(words: str) -> Any:
-    """Text that rich prints as it is: names come from users and files and may look like markup."""
+def _told(line: Line) -> Any:
+    """A layer's name and class, which rich prints as they are: they may look like markup."""
     from rich.text import Text
 
-    return Text("".join(c if c.isprintable() else "?" for c in words[:80]))
+    return Text(printable(f"{'  ' * line.depth}{line.name} ({line.kind}{', frozen' if line.frozen else ''})"))

@@ -26,6 +26,7 @@ class Owner(Protocol):
 
     def layer_shapes(self, name: str) -> tuple[Shape, Shape]: ...
     def layer_count(self, name: str) -> int: ...
+    def layer_html(self, name: str, layer: Any) -> str: ...
     def layer_weights(self, name: str) -> list[tuple[Array, bool]]: ...
     def get_layer_weights(self, name: str) -> list[np.ndarray]: ...
     def set_layer_weights(self, name: str, weights: list) -> None: ...
@@ -181,6 +182,11 @@ class Handle:
         """Replaces all of the layer's weights. ValueError, and no change, unless number and shapes fit."""
         model, name = self._placed("weights")
         model.set_layer_weights(name, weights)
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows of a layer in a model. None, for its repr, where it stands in none."""
+        home = self._home()
+        return None if home is None else home.model().layer_html(home.name, self)
 
     @answer
     def states(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from jaxseq.api.preprocessing.padding import pad_sequences as pad_sequences
 from jaxseq.api.preprocessing.text_files import text_dataset_from_directory as text_dataset_from_directory
 from jaxseq.api.preprocessing.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array
 from jaxseq.api.progress import Progbar as Progbar
+from jaxseq.api.showing.diagram import plot_model as plot_model
 from jaxseq.api.sources import Sequence as Sequence
 from jaxseq.api.utils import *  # noqa: F403
 

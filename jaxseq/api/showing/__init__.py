@@ -1,0 +1,1 @@
+"""How models, layers and runs show themselves: tables, curves, graphs and pictures."""
