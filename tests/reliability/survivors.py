@@ -40,23 +40,22 @@ def perceptron(folder, extra):
 @run
 def convnet(folder, extra):
     """Augmentation and dropout on the device, BatchNormalization, a batch size that does not divide the rows."""
-    from jaxseq.layers import BatchNormalization, Conv2D, Dense, Flatten, GaussianNoise, Layer, SpatialDropout2D
+    from jaxseq.layers import (
+        BatchNormalization,
+        Conv2D,
+        Dense,
+        Flatten,
+        GaussianNoise,
+        RandomFlip,
+        RandomTranslation,
+        SpatialDropout2D,
+    )
     from jaxseq.models import Sequential
 
-    class Mirror(Layer):
-        """Turns each picture round, or not."""
-
-        def apply(self, params, state, x, ctx):
-            import jax
-
-            if not ctx.train:
-                return x, state
-            turned = jax.random.bernoulli(ctx.key, 0.5, (x.shape[0], 1, 1, 1))
-            return jax.numpy.where(turned, x[:, :, ::-1], x), state
-
     x, y = numbers(150, 8, 8, 1), (numbers(150, 1) > 0.5).astype("float32")
-    model = Sequential([Mirror(input_shape=(8, 8, 1)), GaussianNoise(0.1), Conv2D(4, 3, activation="relu"),
-                        BatchNormalization(), SpatialDropout2D(0.3), Flatten(), Dense(1, "sigmoid")], seed=4)
+    model = Sequential([RandomFlip("horizontal", input_shape=(8, 8, 1)), RandomTranslation(0.2, 0.2), GaussianNoise(0.1),
+                        Conv2D(4, 3, activation="relu"), BatchNormalization(), SpatialDropout2D(0.3), Flatten(),
+                        Dense(1, "sigmoid")], seed=4)
     model.compile("rmsprop", "binary_crossentropy", metrics=["accuracy"])
     return model, model.fit(x, y, batch_size=16, epochs=4, validation_data=(x[:40], y[:40]), verbose=0, callbacks=extra)
 
