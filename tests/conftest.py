@@ -31,6 +31,7 @@ def forgotten():
     yield
     jax.clear_caches()
     gc.collect()
+    gc.freeze()             # what is left now stays, and is not looked through again
 
 
 @pytest.fixture

@@ -88,14 +88,14 @@ def test_every_layer_is_drawn_sooner_or_later():
     assert set(wanted.split()) <= seen
 
 
-@examples(30)
+@examples(15)
 @given(stacks())
 @pytest.mark.usefixtures("quickly_compiled")
 def test_a_random_stack_predicts_as_keras_does(stack):
     predict_alike(stack)
 
 
-@examples(8)
+@examples(5)
 @given(stacks(most=3))
 def test_a_random_stack_trains_as_keras_does(stack):
     train_alike(stack)

@@ -315,6 +315,7 @@ FLOAT64 = """
 """
 
 
+@pytest.mark.full
 def test_float64_from_end_to_end():
     """Three steps of Adam beside NumPy's own, to 1e-12: any number that was float32 on its way would show at 1e-8."""
     ran = subprocess.run([sys.executable, "-c", textwrap.dedent(FLOAT64)], capture_output=True, text=True, check=False)

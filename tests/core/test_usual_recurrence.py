@@ -43,7 +43,8 @@ def both(kind, time, mask, unroll, dtype=np.float32):
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(("time", "unroll"), [
-    pytest.param(1, False, marks=pytest.mark.full), (6, False), pytest.param(20, False, marks=pytest.mark.full), (20, True)])
+    pytest.param(1, False, marks=pytest.mark.full), (6, False), pytest.param(20, False, marks=pytest.mark.full),
+    pytest.param(20, True, marks=pytest.mark.full)])
 @pytest.mark.parametrize("kind", RULES)
 def test_by_hand_and_by_autodiff(kind, time, unroll, masked):
     mask = jnp.asarray(np.random.default_rng(1).random((BATCH, time)) < 0.6) if masked else None

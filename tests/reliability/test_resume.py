@@ -5,6 +5,7 @@ import random
 import signal
 
 import pytest
+from shares import always
 
 from . import survivors
 from .kills import killed
@@ -25,7 +26,7 @@ def unbroken(child, tmp_path_factory):
     return functools.cache(lambda run: ended(child, run, tmp_path_factory.mktemp(run), without=True))
 
 
-@pytest.mark.parametrize("run", survivors.RUNS)
+@pytest.mark.parametrize("run", always({"convnet", "stateful"}, survivors.RUNS))
 def test_keeping_checkpoints_changes_nothing(run, child, unbroken, tmp_path):
     assert ended(child, run, tmp_path) == unbroken(run)
 

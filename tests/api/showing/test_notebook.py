@@ -62,6 +62,7 @@ def test_everything_shows_itself_in_one_place(outputs):
     assert not [each for each in outputs[0] if each.get("name") == "stderr"]
 
 
+@pytest.mark.full
 def test_a_hundred_pictures_leave_nothing(make_model, data):
     model = make_model()
     history = model.fit(data.x, data.y, epochs=2, verbose=0, callbacks=[PlotHistory()])

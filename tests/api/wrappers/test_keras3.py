@@ -143,6 +143,7 @@ def test_a_transformer_gives_the_outputs_as_features(points):
     assert estimator.set_output(transform="pandas").transform(x).shape == (60, 3)
 
 
+@pytest.mark.full
 def test_pipelines_and_cross_validation(points):
     x, y = points
     estimator = SKLearnClassifier(hidden, fit_kwargs=SOME, random_state=0)
