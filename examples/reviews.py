@@ -25,7 +25,7 @@ WORDS, EPOCHS = 20_000, 1 if QUICK else 3
 
 def sentences(folder):
     """((x, y), (x_test, y_test)): a tenth, drawn with a fixed seed, is for the test."""
-    praise, blame = ((folder / name).read_text(encoding="latin-1").splitlines() for name in ("mr.pos", "mr.neg"))
+    praise, blame = ((folder / name).read_text(encoding="latin-1").strip().split("\n") for name in ("mr.pos", "mr.neg"))
     texts, y = np.array(praise + blame), np.repeat([1, 0], [len(praise), len(blame)])
     order = np.random.default_rng(0).permutation(len(y))
     test, train = np.split(order, [len(y) // 10])

@@ -268,7 +268,7 @@ def test_fashion_mnist_is_keras_s(folders, monkeypatch):
     (gzip.compress(struct.pack(">4I", 0x803, *[2**32 - 1] * 3)), "and at most 268,435,456 are read."),
     (idx(np.zeros((2, 28, 28), np.uint8))[:-9], "this is no whole IDX file: "), (b"", "this is no whole IDX file: "),
     (b"no gzip", "this is no whole IDX file: "),
-])
+], ids=range(9))            # gzip writes the time into its file, and a name with it would be another in every process
 def test_an_idx_file_that_is_not_whole(content, fault, tmp_path):
     path = tmp_path / "x.gz"
     path.write_bytes(content)
