@@ -274,9 +274,8 @@ class Body(Stack):
         else:
             specs = self.specs()
             found = {slot: specs[slot] for slot in self._slots(name)}
-        still = chain.frozen(self._architecture.layers) if self.trainable else frozenset(self._architecture.names)
-        moves = lambda part, *path: part == "params" and not any("/".join(path).startswith(f"{each}/") for each in still)
-        return [(slot, weight, moves(*slot)) for slot, weight in found.items()]
+        trained = self._trained_slots()
+        return [(slot, weight, slot in trained) for slot, weight in found.items()]
 
     def fill_with_zeros(self) -> None:
         """Makes all weights and states zeros, for a model whose weights come from elsewhere: nothing is compiled or drawn."""
@@ -327,9 +326,8 @@ class Body(Stack):
 
     def _slots_without(self, frozen: frozenset[str]) -> set[weights.Slot]:
         """Where the weights stand that training changes while the layers of `frozen` are left as they are."""
-        trained, _ = chain.parted(self.train_state.params, frozen)
-        paths = jax.tree_util.tree_leaves_with_path(trained)
-        return {("params", *(each.key for each in path)) for path, _ in paths}
+        return {(part, *path) for part, *path in self._slots()
+                if part == "params" and not chain.lies_within("/".join(path), frozen)}
 
     def _ordered(self, part: str) -> dict[str, Any]:
         """params or state with names in the layers' order (a compiled program gives them back sorted)."""

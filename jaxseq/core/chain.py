@@ -121,13 +121,18 @@ def stilled(layers: Layers) -> Layers:
     return tuple((name, layer.replaced(trainable=False)) for name, layer in layers)
 
 
+def lies_within(path: str, paths: frozenset[str]) -> bool:
+    """Whether a path is one of these, or goes on from one of them."""
+    return any(f"{path}/".startswith(f"{each}/") for each in paths)
+
+
 def parted(params: dict[str, Any], paths: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(what is trained, what is frozen) of params, given the paths of the latter. A row may stand in both."""
     trained: dict[str, Any] = {}
     still: dict[str, Any] = {}
     for name, entry in params.items():
         within = frozenset(path.removeprefix(f"{name}/") for path in paths if path.startswith(f"{name}/"))
-        if any(f"{name}/".startswith(f"{path}/") for path in paths):      # a name may be a path itself, as "dense/kernel"
+        if lies_within(name, paths):                # a name may be a path itself, as "dense/kernel"
             still[name] = entry
         elif within:
             moves, stays = parted(entry, within)

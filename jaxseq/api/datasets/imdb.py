@@ -7,6 +7,7 @@ from jaxseq.api.datasets.fetch import fetch
 from jaxseq.api.datasets.keras_files import published
 from jaxseq.api.datasets.npz import lists, numbers
 from jaxseq.api.datasets.shares import Pair, shuffler
+from jaxseq.api.datasets.unpickled import column
 from jaxseq.core.require import spelled
 
 __all__ = ["get_word_index", "load_data"]
@@ -34,7 +35,7 @@ def load_data(path: str = "imdb.npz", num_words: int | None = None, skip_top: in
         order = generator.permutation(len(x))
         parts.append(words.shorter(words.started(x[order], start_char, index_from), y[order], maxlen))
     (x_train, y_train), (x_test, y_test) = parts
-    x = words.column(words.within(x_train + x_test, nb_words or num_words, skip_top, oov_char))
+    x = column(words.within(x_train + x_test, nb_words or num_words, skip_top, oov_char))
     return (x[:len(x_train)], y_train), (x[len(x_train):], y_test)
 
 

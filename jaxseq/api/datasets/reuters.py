@@ -7,6 +7,7 @@ from jaxseq.api.datasets.fetch import fetch
 from jaxseq.api.datasets.keras_files import published
 from jaxseq.api.datasets.npz import lists, numbers
 from jaxseq.api.datasets.shares import Pair, require_share, shuffler, split
+from jaxseq.api.datasets.unpickled import column
 from jaxseq.core.require import spelled
 
 __all__ = ["get_label_names", "get_word_index", "load_data"]
@@ -35,7 +36,7 @@ def load_data(path: str = "reuters.npz", num_words: int | None = None, skip_top:
     (x,), (y,) = lists(place, "x"), numbers(place, "y")
     order = generator.permutation(len(x))
     rows, y = words.shorter(words.started(x[order], start_char, index_from), y[order], maxlen)
-    return split(words.column(words.within(rows, nb_words or num_words, skip_top, oov_char)), y, test_split)
+    return split(column(words.within(rows, nb_words or num_words, skip_top, oov_char)), y, test_split)
 
 
 def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:

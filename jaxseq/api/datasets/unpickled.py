@@ -116,14 +116,19 @@ def _built(begun: Any, state: Any) -> Any:
         case np.dtype(), (3, "|", None, None, None, -1, -1, int()):
             return begun
         case _Blank(), (1, (int(length),), np.dtype(char="O"), 0, list(rows)) if length == len(rows):
-            array = np.empty(length, object)
-            for place, row in enumerate(rows):                  # array[:] = rows would look into rows of one length
-                array[place] = row
-            return array
+            return column(rows)
         case _Blank(), (1, tuple(shape), np.dtype(char="B"), 0, bytes() | str() as content) if min(shape) >= 0:
             plain = content.encode("latin1") if isinstance(content, str) else content
             return np.frombuffer(plain, np.uint8).reshape(shape)
     raise ValueError(f"a state of {type(begun).__name__}")
+
+
+def column(rows: list[Any]) -> np.ndarray:
+    """object (n,) of rows, also where all are of one length, into which array[:] = rows would look."""
+    array = np.empty(len(rows), object)
+    for place, row in enumerate(rows):
+        array[place] = row
+    return array
 
 
 def _nothing(file: io.BytesIO) -> None:

@@ -40,14 +40,6 @@ def within(rows: Rows, num_words: int | None, skip_top: int, oov_char: int | Non
     return [[word if skip_top <= word < end else oov_char for word in row] for row in rows]
 
 
-def column(rows: Rows) -> np.ndarray:
-    """object (n,) of lists, also where all are of one length."""
-    array = np.empty(len(rows), object)
-    for place, row in enumerate(rows):
-        array[place] = row
-    return array
-
-
 def index(file: Published) -> dict[str, int]:
     """{word: its number}, from a JSON file."""
     path = fetch(file)

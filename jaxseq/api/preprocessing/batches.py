@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxseq.api.datasets.shares import shuffler
 from jaxseq.api.sources import Sequence
 from jaxseq.core.require import positive_int, require
 
@@ -61,13 +62,9 @@ class Mapped(Sequence):
 
 
 def order(count: int, seed: int | None) -> np.ndarray:
-    """The numbers from 0 to count - 1 as Keras's `shuffle` leaves them with this seed, a new order for None.
-
-    NumPy keeps the draws of RandomState as they are for ever.
-    """
-    whole = hasattr(seed, "__index__") and not isinstance(seed, bool)
-    require(seed is None or (whole and 0 <= int(seed) < 2**32), f"seed={seed!r}: write a whole number from 0 to 2**32 - 1.")
-    return np.random.RandomState(seed).permutation(count)
+    """The numbers from 0 to count - 1 as Keras's `shuffle` leaves them with this seed, a new order for None."""
+    generator = np.random.RandomState() if seed is None else shuffler(seed)
+    return generator.permutation(count)
 
 
 def _first(batch: Any) -> Any:

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from tarballs import tarred
 
 from jaxseq import datasets
 from jaxseq.api.datasets import (
@@ -308,20 +309,6 @@ def test_debians_files_hold_the_bytes_that_the_authors_published():
 # ---- CIFAR
 
 
-def tar(members, mode="w:gz"):
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode=mode) as archive:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            if isinstance(content, bytes):
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-            else:
-                info.type, info.linkname = content
-                archive.addfile(info)
-    return held.getvalue()
-
-
 BATCH, PART = (PYTHON2 / "cifar10_batch.pickle").read_bytes(), (PYTHON2 / "cifar100_part.pickle").read_bytes()
 TEN = [(name, BATCH) for name in cifar10.MEMBERS]
 HUNDRED = [(name, PART) for name in cifar100.MEMBERS]
@@ -334,7 +321,7 @@ def keras_batch(name, key):
 
 
 def test_cifar10_is_keras_s(given):
-    given(cifar10, "FILE", tar([("cifar-10-batches-py/batches.meta", b"other"), *reversed(TEN)]))
+    given(cifar10, "FILE", tarred([("cifar-10-batches-py/batches.meta", b"other"), *reversed(TEN)]))
     (x, y), (x_test, y_test) = cifar10.load_data()
     images, labels = keras_batch("cifar10_batch.pickle", "labels")
     assert x.shape == (15, 32, 32, 3) and y.shape == (15, 1) and x.dtype == y.dtype == x_test.dtype == y_test.dtype == np.uint8
@@ -348,14 +335,14 @@ def test_cifar10_is_keras_s(given):
 def test_the_batches_keep_their_order(given):
     held = {"data": np.zeros((2, 3072), np.uint8)}
     members = [(name, pickle.dumps(held | {"labels": [number] * 2}, 2)) for number, name in enumerate(cifar10.MEMBERS)]
-    given(cifar10, "FILE", tar(members[::-1]))
+    given(cifar10, "FILE", tarred(members[::-1]))
     (_, y), (_, y_test) = cifar10.load_data()
     assert y.ravel().tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and y_test.ravel().tolist() == [5, 5]
 
 
 @pytest.mark.parametrize("mode", ["fine", "coarse"])
 def test_cifar100_is_keras_s(mode, keras_reads, given, monkeypatch, tmp_path):
-    theirs = keras_reads(cifar100, tar(HUNDRED))
+    theirs = keras_reads(cifar100, tarred(HUNDRED))
     for name in cifar100.MEMBERS:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(PART)
@@ -366,8 +353,8 @@ def test_cifar100_is_keras_s(mode, keras_reads, given, monkeypatch, tmp_path):
 
 
 def test_keras_s_archive_is_found(folders, monkeypatch):
-    for module, name, content in (cifar10, "cifar-10-batches-py-target_archive", tar(TEN)), \
-                                 (cifar100, "cifar-100-python-target_archive", tar(HUNDRED)):
+    for module, name, content in (cifar10, "cifar-10-batches-py-target_archive", tarred(TEN)), \
+                                 (cifar100, "cifar-100-python-target_archive", tarred(HUNDRED)):
         monkeypatch.setattr(module, "FILE", module.FILE._replace(checksums=()))
         (folders.keras / name).write_bytes(content)
         assert module.load_data()[0][0].shape[1:] == (32, 32, 3)
@@ -398,14 +385,14 @@ TEST = cifar10.MEMBERS[-1]
     (batch(data=[1, 2]), "the images of a batch are not bytes of shape (n, 3072)."),
 ])
 def test_an_archive_that_is_not_cifar(members, fault, given):
-    place = given(cifar10, "FILE", tar(members))
+    place = given(cifar10, "FILE", tarred(members))
     with pytest.raises(FileRejected, match=f"^{re.escape(f'{place}: {fault}')}"):
         cifar10.load_data()
 
 
 def test_an_archive_that_is_damaged(given, monkeypatch):
-    whole = tar(TEN)
-    for content in b"", b"no archive", whole[:3000], whole[:-1000], tar(TEN, "w")[:9000], gzip.compress(b"x" * 5000):
+    whole = tarred(TEN)
+    for content in b"", b"no archive", whole[:3000], whole[:-1000], tarred(TEN, "w")[:9000], gzip.compress(b"x" * 5000):
         given(cifar10, "FILE", content)
         with pytest.raises(FileRejected, match="this is no whole tar file|does not hold"):
             cifar10.load_data()

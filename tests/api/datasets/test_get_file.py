@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import keras
 import pytest
+from tarballs import tarred
 
 from jaxseq.api.datasets import archives
 from jaxseq.api.files.refusal import FileRejected
@@ -29,19 +30,6 @@ def zipped(members):
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members:
             archive.writestr(zipfile.ZipInfo(name) if isinstance(name, str) else name, content)
-    return held.getvalue()
-
-
-def tarred(members, mode="w:gz"):
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode=mode) as archive:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            if isinstance(content, bytes):
-                info.size = len(content)
-            else:
-                info.type, info.linkname = content
-            archive.addfile(info, io.BytesIO(content) if isinstance(content, bytes) else None)
     return held.getvalue()
 
 
