@@ -85,7 +85,7 @@ ABSENT = {
         layers.MultiHeadAttention models.Model Sequential.inputs Sequential.outputs Sequential.input Sequential.output
         utils.get_source_inputs utils.is_keras_tensor utils.FeatureSpace optimizers.MultiOptimizer optimizers.OptimizerMap
         metrics.clone_metric metrics.clone_metrics""",
-    "images and text are prepared before a model here": """layers.AugMix layers.AutoContrast layers.CategoryEncoding
+    "prepares data, and is not in this version": """layers.AugMix layers.AutoContrast layers.CategoryEncoding
         layers.ContrastLimitedAdaptiveHistogramEqualization layers.CutMix layers.Discretization layers.Equalization
         layers.HashedCrossing layers.Hashing layers.MaxNumBoundingBoxes layers.MelSpectrogram layers.MixUp
         layers.Pipeline layers.RandAugment layers.RandomElasticTransform layers.RandomErasing layers.RandomGaussianBlur

@@ -1,0 +1,134 @@
+"""What docs/differences.md says of images, within a model and on the host, shown against the installed Keras."""
+
+import jax
+import keras
+import numpy as np
+import pytest
+from test_differences import quiet, stacked
+
+import jaxseq
+from jaxseq import layers
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+# ---- layers
+
+PICTURES = np.random.default_rng(5).uniform(0, 255, (400, 6, 5, 1)).astype("float32")
+
+
+def augmented(layer, x=PICTURES):
+    """The layer's output in training, in either library."""
+    if isinstance(layer, keras.layers.Layer):
+        return np.asarray(layer(x, training=True))
+    return np.asarray(layer.apply({}, {}, x, layers.Ctx(True, jax.random.key(0)))[0])
+
+
+def test_two_mirrors_have_two_draws():
+    for k, kinds in (keras, {(1, 1), (-1, -1)}), (jaxseq, {(1, 1), (1, -1), (-1, 1), (-1, -1)}):
+        y = augmented(k.layers.RandomFlip())
+        found = {way for way in ((1, 1), (1, -1), (-1, 1), (-1, -1))
+                 if any((image == x[::way[0], ::way[1]]).all() for image, x in zip(y, PICTURES, strict=True))}
+        assert found == kinds
+
+
+def test_contrast_goes_both_ways():
+    for k, lowest in (keras, 1.0), (jaxseq, 0.8):
+        factors = augmented(k.layers.RandomContrast(0.2, (-999, 999))).std((1, 2, 3)) / PICTURES.std((1, 2, 3))
+        assert abs(factors.min() - lowest) < 0.01 and abs(factors.max() - 1.2) < 0.01
+
+
+def test_saturation_stays_among_the_colors():
+    colors = np.tile(np.array([[[[250.0, 120.0, 10.0]]]], "float32"), (3, 2, 2, 1))
+    for k, stays in (keras, False), (jaxseq, True):
+        y = augmented(k.layers.RandomSaturation((0.9, 0.9)), colors)
+        assert (y.min() >= 0) == stays and y.max() <= 255
+
+
+def test_saturation_and_degeneration_from_zero():
+    assert keras.layers.RandomSaturation(0.9).factor == keras.layers.RandomColorDegeneration(0.9).factor == (-0.9, 0.9)
+    for layer in layers.RandomSaturation(0.9), layers.RandomColorDegeneration(0.9):
+        assert layer.from_zero("factor") == (0, 0.9)
+        assert layer.replaced(factor=(-0.9, 0.9)).from_zero("factor") == (-0.9, 0.9)       # what a file of Keras's says
+
+
+def test_a_pair_of_thresholds():
+    for k, kinds in (keras, 2), (jaxseq, 1):
+        y = augmented(k.layers.Solarization(threshold_factor=(0.5, 0.5)), np.full((400, 1, 1, 1), 100, "float32"))
+        assert len(np.unique(y)) == kinds
+
+
+def test_crops_have_one_size_and_places_of_their_own():
+    x = np.broadcast_to(PICTURES[:1], PICTURES.shape)
+    for k, shape, places in (keras, (6, 5), 1), (jaxseq, (4, 3), 9):
+        model = stacked(k, k.layers.RandomCrop(4, 3), shape=(6, 5, 1))
+        assert model.predict(x, verbose=0).shape[1:3] == shape
+        assert len(np.unique(augmented(k.layers.RandomCrop(4, 3), x), axis=0)) == places
+
+
+# ---- images on the host
+
+
+def generators():
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator as theirs
+
+    from jaxseq.preprocessing.image import ImageDataGenerator as ours
+    return theirs, ours
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_shifts_along_the_height_and_the_middle_of_an_image():
+    wide = np.zeros((5, 9, 1), "float32")
+    wide[2, 4] = 1
+    for make, axis, stays in zip(generators(), (1, 0), (False, True), strict=True):
+        down = make(fill_mode="constant").apply_transform(wide, {"tx": 1})
+        assert np.argwhere(down[..., 0])[0].tolist() == [2 - (axis == 0), 4 - (axis == 1)]
+        turned = make(fill_mode="constant").apply_transform(wide, {"theta": 180})
+        assert (turned[2, 4, 0] > 0.99) == stays
+
+
+def test_brightness_and_the_range_of_an_image():
+    dark = np.full((2, 2, 3), 100.0, "float32")
+    dark[0] = 50
+    for make in generators():
+        assert make().apply_transform(dark, {"brightness": 1.0}).max() == 100
+
+
+def test_draws_of_an_image_data_generator():
+    x = PICTURES[:8]
+    for make, moved in zip(generators(), (True, False), strict=True):
+        before = np.random.get_state()[2]
+        flow = make(horizontal_flip=True, rotation_range=9).flow(x, batch_size=4, shuffle=False, seed=1)
+        first, again = flow[0], flow[0]
+        assert (np.random.get_state()[2] != before) == moved == (first != again).any()
+
+
+def test_features_that_are_not_known():
+    theirs, ours = generators()
+    x = PICTURES[0].copy()
+    kept, told = quiet(theirs(featurewise_center=True).standardize, x)
+    assert (kept == PICTURES[0]).all() and "hasn't been fit" in told[0]
+    with pytest.raises(ValueError, match=r"call fit\(x\)"):
+        ours(featurewise_center=True).standardize(x)
+
+
+def test_standardizing_and_the_data():
+    for make, changes in zip(generators(), (True, False), strict=True):
+        x = PICTURES[0].copy()
+        make(rescale=0.5).standardize(x)
+        assert (x != PICTURES[0]).any() == changes
+
+
+def test_folders_and_frames_that_lack_something(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    jaxseq.utils.save_img(tmp_path / "full" / "a.png", PICTURES[0])
+    frame = pandas.DataFrame({"filename": ["full/a.png", "full/b.png"], "class": ["x", "y"]})
+    theirs, ours = generators()
+    assert theirs().flow_from_directory(tmp_path).samples == 1
+    with pytest.raises(ValueError, match="The folder 'empty'"):
+        ours().flow_from_directory(tmp_path)
+    flow, told = quiet(theirs().flow_from_dataframe, frame, str(tmp_path))
+    assert flow.samples == 1 and "invalid image filename" in told[0]
+    with pytest.raises(FileNotFoundError, match="full/b"):
+        ours().flow_from_dataframe(frame, tmp_path)
