@@ -18,13 +18,19 @@ def parts(path) -> dict[str, bytes]:
 
 
 def zipped(members, method=zipfile.ZIP_STORED) -> bytes:
-    """An archive of (name or ZipInfo, content) pairs."""
+    """An archive of (name or ZipInfo, content) pairs, the same at any time."""
     held = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(held, "w", method) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(held, "w") as archive:
         warnings.simplefilter("ignore")                 # of a name that comes twice
         for name, content in members:
-            archive.writestr(name, content)
+            archive.writestr(_undated(name, method) if isinstance(name, str) else name, content)
     return held.getvalue()
+
+
+def _undated(name: str, method: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.compress_type, info.external_attr = method, 0o600 << 16
+    return info
 
 
 def with_config(path, change) -> bytes:

@@ -1,5 +1,7 @@
 """Mutants and flipped bits: a file is loaded, or refused, and is never another."""
 
+import time
+
 import pytest
 
 from . import flips, fuzzing, mutants, readers
@@ -46,9 +48,11 @@ def test_no_bit_of_very_many_makes_another_file(lab, kind):
     assert report.failures == [] and report.figures[f"{kind} refused"] > 200
 
 
-def test_a_number_always_gives_the_same_mutant(lab):
+def test_a_number_always_gives_the_same_mutant(lab, monkeypatch):
+    """At any time, too."""
     for kind in fuzzing.SHARES:
         found = [mutants.mutant(kind, lab.good, number) for number in range(40)]
+        monkeypatch.setattr(time, "time", lambda earlier=time.time: earlier() + 3600)
         assert found == [mutants.mutant(kind, lab.good, number) for number in range(40)]
         assert {how for how, _ in found} == {how.__name__ for how in mutants.AWARE[kind]}
         assert len({str(content) for _, content in found}) > 30
