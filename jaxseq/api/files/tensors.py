@@ -1,4 +1,4 @@
-"""Named arrays as safetensors, with a hash of all of them in its metadata: the format itself notices no damage.
+"""Named arrays as safetensors. The format itself notices no damage: `hashed` puts a hash of all of them in its metadata.
 
     8 bytes            the length of the header, a number
     the header         JSON: {name: {"dtype", "shape", "data_offsets": [begin, end]}}, and "__metadata__" with texts by name
@@ -44,12 +44,21 @@ class Header(NamedTuple):
     start: int
 
 
-def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The arrays as the bytes of a .safetensors file."""
+def hashed(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The arrays as the bytes of a .safetensors file that tells when it is damaged."""
+    held = _in_one_piece(arrays)
+    return packed(held, {HASH: _digest(sorted(held.items())), "format": "jaxseq"})
+
+
+def packed(arrays: Mapping[str, np.ndarray], metadata: dict[str, str] | None = None) -> bytes:
+    """The arrays as the bytes of a .safetensors file, for those who keep a hash of these bytes elsewhere."""
     from safetensors.numpy import save
 
-    held = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
-    return save(held, {HASH: _digest(sorted(held.items())), "format": "jaxseq"})
+    return save(_in_one_piece(arrays), metadata)
+
+
+def _in_one_piece(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
 
 
 def unpacked(source: Source, content: bytes) -> dict[str, np.ndarray]:

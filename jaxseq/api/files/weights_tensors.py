@@ -16,7 +16,7 @@ from jaxseq.core.types import TrainState
 def write(file: BinaryIO, model: Any) -> None:
     """Writes every weight that get_weights gives."""
     ts = model.train_state
-    file.write(tensors.packed({weights.told(slot): np.asarray(weights.at(ts, slot)) for slot in model._slots()}))
+    file.write(tensors.hashed({weights.told(slot): np.asarray(weights.at(ts, slot)) for slot in model._slots()}))
 
 
 def read(source: Source, file: BinaryIO, model: Any, *, skip_mismatch: bool = False) -> TrainState:
