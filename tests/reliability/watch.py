@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 FORBIDDEN = (
@@ -15,9 +16,10 @@ FORBIDDEN = (
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "shutil.",
     "tempfile.", "socket.", "urllib.", "http.", "ftplib.", "webbrowser.")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-# Where programs lie that may be read, to show the lines of an error.
+# Where programs lie that may be read, to show the lines of an error. An editable package may stand in none of the paths.
 PROGRAMS = tuple({os.path.realpath(place) for place in (
-    sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *filter(None, sys.path))})
+    sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *filter(None, sys.path),
+    Path(find_spec("jaxseq").origin).parent)})
 
 
 class Watch:
