@@ -209,8 +209,8 @@ def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: Cal
     parts: list[np.ndarray] = []
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
-        ts = model.train_state
-        y, state = model.predict_program(ts.params, ts.state, segment.slab.x)
+        program, ts = model.predict_program, model.train_state
+        y, state = program(ts.params, ts.state, segment.slab.x)
         parts.append(np.asarray(y)[:segment.rows.shape[1]])
         if state:
             model.train_state = ts._replace(state=jax.block_until_ready(state))
