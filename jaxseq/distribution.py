@@ -18,3 +18,4 @@ from jaxseq.api.distribution.strategies import (
     distribution as distribution,
     set_distribution as set_distribution,
 )
+from jaxseq.api.hosts import initialize as initialize

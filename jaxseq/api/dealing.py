@@ -24,6 +24,11 @@ def put(sharding: NamedSharding, value: np.ndarray) -> jax.Array:
     return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
 
 
+def put_like(leaf: jax.Array, value: np.ndarray) -> jax.Array:
+    """The value on the devices that `leaf` lies on."""
+    return put(leaf.sharding, value) if len(leaf.devices()) > 1 else jax.device_put(value)
+
+
 def on_all(layout: Layout, tree: Any) -> Any:
     """The arrays, whole on every device."""
     return jax.tree.map(lambda leaf: put(layout.everywhere, np.asarray(leaf)), tree)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxseq.api import hosts
 from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import BatchLogs, Logs
 from jaxseq.api.data import NO_ROW, Batches, Cursor, Feed, Segment
@@ -89,7 +90,7 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
 
 def _cursor(fit: Underway) -> Cursor:
     """The steps that are left, from where the fit stands in its data."""
-    high, low = np.asarray(jax.random.key_data(fit.model.train_state.key))
+    high, low = np.asarray(jax.random.key_data(hosts.here(fit.model.train_state.key)))
     train, steps, epochs = fit.plan.train, fit.plan.steps, fit.plan.epochs.stop - fit.epoch
     left = math.inf if steps is None else steps * epochs - fit.done
     passes, within = train.place(fit.made, fit.done)
@@ -250,9 +251,9 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
             callbacks.call(f"on_{what}_batch_begin", done, BatchLogs({}, size))
             began = time.perf_counter()
             with advised(f"The device has too little memory for batches of {batch} rows: pass a smaller batch_size. The model "
-                         "stands at its last whole step."), jax.disable_jit(eagerly):
+                         "stands at its last whole step."), hosts.advised(), jax.disable_jit(eagerly):
                 logs = dispatch(segment, start, stop)
-            pacer.learn(batch, stop - start, time.perf_counter() - began)
+            pacer.learn(batch, stop - start, hosts.agreed(time.perf_counter() - began))
             done += stop - start
             start = stop
             callbacks.call(f"on_{what}_batch_end", done - 1, BatchLogs(logs, size))

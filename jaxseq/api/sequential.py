@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxseq.api import intake, loop, pickling, weights
+from jaxseq.api import hosts, intake, loop, pickling, weights
 from jaxseq.api.ahead import Ahead
 from jaxseq.api.body import Body
 from jaxseq.api.callback_list import CallbackList
@@ -341,6 +342,16 @@ class Sequential(Keras2Methods, FileMethods, Body):
         logs = loop.fit_loop(self, plan, callbacks, interrupt)
         self._take_average()
         return logs
+
+    @contextmanager
+    def _gathered(self) -> Iterator[None]:
+        """Inside, every process holds the whole of all arrays; all processes have to come here."""
+        kept = self.train_state, self._layout
+        self.train_state, self._layout = hosts.whole(self.train_state), None
+        try:
+            yield
+        finally:
+            self.train_state, self._layout = kept
 
     def _take_average(self) -> None:
         """The trained weights become their moving average where the optimizer keeps one (use_ema=True)."""

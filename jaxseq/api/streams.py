@@ -61,7 +61,8 @@ class Stream(Feed):
         if self._padded and count < self._size:
             rows = np.pad(rows, (0, self._size - count), constant_values=NO_ROW)
             batch = jax.tree.map(lambda column: longer(np.asarray(column), self._size), batch)
-        slab, rows = jax.device_put((batch, rows[None])) if self._layout is None else dealt_batch(self._layout, batch, rows[None])
+        layout, rows = self._layout, rows[None]
+        slab, rows = jax.device_put((batch, rows)) if layout is None else dealt_batch(layout, batch, rows)
         return Segment(jax.block_until_ready(slab), rows, 1)
 
 

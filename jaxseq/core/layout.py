@@ -61,14 +61,12 @@ def of_state(layout: Layout, ts: TrainState) -> TrainState:
     """Where every array of the TrainState lies. What the optimizer keeps of a weight lies where the weight does."""
     cut = {path: (leaf.shape, layout.weight("/".join(path), leaf.shape)) for path, leaf in _leaves(ts.params)}
 
-    def place(path: Any, leaf: Array) -> NamedSharding:
+    def place(path: Any, leaf: Array) -> Any:
         names = tuple(str(key.key) for key in path if isinstance(key, jax.tree_util.DictKey))
         shape, spec = next((cut[names[start:]] for start in range(len(names)) if names[start:] in cut), (None, EVERYWHERE))
         return NamedSharding(layout.mesh, spec if shape == leaf.shape else EVERYWHERE)
 
-    placed = {part: jax.tree_util.tree_map_with_path(place, getattr(ts, part)) for part in ("params", "opt_state")}
-    return TrainState(placed["params"], jax.tree.map(lambda _: layout.everywhere, ts.state), placed["opt_state"],
-                      layout.everywhere, layout.everywhere)
+    return jax.tree_util.tree_map_with_path(place, ts)
 
 
 def _leaves(params: Params) -> list[tuple[tuple[str, ...], Array]]:

@@ -124,7 +124,8 @@ def finish(task: Task, sums: Sums) -> dict[str, Any]:
 def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
     """train(ts, sums, data, rows, start, stop) -> (ts, sums) after the steps rows[start:stop].
 
-    data, rows: see `taken`; where `may_pad(task, train=True)`, a row number -1 stands for no row. Both totals and state are those of the single steps in order, whatever the calls they are made in.
+    data, rows: see `taken`; where `may_pad(task, train=True)`, a row number -1 stands for no row. Both totals and state are
+    those of the single steps in order, whatever the calls they are made in.
     """
     padded = may_pad(task, train=True)
 

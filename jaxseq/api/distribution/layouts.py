@@ -18,8 +18,8 @@ from jaxseq.core.require import require, require_known
 class TensorLayout:
     """Along which axis of a mesh each axis of an array is cut: TensorLayout((None, "model")) cuts a kernel by its columns.
 
-    axes: for each axis of the array the name of an axis of the mesh, or None where it stays whole. device_mesh: which; a LayoutMap
-    adds its own where none is given.
+    axes: for each axis of the array the name of an axis of the mesh, or None where it stays whole. device_mesh: which; a
+    LayoutMap adds its own where none is given.
     Source: as keras.distribution.TensorLayout.
     """
 
@@ -39,8 +39,9 @@ class LayoutMap(MutableMapping):
         layouts["dense.*kernel"] = (None, "model")
         layouts["dense.*bias"] = ("model",)
 
-    A path is the names of a layer and of its weight, "dense_1/kernel"; a layer within a model has that model's name in front. A pattern is a
-    regular expression that may be found anywhere in it. Raises: ValueError when two patterns are found in one path.
+    A path is the names of a layer and of its weight, "dense_1/kernel"; a layer within a model has that model's name in front.
+    A pattern is a regular expression, which may be found anywhere in a path.
+    Raises: ValueError when two patterns are found in one path.
     Source: as keras.distribution.LayoutMap.
     """
 

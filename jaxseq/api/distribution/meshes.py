@@ -26,8 +26,8 @@ def get_device_count(device_type: str | None = None) -> int:
 class DeviceMesh:
     """Devices in rows and columns, whose axes have names.
 
-    shape: the lengths of the axes, (4, 2). axis_names: ("batch", "model"). devices: names as `list_devices` gives them, or JAX's
-    own devices, in the order of the mesh; all when absent.
+    shape: the lengths of the axes, (4, 2). axis_names: ("batch", "model"). devices: names as `list_devices` gives them, or
+    JAX's own devices, in the order of the mesh; all when absent.
 
     Raises: ValueError unless the shape has room for exactly these devices, or for a device that is not there.
     Source: as keras.distribution.DeviceMesh.

@@ -17,7 +17,10 @@ from jaxseq.core.require import require, require_known
 
 
 class Distribution(ABC):
-    """How training is spread over the devices of a mesh. device_mesh: these. batch_dim_name: its axis that batches are cut along."""
+    """How training is spread over the devices of a mesh.
+
+    device_mesh: these. batch_dim_name: its axis that batches are cut along.
+    """
 
     def __init__(self, device_mesh: DeviceMesh, batch_dim_name: str):
         require(isinstance(device_mesh, DeviceMesh), f"device_mesh={device_mesh!r}: pass a jaxseq.distribution.DeviceMesh.",
@@ -53,8 +56,8 @@ class DataParallel(Distribution):
     device_mesh: the batch is cut along its first axis. devices: those of a mesh in one row; all devices when both are absent.
     auto_shard_dataset: Keras's; accepted. Of arrays each process takes its rows by itself, and a loader always gives its own
         process's part.
-    The batch need not be a multiple of the devices' number. A step costs the sum of all gradients over the devices: each sends and
-    receives 2 (n - 1) / n times their bytes.
+    The batch need not be a multiple of the devices' number. In a step the gradients are added up over the devices, for which
+    each sends and receives 2 (n - 1) / n times their bytes.
     Source: as keras.distribution.DataParallel.
     """
 
@@ -72,9 +75,8 @@ class DataParallel(Distribution):
 class FullySharded(DataParallel):
     """As DataParallel, and every device keeps only its part of the weights and of what the optimizer remembers of them.
 
-    A weight is cut along the longest of its axes that the devices divide; one that has none stays whole. For a step the weights are put
-    together, layer by layer as they are needed, and each device updates its part. It has 1 / n of their bytes to keep, and sends and receives
-    3 (n - 1) / n times the bytes of the weights in a step.
+    A weight is cut along the longest of its axes that the devices divide; one that has none stays whole. For a step the
+    weights are put together, and each device updates its part.
     Source: Rajbhandari et al. 2020, "ZeRO" (stage 3). Keras has no such class.
     """
 
