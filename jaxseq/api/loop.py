@@ -84,7 +84,7 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     fit = Underway(model, plan, callbacks, interrupt)
     callbacks.call("on_run_begin", fit)
     fit.put_back()                          # over what the hooks of other callbacks have done since it was moved
-    with closing(_cursor(fit)) as cursor:
+    with closing(_cursor(fit)) as cursor, hosts.advised():
         return _epochs(fit, cursor, callbacks)
 
 
@@ -199,7 +199,7 @@ def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: Callback
 
     def body() -> Logs:
         most = math.inf if steps is None else steps
-        with closing(Cursor(feed.passes(most=most), most)) as cursor:
+        with closing(Cursor(feed.passes(most=most), most)) as cursor, hosts.advised():
             return _paced("test", dispatch, cursor.take(steps), pacer, callbacks, interrupt, eagerly=model.run_eagerly)
 
     return callbacks.run("test", body)
@@ -218,7 +218,7 @@ def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: Cal
         return {"outputs": parts[-1]}
 
     def body() -> Logs:
-        with closing(batches.one_pass()) as segments:
+        with closing(batches.one_pass()) as segments, hosts.advised():
             pieces = ((segment, 0, 1) for segment in islice(segments, steps))
             _paced("predict", dispatch, pieces, Pacer(single=True), callbacks, interrupt, eagerly=model.run_eagerly)
         return {}
@@ -251,7 +251,7 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
             callbacks.call(f"on_{what}_batch_begin", done, BatchLogs({}, size))
             began = time.perf_counter()
             with advised(f"The device has too little memory for batches of {batch} rows: pass a smaller batch_size. The model "
-                         "stands at its last whole step."), hosts.advised(), jax.disable_jit(eagerly):
+                         "stands at its last whole step."), jax.disable_jit(eagerly):
                 logs = dispatch(segment, start, stop)
             pacer.learn(batch, stop - start, hosts.agreed(time.perf_counter() - began))
             done += stop - start

@@ -59,7 +59,8 @@ def test_layouts_are_found_by_patterns():
 
 def test_the_longest_axis_that_the_devices_divide_is_cut():
     sharded = D.FullySharded()
-    wanted = {(24, 16): ("batch", None), (7, 16): (None, "batch"), (7, 5): (), (3, 3, 8, 64): (None, None, None, "batch"), (0,): ()}
+    wanted = {(24, 16): ("batch", None), (7, 16): (None, "batch"), (7, 5): (), (3, 3, 8, 64): (None, None, None, "batch"),
+              (0,): ()}
     assert {shape: tuple(sharded.spec("a", shape)) for shape in wanted} == wanted
     assert sharded.spec("a", (16, 16)) == PartitionSpec("batch", None)
 
