@@ -7,6 +7,7 @@ one device, up to the order in which numbers are added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,20 +23,20 @@ EVERYWHERE = PartitionSpec()
 class Layout(NamedTuple):
     """Where the arrays of one training lie.
 
-    mesh: the devices, by named axes. batch: the axis that the rows of a batch are cut along; None where each device has all.
+    mesh: the devices, by named axes. batch: the axes that the rows of a batch are cut along.
     weight: (path, shape) -> how that weight, and what the optimizer keeps of it, are cut.
     together: whether the weights are put together for a step and used whole (fully sharded), or used as they are cut.
     """
 
     mesh: Mesh
-    batch: str | None
+    batch: tuple[str, ...]
     weight: Callable[[str, Shape], PartitionSpec]
     together: bool = False
 
     @property
     def parts(self) -> int:
         """Into how many parts a batch is cut."""
-        return 1 if self.batch is None else self.mesh.shape[self.batch]
+        return math.prod(self.mesh.shape[axis] for axis in self.batch)
 
     def dealt_size(self, size: int) -> int:
         """The rows of a batch of `size` rows with those that fill it up, so that all parts are equal."""

@@ -34,7 +34,7 @@ class Distribution(ABC):
 
     def layout(self) -> Layout:
         """The same, as the core takes it."""
-        return Layout(self.device_mesh.mesh, self.batch_dim_name, self.spec)
+        return Layout(self.device_mesh.mesh, (self.batch_dim_name,), self.spec)
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -75,21 +75,24 @@ class DataParallel(Distribution):
 class FullySharded(DataParallel):
     """As DataParallel, and every device keeps only its part of the weights and of what the optimizer remembers of them.
 
+    device_mesh: with two axes, as DeviceMesh((16, 8), ("host", "device")), batches are cut along both, and weights along the
+        last: each host has all of them, so that they are put together within it.
     A weight is cut along the longest of its axes that the devices divide; one that has none stays whole. For a step the
     weights are put together, and each device updates its part.
     Source: Rajbhandari et al. 2020, "ZeRO" (stage 3). Keras has no such class.
     """
 
     def spec(self, path: str, shape: tuple[int, ...]) -> PartitionSpec:
-        parts = self.device_mesh.mesh.shape[self.batch_dim_name]
+        along = self.device_mesh.axis_names[-1]
+        parts = self.device_mesh.mesh.shape[along]
         fitting = [axis for axis, size in enumerate(shape) if size and size % parts == 0]
         if not fitting:
             return EVERYWHERE
         longest = max(fitting, key=lambda axis: shape[axis])
-        return PartitionSpec(*(self.batch_dim_name if axis == longest else None for axis in range(len(shape))))
+        return PartitionSpec(*(along if axis == longest else None for axis in range(len(shape))))
 
     def layout(self) -> Layout:
-        return super().layout()._replace(together=True)
+        return super().layout()._replace(batch=tuple(self.device_mesh.axis_names), together=True)
 
 
 class ModelParallel(Distribution):

@@ -47,8 +47,8 @@ spread = {"parallel": distribution.DataParallel, "sharded": distribution.FullySh
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], distribution=spread)
 history = model.fit(X, Y, 13, epochs=6, verbose=2, validation_split=0.1, callbacks=[
     callbacks.BackupAndRestore(f"{folder}/backup", save_freq=5, delete_checkpoint=False),
-    callbacks.CSVLogger(f"{folder}/log.csv"), callbacks.ModelCheckpoint(f"{folder}/{{epoch}}.weights.h5", save_weights_only=True),
-    Killed()])
+    callbacks.CSVLogger(f"{folder}/log.csv"),
+    callbacks.ModelCheckpoint(f"{folder}/{{epoch}}.weights.h5", save_weights_only=True), Killed()])
 print("fingerprint", model.fingerprint())
 print("losses", *history.history["val_loss"])
 model.fit(Loader(), shuffle=False, verbose=0)

@@ -63,6 +63,8 @@ def test_the_longest_axis_that_the_devices_divide_is_cut():
               (0,): ()}
     assert {shape: tuple(sharded.spec("a", shape)) for shape in wanted} == wanted
     assert sharded.spec("a", (16, 16)) == PartitionSpec("batch", None)
+    by_host = D.FullySharded(D.DeviceMesh((2, 4), ("host", "device")))
+    assert by_host.spec("a", (4, 12)) == PartitionSpec(None, "device") and by_host.layout().parts == 8
 
 
 def test_which_distribution_a_model_has():

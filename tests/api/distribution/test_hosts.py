@@ -37,8 +37,8 @@ def start(count, folder, kind, *last):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     surroundings = {**os.environ, "JAXSEQ_CACHE": "0", "PYTHONPATH": str(Path(hosts.__file__).parents[2])}
-    return [subprocess.Popen([sys.executable, PROGRAM, *map(str, (number, count, port, folder, kind)),
-                              *(last if number == count - 1 else ())], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    told = lambda number: [*map(str, (number, count, port, folder, kind)), *(last if number == count - 1 else ())]
+    return [subprocess.Popen([sys.executable, PROGRAM, *told(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                              env=surroundings) for number in range(count)]
 
 

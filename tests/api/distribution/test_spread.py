@@ -62,7 +62,8 @@ def recurrent():
 MODELS = {"perceptron": (perceptron, rows(20)), "convnet": (convnet, rows(10, 10, 3)),
           "recurrent": (recurrent, np.random.default_rng(2).integers(0, 40, (ROWS, 6)))}
 SPREADS = {"1": lambda: on(1), "2": lambda: on(2), "4": lambda: on(4), "8": lambda: on(8),
-           "fully sharded": lambda: on(8, FullySharded)}
+           "fully sharded": lambda: on(8, FullySharded),
+           "sharded by hosts": lambda: FullySharded(DeviceMesh((2, 4), ("host", "device")))}
 
 
 def compiled(name, spread):
@@ -85,7 +86,8 @@ def alone(name):
     return trained(name, None)[1]
 
 
-QUICK = {("perceptron", "2"), ("perceptron", "8"), ("perceptron", "fully sharded"), ("convnet", "8"), ("recurrent", "4")}
+QUICK = {("perceptron", "2"), ("perceptron", "8"), ("perceptron", "fully sharded"), ("perceptron", "sharded by hosts"),
+         ("convnet", "8"), ("recurrent", "4")}
 
 
 @pytest.mark.parametrize("case", always(QUICK, product(MODELS, SPREADS)), ids="-".join)
