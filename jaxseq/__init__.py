@@ -17,6 +17,7 @@ from jaxseq import (
     config as config,
     constraints as constraints,
     datasets as datasets,
+    distribution as distribution,
     initializers as initializers,
     layers as layers,
     losses as losses,

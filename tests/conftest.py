@@ -13,6 +13,7 @@ import jax
 import pytest
 from jaxlib.utils import absl_set_min_log_level
 
+jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 # Much is compiled again and again in one process: the same small model, by a fresh jit in every test. XLA tells of every

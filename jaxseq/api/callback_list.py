@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxseq.api import hosts
 from jaxseq.api.callbacks import HOOKS, Callback, Logs
 from jaxseq.api.data import Columns, Feed
 from jaxseq.api.history import History
@@ -81,7 +82,7 @@ class CallbackList:
 
     def call(self, hook: str, *values: Any) -> None:
         """Calls one hook of every callback; an error names the callback and the hook."""
-        for each in self.callbacks:
+        for each in self._called:
             _call(each, hook, *values)
 
     def wants(self, *hooks: str) -> bool:
@@ -94,13 +95,18 @@ class CallbackList:
         begun: list[Callback] = []
         logs: Logs = {}
         try:
-            for each in self.callbacks:
+            for each in self._called:
                 begun.append(each)
                 _call(each, f"on_{what}_begin", {})
             logs = body()
         finally:
             _call_all(begun, f"on_{what}_end", logs)
         return logs
+
+    @property
+    def _called(self) -> list[Callback]:
+        """Those whose hooks are called in this process."""
+        return self.callbacks if hosts.is_first() else [each for each in self.callbacks if not each.for_all]
 
     def _has(self, kind: type[Callback]) -> bool:
         return any(isinstance(each, kind) for each in self.callbacks)

@@ -27,8 +27,10 @@ class Callback(Spelled):
     self.validation_data: [x, y, sample_weight] of the validation in fit; None without one, or where it comes in batches.
     A callback with a batch hook gets it at every step, with the running means of the epoch so far; the numbers of the
     run are the same bit for bit.
+    for_all: where several processes train one model, whether the first alone calls the hooks: those that print or write.
     """
 
+    for_all = False                     # whether, of several processes, the first calls the hooks for all of them
     model: Any = None
     validation_data: list[Any] | None = None
     params: dict[str, Any]

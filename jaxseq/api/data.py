@@ -165,10 +165,14 @@ class Streamed(Columns):
     def _segments(self, rows, skip):
         rows, steps = rows[skip:], self._steps_of_a_slab(rows.shape[1])
         parts = [rows[start:start + steps] for start in range(0, len(rows), steps)]
-        memory = [jax.tree.map(lambda column: _aligned((steps * rows.shape[1], *column.shape[1:]), column.dtype), self.columns)
-                  for _ in parts[:3]]                       # one in use, one ready, one to fill; in turns
-        slabs = map(_filled, repeat(self.columns), parts, cycle(memory), repeat(steps))
+        slabs = self._slabs(parts, steps)
         return slabs if len(parts) == 1 else ahead(slabs)
+
+    def _slabs(self, parts: list[np.ndarray], steps: int) -> Iterator[Segment]:
+        """A segment of `steps` steps for each part, which may have fewer."""
+        memory = [jax.tree.map(lambda column: _aligned((steps * parts[0].shape[1], *column.shape[1:]), column.dtype),
+                               self.columns) for _ in parts[:3]]                # one in use, one ready, one to fill; in turns
+        return map(_filled, repeat(self.columns), parts, cycle(memory), repeat(steps))
 
     def _kind(self, steps, size):
         steps = self._steps_of_a_slab(size)
@@ -240,21 +244,21 @@ def longer(column: np.ndarray, size: int) -> np.ndarray:
 def training_feed(x: Rows, y: Column, weight: Column | None, batch_size: int, shuffle: bool | str = False,
                   padded: bool = False) -> Feed:
     """Columns to train on: on the device as a whole, or in slabs where they are sparse, or large and on the host."""
-    columns = _columns(x, y, weight)
+    columns = columns_of(x, y, weight)
     if isinstance(x, SparseRows):
         slab_bytes = min(STREAMED_SLAB_BYTES, _bytes(columns))
-        return Streamed(_on_host(columns), len(x), batch_size, shuffle, padded, slab_bytes)
+        return Streamed(on_host(columns), len(x), batch_size, shuffle, padded, slab_bytes)
     if _bytes(columns) > RESIDENT_BYTES and not isinstance(x, jax.Array):
-        return Streamed(_on_host(columns), len(x), batch_size, shuffle, padded)
+        return Streamed(on_host(columns), len(x), batch_size, shuffle, padded)
     return _resident(columns, batch_size, shuffle, padded)
 
 
 def evaluation_feed(x: Rows, y: Column, weight: Column | None, batch_size: int, padded: bool) -> Feed:
     """Columns to be measured in their order; those from the host in slabs of one shape, whatever the number of rows."""
-    columns = _columns(x, y, weight)
+    columns = columns_of(x, y, weight)
     if isinstance(x, jax.Array):
         return _resident(columns, batch_size, False, padded)
-    return Streamed(_on_host(columns), len(x), batch_size, False, padded, BLOCK_BYTES)
+    return Streamed(on_host(columns), len(x), batch_size, False, padded, BLOCK_BYTES)
 
 
 def ahead(items: Iterator[Any]) -> Generator[Any]:
@@ -308,12 +312,14 @@ class Cursor:
         return self._open is not None
 
 
-def _columns(x: Any, y: Column, weight: Column | None) -> Batch:
+def columns_of(x: Any, y: Column, weight: Column | None) -> Batch:
+    """The columns of a feed: weights in float32, unless they are float64."""
     narrow = weight is not None and weight.dtype != np.float64
     return Batch(x, y, weight.astype(np.float32) if narrow else weight)
 
 
-def _on_host(columns: Batch) -> Batch:
+def on_host(columns: Batch) -> Batch:
+    """The columns as NumPy arrays, sparse rows as they are."""
     return jax.tree.map(lambda column: column if isinstance(column, SparseRows) else np.asarray(column), columns)
 
 

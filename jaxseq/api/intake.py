@@ -14,11 +14,13 @@ from jaxseq.api import checks, columns
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.columns import Column
 from jaxseq.api.data import Batches, Feed, RowBatches, evaluation_feed as measured, training_feed
+from jaxseq.api.dealing import dealt_feed
 from jaxseq.api.loop import Plan
 from jaxseq.api.sources import Source, parts, source_of
 from jaxseq.api.sparse import SparseRows, dense
 from jaxseq.api.streams import Stream, StreamedBatches, first_of
 from jaxseq.core import chain, run
+from jaxseq.core.layout import Layout
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Batch, Shape
 
@@ -68,7 +70,7 @@ def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any,
     rows = fitted_rows(model, loss, x, y, sample_weight, class_weight, "", check_inputs)
     train, valid = _split(rows, wish.validation_split, validation_data)
     whole_batches(model, f"x less validation_split={wish.validation_split}" if valid else "x", train.x.shape[0], size)
-    train_feed = training_feed(*train, size, wish.shuffle, run.may_pad(task, train=True))
+    train_feed = _to_train(train, size, wish.shuffle, run.may_pad(task, train=True), task.layout)
     steps = train_feed.steps if wish.steps_per_epoch is None else int(wish.steps_per_epoch)
     seen = shown(model, rows.x)
     valid_feed = None if valid is None else _columns_to_measure(seen, valid, wish, task)
@@ -83,7 +85,7 @@ def _streamed_plan(model: Architecture, loss: Any, source: Source, class_weight:
     require(not wish.validation_split, "validation_split needs arrays: pass validation_data beside batches.")
     fit = partial(_fitted_batch, model, loss, class_weight, "", check_inputs)
     first = first_of(source, fit)
-    train = Stream(source, fit, run.may_pad(task, train=True))
+    train = Stream(source, fit, run.may_pad(task, train=True), task.layout)
     steps = source.length if wish.steps_per_epoch is None else int(wish.steps_per_epoch)
     seen = shown(model, first.x)
     valid = None if validation_data is None else _validation_feed(seen, loss, validation_data, wish, check_inputs, task)
@@ -128,7 +130,7 @@ def _columns_to_measure(model: Architecture, rows: Rows, wish: FitWish, task: An
     asked = wish.batch_size if wish.validation_batch_size is None else wish.validation_batch_size
     size = batch_size(model, asked, "batch_size" if wish.validation_batch_size is None else "validation_batch_size")
     whole_batches(model, "validation x", rows.x.shape[0], size)
-    return measured(*rows, size, run.may_pad(task, train=False))
+    return _to_measure(rows, size, task)
 
 
 def _stream_to_measure(model: Architecture, loss: Any, source: Source, prefix: str, check_inputs: bool,
@@ -136,7 +138,7 @@ def _stream_to_measure(model: Architecture, loss: Any, source: Source, prefix: s
     """(the feed, its first batch)."""
     fit = partial(_fitted_batch, model, loss, None, prefix, check_inputs)
     first = first_of(source, fit)
-    return Stream(source, fit, run.may_pad(task, train=False)), first
+    return Stream(source, fit, run.may_pad(task, train=False), task.layout), first
 
 
 def _fitted_batch(model: Architecture, loss: Any, class_weight: Any, prefix: str, check_inputs: bool, given: Any) -> Batch:
@@ -157,13 +159,25 @@ def evaluation_feed(model: Architecture, loss: Any, x: Any, y: Any, sample_weigh
     size = batch_size(model, size)
     rows = fitted_rows(model, loss, x, y, sample_weight, None, "", check_inputs)
     whole_batches(model, "x", rows.x.shape[0], size)
-    return measured(*rows, size, run.may_pad(task, train=False)), rows.x.shape
+    return _to_measure(rows, size, task), rows.x.shape
 
 
-def training_batch(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> tuple[Feed, Shape]:
+def training_batch(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any,
+                   layout: Layout | None) -> tuple[Feed, Shape]:
     """The data of train_on_batch as one batch, and the shape of x."""
     rows = fitted_rows(model, loss, x, y, sample_weight, class_weight, "", True)
-    return training_feed(*rows, one_batch(model, rows.x)), rows.x.shape
+    return _to_train(rows, one_batch(model, rows.x), False, False, layout), rows.x.shape
+
+
+def _to_train(rows: Rows, size: int, shuffle: bool | str, padded: bool, layout: Layout | None) -> Feed:
+    if layout is not None:
+        return dealt_feed(layout, *rows, size, shuffle, padded)
+    return training_feed(*rows, size, shuffle, padded)
+
+
+def _to_measure(rows: Rows, size: int, task: Any) -> Feed:
+    padded = run.may_pad(task, train=False)
+    return measured(*rows, size, padded) if task.layout is None else dealt_feed(task.layout, *rows, size, padded=padded)
 
 
 def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | None,

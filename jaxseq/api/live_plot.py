@@ -34,6 +34,8 @@ class PlotHistory(Callback):
     Keras has nothing like it.
     """
 
+    for_all = True
+
     def __init__(self, metrics: Any = None, log: bool = False):
         super().__init__()
         self.metrics, self.log = metrics, log

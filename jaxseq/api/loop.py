@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxseq.api import hosts
 from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import BatchLogs, Logs
 from jaxseq.api.data import NO_ROW, Batches, Cursor, Feed, Segment
@@ -83,13 +84,13 @@ def fit_loop(model: Any, plan: Plan, callbacks: CallbackList, interrupt: Interru
     fit = Underway(model, plan, callbacks, interrupt)
     callbacks.call("on_run_begin", fit)
     fit.put_back()                          # over what the hooks of other callbacks have done since it was moved
-    with closing(_cursor(fit)) as cursor:
+    with closing(_cursor(fit)) as cursor, hosts.advised():
         return _epochs(fit, cursor, callbacks)
 
 
 def _cursor(fit: Underway) -> Cursor:
     """The steps that are left, from where the fit stands in its data."""
-    high, low = np.asarray(jax.random.key_data(fit.model.train_state.key))
+    high, low = np.asarray(jax.random.key_data(hosts.here(fit.model.train_state.key)))
     train, steps, epochs = fit.plan.train, fit.plan.steps, fit.plan.epochs.stop - fit.epoch
     left = math.inf if steps is None else steps * epochs - fit.done
     passes, within = train.place(fit.made, fit.done)
@@ -198,7 +199,7 @@ def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: Callback
 
     def body() -> Logs:
         most = math.inf if steps is None else steps
-        with closing(Cursor(feed.passes(most=most), most)) as cursor:
+        with closing(Cursor(feed.passes(most=most), most)) as cursor, hosts.advised():
             return _paced("test", dispatch, cursor.take(steps), pacer, callbacks, interrupt, eagerly=model.run_eagerly)
 
     return callbacks.run("test", body)
@@ -209,15 +210,15 @@ def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: Cal
     parts: list[np.ndarray] = []
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
-        ts = model.train_state
-        y, state = model.predict_program(ts.params, ts.state, segment.slab.x)
+        program, ts = model.predict_program, model.train_state
+        y, state = program(ts.params, ts.state, segment.slab.x)
         parts.append(np.asarray(y)[:segment.rows.shape[1]])
         if state:
             model.train_state = ts._replace(state=jax.block_until_ready(state))
         return {"outputs": parts[-1]}
 
     def body() -> Logs:
-        with closing(batches.one_pass()) as segments:
+        with closing(batches.one_pass()) as segments, hosts.advised():
             pieces = ((segment, 0, 1) for segment in islice(segments, steps))
             _paced("predict", dispatch, pieces, Pacer(single=True), callbacks, interrupt, eagerly=model.run_eagerly)
         return {}
@@ -252,7 +253,7 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
             with advised(f"The device has too little memory for batches of {batch} rows: pass a smaller batch_size. The model "
                          "stands at its last whole step."), jax.disable_jit(eagerly):
                 logs = dispatch(segment, start, stop)
-            pacer.learn(batch, stop - start, time.perf_counter() - began)
+            pacer.learn(batch, stop - start, hosts.agreed(time.perf_counter() - began))
             done += stop - start
             start = stop
             callbacks.call(f"on_{what}_batch_end", done - 1, BatchLogs(logs, size))

@@ -84,6 +84,8 @@ class ProgbarLogger(Callback):
     Differs from Keras in the form of the lines.
     """
 
+    for_all = True
+
     def __init__(self, count_mode: str = "steps", stateful_metrics: Iterable[str] | None = None):
         super().__init__()
         self.count_mode = one_of("count_mode", count_mode, ("steps", "samples"))

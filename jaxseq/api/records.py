@@ -25,6 +25,8 @@ class CSVLogger(Callback):
     Source: as keras.callbacks.CSVLogger. Differs from Keras 3, which has columns for a validation in a run without one.
     """
 
+    for_all = True
+
     def __init__(self, filename: Any, separator: str = ",", append: bool = False):
         super().__init__()
         self.filename, self.separator, self.append = Path(filename), separator, append
@@ -45,7 +47,7 @@ class CSVLogger(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Leaves in the file what was there before the run, and the lines that were kept."""
-        if lines := state.get("lines"):
+        if self._file is not None and (lines := state.get("lines")):
             self._before = lines["before"]
             self._file.truncate(self._before)
             self._file.seek(self._before)
@@ -86,6 +88,8 @@ class RemoteMonitor(Callback):
     """
 
     SECONDS = 10.0
+
+    for_all = True
 
     def __init__(self, root: str = "http://localhost:9000", path: str = "/publish/epoch/end/", field: str = "data",
                  headers: dict[str, str] | None = None, send_as_json: bool = False):

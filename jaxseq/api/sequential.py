@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxseq.api import intake, loop, pickling, weights
+from jaxseq.api import hosts, intake, loop, pickling, weights
 from jaxseq.api.ahead import Ahead
 from jaxseq.api.body import Body
 from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.compiling import Compiled, interpreted
+from jaxseq.api.dealing import DealtRows, on_all, placed
+from jaxseq.api.distribution.strategies import Distribution, distribution as current, layout_of
 from jaxseq.api.files.methods import FileMethods
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import Interrupt, at_step_boundary
@@ -25,6 +28,7 @@ from jaxseq.api.shelf import shelve
 from jaxseq.api.stack import Stack
 from jaxseq.core import chain, optimizers, run
 from jaxseq.core.layer import Layer
+from jaxseq.core.layout import Layout
 from jaxseq.core.live import Standing
 from jaxseq.core.policy import DTypePolicy
 from jaxseq.core.precision import wide_dtype
@@ -73,6 +77,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         self._compiled: Compiled | None = None
         self._programs: dict[frozenset[str], Programs] = {}
         self._predict: Callable[..., Any] | None = None
+        self._layout: Layout | None = None  # how its arrays lie on several devices
         self._begins_with: Any = None       # the optimizer's state before there are weights: see `opt_state`
         self.history: History | None = None
         self.stop_training = False
@@ -84,7 +89,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, loss_weights: Any = None,
                 sample_weight_mode: str | None = None, weighted_metrics: Any = None, target_tensors: None = None, *,
                 run_eagerly: bool = False, steps_per_execution: int = 1, jit_compile: bool | str = "auto",
-                auto_scale_loss: bool = True) -> None:
+                auto_scale_loss: bool = True, distribution: Distribution | None = None) -> None:
         """Says how to train: an optimizer, a loss, and what to measure beside it. The order of arguments is Keras 2's.
 
         optimizer: a name, a class or instance of jaxseq.optimizers, or any Optax transformation.
@@ -94,6 +99,8 @@ class Sequential(Keras2Methods, FileMethods, Body):
             All of these may also be a list of one such, or a dict with the last layer's name; so may the loss.
         run_eagerly: nothing is compiled, so that print, float() and a debugger in a layer or a loss see real numbers; slow.
         auto_scale_loss: where the model or a layer computes in float16, the optimizer is put into a LossScaleOptimizer.
+        distribution: the devices that training is spread over, a jaxseq.distribution.DataParallel or the like; when absent the
+            one of jaxseq.distribution.set_distribution, else one device.
         steps_per_execution, jit_compile, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
@@ -104,15 +111,17 @@ class Sequential(Keras2Methods, FileMethods, Body):
         one_of("jit_compile", jit_compile, ("auto", True, False))
         one_of("sample_weight_mode", sample_weight_mode, (None, "temporal"))
         require(isinstance(run_eagerly, bool), f"run_eagerly={run_eagerly!r}: write True or False.", TypeError)
+        layout = layout_of(current() if distribution is None else distribution)
         with at_step_boundary():
-            had, self._compiled = self._compiled, compiled
+            had = self._compiled, self._layout
+            self._compiled, self._layout = compiled, layout
             try:
                 if self._train_state is not None:
-                    self.train_state = self._fitted_optimizer(self.train_state)
+                    self.train_state = self._fitted_optimizer(placed(self._layout, self.train_state))
             except BaseException:
-                self._compiled = had
+                self._compiled, self._layout = had
                 raise
-            self._programs, self._begins_with, self.run_eagerly = {}, None, run_eagerly
+            self._programs, self._predict, self._begins_with, self.run_eagerly = {}, None, None, run_eagerly
 
     @spelled
     def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: Any = 1,
@@ -184,6 +193,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         """The model's output for every row of x, as a NumPy array."""
         with at_step_boundary() as interrupt:
             batches, shape = intake.prediction_feed(self._architecture, x, batch_size, steps, check_inputs)
+            batches = batches if self._layout is None else DealtRows(batches, self._layout)
             steps = intake.limited("steps", steps, batches.steps)
             run_callbacks = CallbackList(callbacks, False, shown(verbose), self, verbose=verbose, epochs=1, steps=steps,
                                          batch_size=batches.batch_size, samples=batches.rows)
@@ -196,7 +206,8 @@ class Sequential(Keras2Methods, FileMethods, Body):
         """One training step on exactly these rows. Returns what `evaluate` returns, as measured before the update."""
         compiled = self._need_compile("train_on_batch")
         with at_step_boundary() as interrupt:
-            feed, shape = intake.training_batch(self._architecture, compiled.loss, x, y, sample_weight, class_weight)
+            feed, shape = intake.training_batch(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
+                                                self._layout)
             self._see(shape)
             logs = loop.train_once(self, feed, interrupt)
         return _reported(logs, return_dict)
@@ -273,7 +284,8 @@ class Sequential(Keras2Methods, FileMethods, Body):
 
     def __getstate__(self) -> dict[str, Any]:
         compiled = self._compiled and (self._compiled.given, self._compiled.trainable)
-        return pickling.packed({**vars(self), "_compiled": compiled, "_programs": {}, "_predict": None, "_users": None})
+        return pickling.packed({**vars(self), "_compiled": compiled, "_programs": {}, "_predict": None, "_users": None,
+                                "_layout": None})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(pickling.unpacked(state))
@@ -300,6 +312,8 @@ class Sequential(Keras2Methods, FileMethods, Body):
         ts = self.train_state
         if self._compiled is not None and self._frozen() != self._optimized_without:
             self.train_state = ts = self._fitted_optimizer(ts, ts.opt_state)
+        if self._layout is not None:
+            self.train_state = ts = placed(self._layout, ts)
         return ts
 
     @property
@@ -316,7 +330,9 @@ class Sequential(Keras2Methods, FileMethods, Body):
     def predict_program(self) -> Callable[..., Any]:
         """The compiled program of predict."""
         if self._predict is None:
-            self._predict = run.make_predict(self._architecture.typed, self._architecture.input_dtype)
+            self._predict = run.make_predict(self._architecture.typed, self._architecture.input_dtype, self._layout)
+        if self._layout is not None:
+            self.settled_state()
         return self._predict
 
     # ---- within
@@ -326,6 +342,16 @@ class Sequential(Keras2Methods, FileMethods, Body):
         logs = loop.fit_loop(self, plan, callbacks, interrupt)
         self._take_average()
         return logs
+
+    @contextmanager
+    def _gathered(self) -> Iterator[None]:
+        """Inside, every process holds the whole of all arrays; all processes have to come here."""
+        kept = self.train_state, self._layout
+        self.train_state, self._layout = hosts.whole(self.train_state), None
+        try:
+            yield
+        finally:
+            self.train_state, self._layout = kept
 
     def _take_average(self) -> None:
         """The trained weights become their moving average where the optimizer keeps one (use_ema=True)."""
@@ -340,7 +366,8 @@ class Sequential(Keras2Methods, FileMethods, Body):
         if self._architecture.edges:
             shape, dtype = self._architecture.edges[-1]
             y_hat = Spec(tuple(size or 1 for size in shape), wide_dtype(dtype))
-        return run.zero_sums(task, y_hat)
+        zero = run.zero_sums(task, y_hat)
+        return zero if self._layout is None else on_all(self._layout, zero)
 
     def _task(self) -> run.Task:
         """What is trained at present, and towards what."""
@@ -348,7 +375,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         assert compiled.loss is not None
         layers = self._architecture.typed if compiled.trainable else chain.stilled(self._architecture.typed)
         return run.Task(layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
-                        compiled.transform, self._frozen(), compiled.loss_weight)
+                        compiled.transform, self._frozen(), compiled.loss_weight, self._layout)
 
     def _interpreted(self, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any,
                      auto_scale_loss: bool = True) -> Compiled:

@@ -12,7 +12,9 @@ import jax
 import numpy as np
 
 from jaxseq.api.data import NO_ROW, Feed, Segment, ahead, longer
+from jaxseq.api.dealing import dealt_batch
 from jaxseq.api.sources import Numbered, Source, told
+from jaxseq.core.layout import Layout
 from jaxseq.core.types import Batch
 
 Fit = Callable[[Any], Batch]        # a batch as the source gives it -> columns that fit the model
@@ -22,11 +24,12 @@ class Stream(Feed):
     """A source as a feed. Batches are read and put on the device in a thread, while the one before is worked on.
 
     padded: whether a batch smaller than one before it is filled up with `NO_ROW`, so that it needs no program of its own.
+    layout: of the devices that batches are dealt to; None: one device.
     """
 
-    def __init__(self, source: Source, fit: Fit, padded: bool):
+    def __init__(self, source: Source, fit: Fit, padded: bool, layout: Layout | None = None):
         self.steps, self.rows, self.batch_size = source.length, None, None
-        self._source, self._fit, self._padded, self._size = source, fit, padded, 0
+        self._source, self._fit, self._padded, self._layout, self._size = source, fit, padded, layout, 0
         self._left: float = math.inf
 
     def passes(self, words: tuple[int, int] = (0, 0), step: int = 0, most: float = math.inf,
@@ -58,7 +61,9 @@ class Stream(Feed):
         if self._padded and count < self._size:
             rows = np.pad(rows, (0, self._size - count), constant_values=NO_ROW)
             batch = jax.tree.map(lambda column: longer(np.asarray(column), self._size), batch)
-        return Segment(jax.block_until_ready(jax.device_put(batch)), jax.device_put(rows[None]), 1)
+        layout, rows = self._layout, rows[None]
+        slab, rows = jax.device_put((batch, rows)) if layout is None else dealt_batch(layout, batch, rows)
+        return Segment(jax.block_until_ready(slab), rows, 1)
 
 
 def first_of(source: Source, fit: Callable[[Any], Any]) -> Any:

@@ -27,6 +27,8 @@ class TensorBoard(Callback):
     Raises: ImportError without the package tensorboardX, with the line that installs it.
     """
 
+    for_all = True
+
     def __init__(self, log_dir: Any = "logs", histogram_freq: int = 0, batch_size: int | None = None, write_graph: bool = True,
                  write_grads: bool = False, write_images: bool = False, write_steps_per_second: bool = False,
                  update_freq: int | str = "epoch", profile_batch: Any = 0, embeddings_freq: int = 0,

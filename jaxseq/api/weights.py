@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxseq.api import hosts
 from jaxseq.api.columns import numbers
 from jaxseq.core import run
 from jaxseq.core.require import require
@@ -22,7 +23,7 @@ Slot = tuple[str, ...]              # (field of the TrainState, layer name, weig
 
 def get(ts: TrainState, slots: list[Slot]) -> list[np.ndarray]:
     """The weights at `slots`, as NumPy arrays of their own."""
-    return [np.array(at(ts, slot)) for slot in slots]
+    return [np.array(each) for each in hosts.whole([at(ts, slot) for slot in slots])]
 
 
 def at(ts: TrainState, slot: Slot) -> jax.Array:
@@ -89,7 +90,8 @@ def by_path(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any
 def fingerprint(ts: TrainState) -> str:
     """SHA-256, in hex, over everything in the TrainState: paths, dtypes, shapes and bytes."""
     digest = hashlib.sha256()
-    for path, leaf in leaves(ts._replace(key=jax.random.key_data(ts.key))):
+    ts = hosts.whole(ts)
+    for path, leaf in leaves(ts._replace(key=jax.random.key_data(hosts.here(ts.key)))):
         host = np.asarray(leaf)
         digest.update(f"{path} {host.dtype} {host.shape}\n".encode())
         digest.update(np.ascontiguousarray(host).tobytes())

@@ -40,7 +40,7 @@ def make_probe(task: run.Task) -> Callable[..., Findings]:
     padded = run.may_pad(task, train=True)
 
     def probe(ts, data, rows, i):
-        batch, real = run.gather(data, rows[i], padded)
+        batch, real = run.taken(task, data, rows, i, padded)
         key = rng.fold_in(rng.fold_in(ts.key, rng.Purpose.STEP), ts.step)
         trained, frozen = run.split(task, ts.params)
 

@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from jax import lax
 
-from jaxseq.core import chain, loss_scale, losses, metrics, rng
+from jaxseq.core import chain, layout as layouts, loss_scale, losses, metrics, rng
 from jaxseq.core.policy import cast
 from jaxseq.core.precision import wide_dtype
 from jaxseq.core.require import require
@@ -39,7 +39,7 @@ class Task(NamedTuple):
     layers: ((name, layer), ...). input_dtype: what x becomes on its way in.
     loss: (y, y_hat) -> one number per example. metrics: what is measured beside it.
     optimizer: the Optax transformation. frozen: the paths of what is not trained, as `chain.frozen` gives them.
-    loss_weight: what the loss is multiplied by, penalties not.
+    loss_weight: what the loss is multiplied by, penalties not. layout: how the arrays lie on several devices; None: on one.
     """
 
     layers: chain.Layers
@@ -49,6 +49,7 @@ class Task(NamedTuple):
     optimizer: optax.GradientTransformation
     frozen: frozenset[str] = frozenset()
     loss_weight: float = 1.0
+    layout: layouts.Layout | None = None
 
 
 def init_optimizer(optimizer: optax.GradientTransformation, trained: Any) -> Any:
@@ -123,18 +124,18 @@ def finish(task: Task, sums: Sums) -> dict[str, Any]:
 def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
     """train(ts, sums, data, rows, start, stop) -> (ts, sums) after the steps rows[start:stop].
 
-    data: Batch of whole columns. rows: (steps, batch) int32, the rows of each step; where `may_pad(task, train=True)`, -1
-    stands for no row. Both totals and state are those of the single steps in order, whatever the calls they are made in.
+    data, rows: see `taken`; where `may_pad(task, train=True)`, a row number -1 stands for no row. Both totals and state are
+    those of the single steps in order, whatever the calls they are made in.
     """
     padded = may_pad(task, train=True)
 
-    def step(ts: TrainState, data: Batch, rows: Array, steps_key: Key) -> tuple[TrainState, Sums]:
+    def step(ts: TrainState, batch: Batch, real: Array | None, steps_key: Key) -> tuple[TrainState, Sums]:
         trained, frozen = split(task, ts.params)
-        batch, real = gather(data, rows, padded)
         key = rng.fold_in(steps_key, ts.step)
 
         def of_trained(trained):
-            loss, rest = objective(task, chain.merged(frozen, trained), ts.state, batch, real, train=True, key=key)
+            params = layouts.used(task.layout, chain.merged(frozen, trained))
+            loss, rest = objective(task, params, ts.state, batch, real, train=True, key=key)
             return loss_scale.enlarged(loss, ts.opt_state), rest
 
         grads, (state, sums) = jax.grad(of_trained, has_aux=True)(trained)
@@ -148,8 +149,8 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
 
         def body(i, carry):
             ts, sums = carry
-            ts, new = step(ts, data, rows[i], steps_key)
-            return ts, _merged(task, sums, new)
+            ts, new = step(ts, *taken(task, data, rows, i, padded), steps_key)
+            return layouts.settled(task.layout, ts), _merged(task, sums, new)
 
         return lax.fori_loop(start, stop, body, (ts, sums))
 
@@ -173,20 +174,21 @@ def make_evaluate(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:
     def evaluate(params, state, sums, data, rows, start, stop):
         def body(i, carry):
             state, sums = carry
-            batch, real = gather(data, rows[i], padded)
-            _, (state, new) = objective(task, params, state, batch, real, train=False, key=None)
-            return state, _merged(task, sums, new)
+            batch, real = taken(task, data, rows, i, padded)
+            _, (state, new) = objective(task, layouts.used(task.layout, params), state, batch, real, train=False, key=None)
+            return layouts.whole(task.layout, state), _merged(task, sums, new)
 
         return lax.fori_loop(start, stop, body, (state, sums))
 
     return compiled(evaluate)
 
 
-def make_predict(layers: chain.Layers, input_dtype: str) -> Callable[..., tuple[Array, dict[str, Any]]]:
-    """predict(params, state, x) -> (y_hat, state)."""
+def make_predict(layers: chain.Layers, input_dtype: str,
+                 layout: layouts.Layout | None = None) -> Callable[..., tuple[Array, dict[str, Any]]]:
+    """predict(params, state, x) -> (y_hat, state), both whole on every device."""
     def predict(params, state, x):
-        out = chain.apply(layers, params, state, x.astype(input_dtype))
-        return out.y, chain.take_penalties(out.state)[1]
+        out = chain.apply(layers, layouts.used(layout, params), state, layouts.cut(layout, x.astype(input_dtype)))
+        return layouts.whole(layout, (out.y, chain.take_penalties(out.state)[1]))
 
     return compiled(predict)
 
@@ -234,7 +236,7 @@ def _merged(task: Task, sums: Sums, new: Sums) -> Sums:
     """The totals after one more batch."""
     merged = {"loss": metrics.added(sums["loss"], new["loss"]),
               **{each.name: each.merge(sums[each.name], new[each.name]) for each in task.metrics}}
-    return jax.tree.map(lambda before, after: after.astype(before.dtype), sums, merged)
+    return layouts.whole(task.layout, jax.tree.map(lambda before, after: after.astype(before.dtype), sums, merged))
 
 
 def _before_last_activation(task: Task) -> tuple[chain.Layers, Callable[[Array], Array], losses.LossFn]:
@@ -308,6 +310,18 @@ def _counted(loss: losses.LossFn, y: Array, y_hat: Array, values: Array, mask: A
                 "of yours does away with the time axis, let its out_mask return None.")
     real = metrics.spread_weight(mask, values)
     return real if own is None else jnp.where(own, real, 0.0)
+
+
+def taken(task: Task, data: Batch, rows: Array, i: Any, padded: bool) -> tuple[Batch, Array | None]:
+    """(the batch of step i, which of its rows count; None: all).
+
+    rows: (steps, batch) int32, the rows of each step in `data`, whole columns. With a layout the data are (steps, batch or
+    more, ...), so that each device has its rows of every step, and `rows` only tells which there are. Where `padded`, -1
+    stands for no row.
+    """
+    if task.layout is None:
+        return gather(data, rows[i], padded)
+    return layouts.dealt(task.layout, jax.tree.map(lambda column: column[i], data), rows[i], padded)
 
 
 def gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from jaxseq.api import hosts
 from jaxseq.api.files import keras_zip, legacy_h5, weights_h5, weights_tensors, whole_h5
 from jaxseq.api.files.atomic import replacing
 from jaxseq.api.files.refusal import FileRejected, Source
@@ -21,6 +22,7 @@ class FileMethods:
     if TYPE_CHECKING:
         build: Any
         train_state: Any
+        _gathered: Any
 
     @spelled
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
@@ -74,8 +76,10 @@ class FileMethods:
     def _written(self, path: str, overwrite: bool, write: Callable[..., None]) -> None:
         with at_step_boundary():
             self.build()
-            with replacing(path, overwrite) as file:
-                write(file)
+            with self._gathered():
+                if hosts.is_first():
+                    with replacing(path, overwrite) as file:
+                        write(file)
 
 
 def save_model(model: FileMethods, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:

@@ -7,14 +7,23 @@ import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from jaxseq.api import hosts
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.environment import environment
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.api.resuming import folder, written
 from jaxseq.api.underway import Rest, Underway
 from jaxseq.core.require import positive_int, require
+
+
+class Whole(NamedTuple):
+    """A checkpoint that was read: where it lies, what it tells, its arrays."""
+
+    place: Path
+    told: dict[str, Any]
+    arrays: dict[str, Any]
 
 
 class BackupAndRestore(Callback):
@@ -30,6 +39,7 @@ class BackupAndRestore(Callback):
     delete_checkpoint: whether they go when the training has come to its end.
     double_checkpoint: Keras's; accepted, for a checkpoint is whole before the one before it goes.
     Writing goes on beside the training. Ctrl-C and SIGTERM save at the next step boundary.
+    Several processes that train one model share the folder; the first writes.
     Data: arrays and a jaxseq.utils.Sequence go on with the batch that follows. A generator is read again from its beginning,
         so its batches have to be the same; and what a Sequence changes in its on_epoch_end is its own affair.
 
@@ -57,8 +67,9 @@ class BackupAndRestore(Callback):
     def on_run_begin(self, fit: Underway) -> None:
         self._fit, self._saved = fit, ""
         self._held = ExitStack()
-        self._held.enter_context(folder.owned(self.backup_dir))
-        folder.sweep(self.backup_dir)
+        if hosts.is_first():
+            self._held.enter_context(folder.owned(self.backup_dir))
+            folder.sweep(self.backup_dir)
         fit.watch()
         self._restore(fit)
         fit.every = None if self.save_freq == "epoch" else int(self.save_freq)
@@ -76,31 +87,44 @@ class BackupAndRestore(Callback):
         finally:
             self._held.close()
         fit, self._fit = self._fit, None
-        if fit is not None and fit.finished and self.delete_checkpoint:
+        if fit is not None and fit.finished and self.delete_checkpoint and hosts.is_first():
             folder.prune(self.backup_dir, fit.first_step, keep=0)
 
     def _restore(self, fit: Underway) -> None:
-        """Moves the fit to the newest checkpoint that is whole."""
-        told_of = None
-        places = folder.found(self.backup_dir, fit.first_step)
-        for place in places:
-            try:
-                told, arrays = written.checked(Source(place), *folder.read(place))
-            except FileRejected as error:
-                warnings.warn(f"A checkpoint is damaged, and an older one takes its place: {error}", stacklevel=2)
-                told_of = error
-                continue
+        """Moves the fit to the newest checkpoint that is whole; of several processes the first says which that is."""
+        whole = self._newest(fit.first_step) if hosts.is_first() else None
+        name = hosts.agreed_name(whole.place.name if whole else "")
+        if name:
+            place, told, arrays = whole or self._shared(name)
             self._check(Source(place), fit, told)
             rest = written.read(Source(place), fit, told, arrays)
             fit.model.go_on_with(told["seed"], arrays["key"])
             fit.move_to(rest)
             self._saved = place.name
             self._say(place, told)
-            if self.params.get("verbose"):
+            if self.params.get("verbose") and hosts.is_first():
                 print(f"Going on at epoch {fit.epoch + 1}, after {fit.done} steps of it, from {place}.")
-            return
+
+    def _newest(self, first_step: int) -> Whole | None:
+        """The newest checkpoint that is whole. FileRejected where there are some, and none is."""
+        told_of = None
+        places = folder.found(self.backup_dir, first_step)
+        for place in places:
+            try:
+                return Whole(place, *written.checked(Source(place), *folder.read(place)))
+            except FileRejected as error:
+                warnings.warn(f"A checkpoint is damaged, and an older one takes its place: {error}", stacklevel=2)
+                told_of = error
         require(not places, f"{self.backup_dir}: every checkpoint in it is damaged. Remove the folder to begin anew. The last "
                 f"one: {told_of}", FileRejected)
+        return None
+
+    def _shared(self, name: str) -> Whole:
+        """The checkpoint that the first process has found."""
+        place = self.backup_dir / name
+        require(place.is_dir(), f"{place} is not there, and the first process has it: all processes need one backup_dir. "
+                "Name a folder on a disk that they share.", FileNotFoundError)
+        return Whole(place, *written.checked(Source(place), *folder.read(place)))
 
     def _check(self, source: Source, fit: Underway, told: dict[str, Any]) -> None:
         """FileRejected unless the run goes through the same data in the same way."""
@@ -122,8 +146,10 @@ class BackupAndRestore(Callback):
         """Before a signal ends the run: all of it as it stands at this step boundary."""
         fit = self._fit
         assert fit is not None
-        self._save(fit.before_validation or fit.rest())
-        self._finish_writing()
+        rest = fit.before_validation or fit.rest()
+        if hosts.is_whole(rest.state):      # else the other processes would have to help, and may be gone
+            self._save(rest)
+            self._finish_writing()
 
     def _save(self, rest: Rest) -> None:
         """Begins to write a checkpoint, once the one before is written."""
@@ -131,8 +157,9 @@ class BackupAndRestore(Callback):
         assert fit is not None
         self._finish_writing()
         if name != self._saved:
-            self._writing = self._thread.submit(_write, self.backup_dir, name, written.manifest(fit, rest), rest, self.keep)
-            self._saved = name
+            self._saved, rest = name, rest._replace(state=hosts.whole(rest.state))
+            if hosts.is_first():
+                self._writing = self._thread.submit(_write, self.backup_dir, name, written.manifest(fit, rest), rest, self.keep)
 
     def _finish_writing(self) -> None:
         """Waits for the checkpoint that is being written. Raises what went wrong with it."""

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxseq.api import weights
+from jaxseq.api import hosts, weights
 from jaxseq.api.callbacks import Callback
+from jaxseq.api.dealing import put_like
 from jaxseq.api.environment import environment
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.api.history import History, is_history
@@ -44,7 +45,7 @@ def arrays(rest: Rest) -> Arrays:
     logs: plain.Arrays = []
     plain.packed(rest.logs, logs)
     named = {f"state{path}": np.asarray(leaf) for path, leaf in weights.leaves(_without_key(rest.state))}
-    named["key"] = np.asarray(jax.random.key_data(rest.state.key))
+    named["key"] = np.asarray(jax.random.key_data(hosts.here(rest.state.key)))
     named |= {f"sums/{place}": np.asarray(leaf) for place, leaf in enumerate(jax.tree.leaves(rest.sums))}
     named |= {f"logs/{place}": array for place, array in enumerate(logs)}
     for number, each in enumerate(rest.callbacks):
@@ -104,13 +105,13 @@ def _read(source: Source, fit: Underway, told: Told, named: Arrays) -> Rest:
                  for number, each in enumerate(told["callbacks"]))
     for callback, each in zip(fit.callbacks, kept, strict=True):
         _check_values(callback, each)
-    zero, leaves = fit.model.programs.zero, []
-    for number, leaf in enumerate(jax.tree.leaves(zero)):
-        leaves.append(named[f"sums/{number}"])
-        _demand(leaves[-1].shape == leaf.shape and leaves[-1].dtype == leaf.dtype, "sums")
+    zero = fit.model.programs.zero
+    leaves, kept_sums = jax.tree.leaves(zero), _numbered(named, "sums")
+    for leaf, each in zip(leaves, kept_sums, strict=True):
+        _demand(each.shape == leaf.shape and each.dtype == leaf.dtype, "sums")
     logs = plain.unpacked(told["logs"], _numbered(named, "logs"))
     _demand(isinstance(logs, dict) and all(isinstance(name, str) for name in logs), "logs")
-    sums = jax.tree.unflatten(jax.tree.structure(zero), jax.device_put(leaves))
+    sums = jax.tree.unflatten(jax.tree.structure(zero), map(put_like, leaves, kept_sums))
     state = _state(source, fit.model, named)
     return Rest(place["first_step"], place["epoch"], place["done"], place["stopped"], sums, logs, state, kept)
 

@@ -33,10 +33,23 @@ def project(x: Array, kernel: Array, bias: Array | None = None) -> Array:
 
     Shapes: x (batch, time, d), kernel (d, m), bias (m,) -> z (batch, time, m).
 
-    Written for speed in a loop on XLA:CPU: as a product of rows, since the gradients of one with two batch axes take
+    On the CPU it is written for speed in a loop: as a product of rows, since the gradients of one with two batch axes take
     twice as long; in the order of time, in which the scan reads them; and with the bias as the kernel's last row, so
     that its gradient comes out of the kernel's product. All told, a training step of a small LSTM takes a quarter less.
+    Elsewhere the batch stays an axis of its own, so that it can be cut over several devices.
     """
+    given = (x, kernel) if bias is None else (x, kernel, bias)
+    return lax.platform_dependent(*given, cpu=project_rows, default=project_steps)
+
+
+def project_steps(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """`project`, as a product with two batch axes."""
+    z = x @ kernel
+    return z if bias is None else z + bias
+
+
+def project_rows(x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """`project`, as a product of rows, in the order of time."""
     batch, time, features = x.shape
     rows = x.swapaxes(0, 1).reshape(time * batch, features)
     if bias is not None:

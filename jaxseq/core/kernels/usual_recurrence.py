@@ -99,16 +99,17 @@ def _backward(rule, unroll, saved, cotangents):
 
     d_carry, (dz, dp) = lax.scan(step, d_carry, (d_outputs, known, mask), reverse=True, unroll=unroll)
     dp = dz if dp is None else dp
-    return d_carry, dz, _rows(before[0]).T @ _rows(dp), None if bias is None else jnp.sum(_rows(dp), axis=0), None
+    return d_carry, dz, _over_steps(before[0], dp), None if bias is None else jnp.sum(dp, axis=(0, 1)), None
 
 
 _with_own_gradient = jax.custom_vjp(_run, nondiff_argnums=(0, 1))
 _with_own_gradient.defvjp(_forward, _backward)
 
 
-def _rows(x: Array) -> Array:
-    """(time, batch, m) -> (time * batch, m)."""
-    return x.reshape(-1, x.shape[-1])
+def _over_steps(x: Array, y: Array) -> Array:
+    """x.T @ y of each step, added up: (time, batch, m), (time, batch, n) -> (m, n). No axis is merged with another, so that the
+    batch can be cut over several devices."""
+    return lax.dot_general(x, y, (((0, 1), (0, 1)), ((), ())))
 
 
 # ---- SimpleRNN: h <- tanh(z + p)

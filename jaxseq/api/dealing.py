@@ -1,0 +1,155 @@
+"""Rows dealt to the devices of a mesh: of every batch each device gets its part, and nothing of the others'."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding
+
+from jaxseq.api.data import NO_ROW, Batches, Segment, Streamed, columns_of, on_host
+from jaxseq.api.sparse import SparseRows
+from jaxseq.core.layout import Layout, of_state
+from jaxseq.core.require import require
+from jaxseq.core.types import Batch, Spec, TrainState
+
+
+def put(sharding: NamedSharding, value: np.ndarray) -> jax.Array:
+    """An array on all devices of a mesh, of which every process has the whole `value` and puts its own devices' part."""
+    return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
+
+
+def put_like(leaf: jax.Array, value: np.ndarray) -> jax.Array:
+    """The value on the devices that `leaf` lies on."""
+    return put(leaf.sharding, value) if len(leaf.devices()) > 1 else jax.device_put(value)
+
+
+def on_all(layout: Layout, tree: Any) -> Any:
+    """The arrays, whole on every device."""
+    return jax.tree.map(lambda leaf: put(layout.everywhere, np.asarray(leaf)), tree)
+
+
+def placed(layout: Layout | None, ts: TrainState) -> TrainState:
+    """The TrainState where the layout has it, or on one device; what lies there already is not touched."""
+    if layout is not None:
+        return jax.tree.map(_moved, ts, of_state(layout, ts))
+    return jax.tree.map(lambda leaf: leaf if len(leaf.devices()) == 1 else jax.device_put(leaf, jax.local_devices()[0]), ts)
+
+
+def _moved(leaf: Any, sharding: NamedSharding) -> jax.Array:
+    if isinstance(leaf, jax.Array) and leaf.sharding.is_equivalent_to(sharding, leaf.ndim):
+        return leaf
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        words = put(sharding, np.asarray(jax.random.key_data(leaf)))
+        return jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))
+    return put(sharding, np.asarray(leaf))
+
+
+@dataclass(frozen=True)
+class Dealt(Streamed):
+    """Data on the host, slab by slab: (steps, rows of a batch, ...), each device with its rows of every step.
+
+    A process reads those rows that its own devices get. layout: of these devices.
+    """
+
+    layout: Layout | None = None
+
+    def _slabs(self, parts, steps):
+        for part in parts:
+            rows = np.pad(part, ((0, steps - len(part)), (0, 0)), constant_values=NO_ROW)
+            yield Segment(dealt(self._layout, self.columns, rows), put(self._layout.everywhere, rows), len(part))
+
+    def _kind(self, steps, size):
+        steps, layout = self._steps_of_a_slab(size), self._layout
+        shape = steps, layout.dealt_size(size)
+        slab = jax.tree.map(lambda column: Spec((*shape, *column.shape[1:]), column.dtype, sharding=layout.dealt), self.columns)
+        return Segment(slab, Spec((steps, size), np.int32, sharding=layout.everywhere), steps)
+
+    @property
+    def _layout(self) -> Layout:
+        assert self.layout is not None
+        return self.layout
+
+
+def dealt_feed(layout: Layout, x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool | str = False,
+               padded: bool = False) -> Dealt:
+    """Columns to train on, or to be measured in their order."""
+    return Dealt(on_host(columns_of(x, y, weight)), len(x), batch_size, shuffle, padded, layout=layout)
+
+
+def dealt(layout: Layout, columns: Batch, rows: np.ndarray) -> Batch:
+    """The rows (steps, batch) of the columns as arrays (steps, batch, ...), each device with its part of every batch.
+
+    The batch is filled up with rows of whatever content where the devices do not divide it.
+    """
+    fill = layout.dealt_size(rows.shape[1]) - rows.shape[1]
+    wanted = np.pad(np.maximum(rows, 0), ((0, 0), (0, fill)))
+
+    def one(column: Any) -> jax.Array:
+        shape = (*wanted.shape, *column.shape[1:])
+        return jax.make_array_from_callback(shape, layout.dealt, lambda index: _rows_of(column, wanted[index[:2]]))
+
+    return jax.tree.map(one, columns)
+
+
+def _rows_of(column: Any, rows: np.ndarray) -> np.ndarray:
+    shape = (*rows.shape, *column.shape[1:])
+    if not isinstance(column, SparseRows):
+        return np.take(column, rows.ravel(), axis=0).reshape(shape)
+    taken = np.empty((rows.size, *column.shape[1:]), column.dtype)
+    column.take(rows.ravel(), taken)
+    return taken.reshape(shape)
+
+
+def dealt_batch(layout: Layout, batch: Batch, rows: np.ndarray) -> tuple[Batch, jax.Array]:
+    """(a batch of a stream as a slab of one step, its rows). Of several processes each has its own part of the batch."""
+    batch, processes = jax.tree.map(np.asarray, batch), jax.process_count()
+    if processes == 1:
+        return dealt(layout, batch, rows), put(layout.everywhere, rows)
+    size, own = rows.shape[1], layout.parts // processes
+    require(size % own == 0, f"A batch of {size} rows for the {own} parts of this process: of several processes each gives its "
+            "part of a batch, and all parts have the same number of rows. Let the loader give batches of a multiple of "
+            f"{own}, and leave out a smaller last one.")
+    whole = lambda column: jax.make_array_from_process_local_data(layout.dealt, column[None])
+    every = np.arange(size * processes, dtype=np.int32)[None]
+    return jax.tree.map(whole, batch), put(layout.everywhere, every)
+
+
+class DealtRows(NamedTuple):
+    """Rows to predict, batch by batch: each device gets its part of a batch where they divide it, else all of it."""
+
+    batches: Batches
+    layout: Layout
+
+    @property
+    def steps(self) -> int | None:
+        """The number of batches."""
+        return self.batches.steps
+
+    @property
+    def rows(self) -> int | None:
+        """The number of rows."""
+        return self.batches.rows
+
+    @property
+    def batch_size(self) -> int | None:
+        """The rows of a batch."""
+        return self.batches.batch_size
+
+    @property
+    def x(self) -> Any:
+        """Some of the rows."""
+        return self.batches.x
+
+    def one_pass(self) -> Generator[Segment]:
+        """A segment for each batch."""
+        with closing(self.batches.one_pass()) as segments:
+            for segment in segments:
+                x = np.asarray(segment.slab.x)
+                whole = len(x) % self.layout.parts
+                yield segment._replace(slab=Batch(put(self.layout.everywhere if whole else self.layout.by_rows, x), None))

@@ -1,0 +1,98 @@
+"""Several processes that train one model, each with devices of its own: what they agree on, and which of them speaks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jaxseq.core.require import require
+
+SILENCE = 30            # seconds after which a process that says nothing is taken for lost
+
+
+def initialize(job_addresses: str | None = None, num_processes: int | None = None, process_id: int | None = None) -> None:
+    """Joins this process to the others of a run; afterwards every process sees the devices of all. It comes first in a script.
+
+    job_addresses: "host:port" of the first process, or those of all behind commas. num_processes: how many there are; as many
+    as addresses when absent. process_id: which this is, from 0. Where a TPU pod, Slurm, Open MPI or Kubernetes has started the
+    processes, nothing need be written: they are asked. The environment variables JAXSEQ_JOB_ADDRESSES, JAXSEQ_NUM_PROCESSES
+    and JAXSEQ_PROCESS_ID stand for arguments that are absent.
+    A process that is lost ends the others within a minute, with an error that says so.
+
+    Raises: RuntimeError when JAX has begun to compute already, or when the others do not come within five minutes.
+    Source: jax.distributed.initialize, and as keras.distribution.initialize.
+    """
+    addresses = job_addresses or os.environ.get("JAXSEQ_JOB_ADDRESSES")
+    listed = [each.strip() for each in addresses.split(",")] if addresses else []
+    require(all(":" in each for each in listed[:1]), f"job_addresses={addresses!r}: write host and port of the first process, "
+            "job_addresses='10.0.0.1:8476'.")
+    count = _number("num_processes", num_processes, "JAXSEQ_NUM_PROCESSES")
+    jax.distributed.initialize(listed[0] if listed else None, len(listed) if count is None and len(listed) > 1 else count,
+                               _number("process_id", process_id, "JAXSEQ_PROCESS_ID"), heartbeat_timeout_seconds=SILENCE)
+
+
+def _number(argument: str, given: int | None, variable: str) -> int | None:
+    if given is None and variable in os.environ:
+        require(os.environ[variable].isdigit(), f"{variable}={os.environ[variable]!r}: write a number.")
+        given = int(os.environ[variable])
+    require(given is None or type(given) is int and given >= 0, f"{argument}={given!r}: write a number.", TypeError)
+    return given
+
+
+def is_first() -> bool:
+    """Whether this process is the one that prints and writes for all."""
+    return jax.process_index() == 0
+
+
+def agreed(value: float) -> float:
+    """The first process's value, in all of them; all have to ask."""
+    return value if jax.process_count() == 1 else float(multihost_utils.broadcast_one_to_all(np.float32(value)))
+
+
+def agreed_name(name: str, longest: int = 256) -> str:
+    """The first process's text."""
+    if jax.process_count() == 1:
+        return name
+    letters = np.frombuffer(name.encode().ljust(longest, b"\0"), np.uint8)
+    return bytes(np.asarray(multihost_utils.broadcast_one_to_all(letters))).rstrip(b"\0").decode()
+
+
+def here(tree: Any) -> Any:
+    """The arrays as this process holds them, where every process holds the whole of them: to compute with them alone."""
+    alone = lambda leaf: leaf if leaf.is_fully_addressable else leaf.addressable_data(0)
+    return jax.tree.map(lambda leaf: alone(leaf) if isinstance(leaf, jax.Array) else leaf, tree)
+
+
+def whole(tree: Any) -> Any:
+    """The arrays, put together where each process holds a part of them; all have to ask."""
+    return jax.tree.map(_whole, tree)
+
+
+def is_whole(tree: Any) -> bool:
+    """Whether this process holds the whole of the arrays."""
+    return all(leaf.is_fully_addressable or leaf.is_fully_replicated for leaf in jax.tree.leaves(tree))
+
+
+def _whole(leaf: Any) -> Any:
+    if not isinstance(leaf, jax.Array) or is_whole(leaf):
+        return leaf
+    return jax.device_put(leaf, NamedSharding(leaf.sharding.mesh, PartitionSpec()))
+
+
+@contextmanager
+def advised() -> Iterator[None]:
+    """An error from within that tells of a lost process carries a note on what to do; every error goes on."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() > 1:
+            error.add_note("Another process of this run has ended, or cannot be reached. Start all of them again: with "
+                           "BackupAndRestore the run goes on from its last checkpoint, on fewer processes, too.")
+        raise
