@@ -38,8 +38,8 @@ def start(count, folder, kind, *last):
         port = free.getsockname()[1]
     surroundings = {**os.environ, "JAXSEQ_CACHE": "0", "PYTHONPATH": str(Path(hosts.__file__).parents[2])}
     told = lambda number: [*map(str, (number, count, port, folder, kind)), *(last if number == count - 1 else ())]
-    return [subprocess.Popen([sys.executable, PROGRAM, *told(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                             env=surroundings) for number in range(count)]
+    return [subprocess.Popen([sys.executable, PROGRAM, *told(number)], env=surroundings, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True) for number in range(count)]
 
 
 def run(count, folder, kind):
