@@ -12,6 +12,7 @@ import optax
 
 from jaxseq.api import intake, loop, pickling, weights
 from jaxseq.api.ahead import Ahead
+from jaxseq.api.analysis import AnalysisMethods
 from jaxseq.api.body import Body
 from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import Callback, Logs
@@ -49,7 +50,7 @@ NEVER_ASKED = {"call", "train_step", "test_step", "predict_step", "compute_loss"
                "make_test_function", "make_predict_function"}
 
 
-class Sequential(Keras2Methods, FileMethods, Body):
+class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     """Layers in a row, with Keras's words to train them: add, compile, fit, evaluate, predict.
 
     layers: an iterable of layers, and of models that stand there as layers; more may be added.

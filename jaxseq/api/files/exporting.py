@@ -58,17 +58,17 @@ def exported(model: Any, input_signature: Any = None) -> Program:
     return Program(bytes(_serialized(program)), f"{x.str_short()} -> {y.str_short()}, for {', '.join(PLATFORMS)}")
 
 
-def signature(model: Any, given: Any = None) -> tuple[Shape, Any]:
+def signature(model: Any, given: Any = None, what: str = "export") -> tuple[Shape, Any]:
     """(shape, dtype) of what the program takes: None for a length that may be any.
 
-    given: None, a shape, something with a shape and a dtype, or a list of one of these.
+    given: None, a shape, something with a shape and a dtype, or a list of one of these. what: the method that asks.
     """
     model.build()
     known, dtype = model.input_shape, model.input_dtype
     if isinstance(given, list | tuple) and len(given) == 1 and not isinstance(given[0], int | None):
         given, = given
     shape = known if given is None else tuple(getattr(given, "shape", given))
-    require(fits(shape, known), f"export(input_signature={given!r}): the model takes {known}. Write such a shape, with None or "
+    require(fits(shape, known), f"{what}(input_signature={given!r}): the model takes {known}. Write such a shape, with None or "
             "a number where it has None.")
     return shape, getattr(given, "dtype", None) or dtype
 
