@@ -21,6 +21,7 @@ from jaxseq.api.files.methods import FileMethods
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import Interrupt, at_step_boundary
 from jaxseq.api.keras2 import Keras2Methods
+from jaxseq.api.profiling import folder_of, profiled
 from jaxseq.api.progress import shown
 from jaxseq.api.shelf import shelve
 from jaxseq.api.stack import Stack
@@ -121,7 +122,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
             shuffle: bool | str = True, class_weight: dict[int, float] | None = None, sample_weight: Any = None,
             initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_steps: int | None = None,
             validation_batch_size: int | None = None, validation_freq: Any = 1, *, check_inputs: bool = True,
-            check_finite: bool = False, nb_epoch: int | None = None) -> History:
+            check_finite: bool = False, profile: Any = None, nb_epoch: int | None = None) -> History:
         """Trains for `epochs` passes over the data (up to epoch number `epochs`, from `initial_epoch`).
 
         x, y: arrays with one row per example; lists and pandas objects are taken, too. Or x alone: a generator, a
@@ -134,6 +135,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         check_inputs: look for NaN and for labels and ids out of range before the first step.
         check_finite: a step that gives NaN or infinity is a FloatingPointError that names the layer, and the model then stands
         before that step; it cost 11 % of the time of a small perceptron on a busy machine.
+        profile: a folder into which a trace of this run is written, with the layers' names, for XProf or Perfetto.
         Returns the History; it is also at `model.history`, and there after an interruption, too.
         Raises: one clear error before the first step for input that does not fit. Ctrl-C and errors in callbacks leave
         the model at its last whole step, or where on_train_end puts it: EarlyStopping(restore_best_weights=True) at the best.
@@ -141,6 +143,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         compiled = self._need_compile("fit")
         wish = intake.FitWish(batch_size, epochs if nb_epoch is None else nb_epoch, validation_split, shuffle, initial_epoch,
                               steps_per_epoch, validation_steps, validation_batch_size, validation_freq, check_finite)
+        folder = folder_of(profile)
         with at_step_boundary() as interrupt:
             plan, shape = intake.fit_plan(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
                                           validation_data, wish, check_inputs, self._task())
@@ -153,7 +156,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
             self.stop_training = False
             run_callbacks.show_validation(plan.valid)
             try:
-                run_callbacks.run("train", lambda: self._trained(plan, run_callbacks, interrupt))
+                run_callbacks.run("train", lambda: self._trained(plan, run_callbacks, interrupt, folder))
             finally:
                 for programs in self._programs.values():
                     programs.ahead.stop()
@@ -322,9 +325,10 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
 
     # ---- within
 
-    def _trained(self, plan: loop.Plan, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
+    def _trained(self, plan: loop.Plan, callbacks: CallbackList, interrupt: Interrupt, folder: str | None) -> Logs:
         """The logs of the last epoch, once all are trained, and the average is taken. What on_train_end does comes after."""
-        logs = loop.fit_loop(self, plan, callbacks, interrupt)
+        with profiled(folder):
+            logs = loop.fit_loop(self, plan, callbacks, interrupt)
         self._take_average()
         return logs
 
