@@ -28,7 +28,7 @@ FLOORS = [
     {"spatial"},
     {"augmenting"},
     {"layers", "chain", "losses", "mean_metrics", "keras_metric", "loss_scale_optimizer"},
-    {"metrics", "row", "keras_call", "optimizers"},
+    {"metrics", "row", "keras_call", "optimizers", "remat"},
     {"run", "keras_copies", "flops"},
     {"probe", "keras_style"},
 ]

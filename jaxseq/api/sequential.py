@@ -30,6 +30,7 @@ from jaxseq.core.layer import Layer
 from jaxseq.core.live import Standing
 from jaxseq.core.policy import DTypePolicy
 from jaxseq.core.precision import wide_dtype
+from jaxseq.core.remat import stretches
 from jaxseq.core.require import one_of, positive_int, require, spelled
 from jaxseq.core.types import Array, Spec, TrainState
 
@@ -86,7 +87,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, loss_weights: Any = None,
                 sample_weight_mode: str | None = None, weighted_metrics: Any = None, target_tensors: None = None, *,
                 run_eagerly: bool = False, steps_per_execution: int = 1, jit_compile: bool | str = "auto",
-                auto_scale_loss: bool = True) -> None:
+                auto_scale_loss: bool = True, remat: Any = False) -> None:
         """Says how to train: an optimizer, a loss, and what to measure beside it. The order of arguments is Keras 2's.
 
         optimizer: a name, a class or instance of jaxseq.optimizers, or any Optax transformation.
@@ -96,10 +97,13 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
             All of these may also be a list of one such, or a dict with the last layer's name; so may the loss.
         run_eagerly: nothing is compiled, so that print, float() and a debugger in a layer or a loss see real numbers; slow.
         auto_scale_loss: where the model or a layer computes in float16, the optimizer is put into a LossScaleOptimizer.
+        remat: for less memory in training, a step keeps less of what it has computed, and computes it again for the gradient.
+            A number: what goes in to every so many layers; True: to about the root of how many there are; a list of names: to
+            these layers, as to models among them. It is no part of what save writes.
         steps_per_execution, jit_compile, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
-        compiled = self._interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, auto_scale_loss)
+        compiled = self._interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, auto_scale_loss, remat)
         compiled = compiled._replace(trainable=self.trainable)
         require(target_tensors is None, "target_tensors: there is no graph to feed. Pass the targets to fit, fit(x, y).")
         positive_int("steps_per_execution", steps_per_execution)
@@ -353,14 +357,16 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         assert compiled.loss is not None
         layers = self._architecture.typed if compiled.trainable else chain.stilled(self._architecture.typed)
         return run.Task(layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
-                        compiled.transform, self._frozen(), compiled.loss_weight)
+                        compiled.transform, self._frozen(), compiled.loss_weight,
+                        stretches(compiled.remat, self._architecture.names))
 
     def _interpreted(self, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any,
-                     auto_scale_loss: bool = True) -> Compiled:
+                     auto_scale_loss: bool = True, remat: Any = False) -> Compiled:
         names = self._architecture.names
+        stretches(remat, names)             # what is no such thing is refused here, not at the first step
         half = any(DTypePolicy(each).compute_dtype == "float16" for each in self._architecture.formats)
         return interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, names[-1] if names else None,
-                           auto_scale_loss, half)
+                           auto_scale_loss, half, remat)
 
     def _rate(self) -> Array:
         optimizer = self._compiled and self._compiled.optimizer
