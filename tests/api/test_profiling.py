@@ -1,6 +1,7 @@
 """Layers have their names in programs and in traces, forward and backward."""
 
 import re
+from contextlib import nullcontext
 
 import jax
 import numpy as np
@@ -45,6 +46,17 @@ def test_every_operation_of_a_layer_carries_its_name():
         assert forward and len(mine) > len(forward), name
         assert all(any(f"/{name}/" in each for each in found) for found in (evaluate, predict)), name
     assert any("my_top/my_dense" in each for each in predict)
+
+
+def test_names_are_no_operations(monkeypatch):
+    texts = []
+    for scope in (jax.named_scope, lambda name: nullcontext()):
+        monkeypatch.setattr(jax, "named_scope", scope)
+        model = compiled()
+        programs, ts = model.programs, model.settled_state()
+        lowered = programs.train.lower(ts, programs.zero, Batch(X, Y), np.zeros((1, 8), np.int32), 0, 1)
+        texts.append(lowered.as_text())                 # without what is not computed
+    assert texts[0] == texts[1]
 
 
 def test_a_trace_of_fit_holds_the_layers_names(tmp_path):

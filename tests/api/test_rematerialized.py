@@ -140,6 +140,10 @@ def test_what_is_none_of_these_is_refused_by_compile(given, error, told):
     assert model.compile_arguments == before
 
 
+def test_eagerly():
+    assert_trained_alike(trained("within", remat=1, run_eagerly=True), trained("within"))
+
+
 def test_nothing_else_is_traced_anew():
     """What predicts and evaluates is the program without it."""
     x, layers = MODELS["dropout and moments"]

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from jaxseq.core import chain, remat
-from jaxseq.core.layers import LSTM, BatchNormalization, Dense, Dropout, Embedding
+from jaxseq.core.layers import LSTM, BatchNormalization, Dense, Dropout, Embedding, Reshape
 from jaxseq.core.types import Spec
 
 NAMES = [f"layer_{place}" for place in range(9)]
@@ -57,6 +57,14 @@ def test_outputs_states_and_gradients_are_those_of_the_plain_chain(layers, x, th
         return jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
 
     jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-6, atol=1e-6), of(remat.through(these)), of(chain.apply))
+
+
+def test_a_stretch_of_whole_numbers_has_nothing_to_differentiate(key):
+    layers = row(Reshape((6,)), Embedding(7, 4), LSTM(3))
+    x = np.random.default_rng(0).integers(7, size=(4, 2, 3)).astype("int32")
+    params, state = chain.init(layers, key, Spec(x.shape, x.dtype))
+    of = lambda run: jax.grad(lambda params: jnp.sum(run(layers, params, state, x, train=True, key=key).y ** 2))(params)
+    jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-6, atol=1e-6), of(remat.through(((0, 1), (1, 2)))), of(chain.apply))
 
 
 def test_in_evaluation_it_is_the_plain_chain(key):
