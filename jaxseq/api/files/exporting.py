@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -49,9 +50,8 @@ def exported(model: Any, input_signature: Any = None) -> Program:
     """
     shape, dtype = signature(model, input_signature)
     _require_stateless(model, shape, dtype)
-    x = _with_symbols(model, shape, dtype)
     try:
-        program = export.export(run.compiled(_forward(model)), platforms=PLATFORMS)(x)
+        program = _lowered(model, shape, dtype)
     except Exception as error:      # of many kinds, from within JAX and from layers of the user's own
         raise ValueError(_refusal(shape, dtype, error)) from error
     (x,), (y,) = program.in_avals, program.out_avals
@@ -71,6 +71,21 @@ def signature(model: Any, given: Any = None, what: str = "export") -> tuple[Shap
     require(fits(shape, known), f"{what}(input_signature={given!r}): the model takes {known}. Write such a shape, with None or "
             "a number where it has None.")
     return shape, getattr(given, "dtype", None) or dtype
+
+
+def _lowered(model: Any, shape: Shape, dtype: Any) -> export.Exported:
+    """The program. Where jax cannot tell whether a product of symbols is a length, as that of all steps of all rows, it is
+    told so; whoever runs the program is held to it, as to the other bounds."""
+    names, bounds = _in_symbols(model, shape, dtype)
+    while True:
+        x = Spec(export.symbolic_shape(names, constraints=bounds), dtype)
+        try:
+            return export.export(run.compiled(_forward(model)), platforms=PLATFORMS)(x)
+        except jax.errors.InconclusiveDimensionOperation as error:
+            asked = re.search(r"comparison '([^']*\*[^']*)' >= '0'", str(error))
+            if asked is None or f"{asked[1]} >= 0" in bounds:
+                raise
+            bounds.append(f"{asked[1]} >= 0")
 
 
 def _forward(model: Any) -> Callable[[Array], Array]:
@@ -112,12 +127,12 @@ def _refusal(shape: Shape, dtype: Any, error: Exception) -> str:
     return " ".join(told)
 
 
-def _with_symbols(model: Any, shape: Shape, dtype: Any) -> Spec:
-    """The Spec of the input, unknown lengths by names: each is at least as long as the model needs."""
+def _in_symbols(model: Any, shape: Shape, dtype: Any) -> tuple[str, list[str]]:
+    """The shape with names for unknown lengths, and what holds of them: each is at least as long as the model needs."""
     names = [_name(axis) if length is None else str(length) for axis, length in enumerate(shape)]
     least = {_name(axis): _least(model, shape, axis, dtype) for axis, length in enumerate(shape) if axis and length is None}
-    constraints = [f"{name} >= {length}" for name, length in least.items() if length > 1]
-    return Spec(export.symbolic_shape(",".join(names), constraints=constraints), dtype)
+    bounds = [f"{name} >= {length}" for name, length in least.items() if length > 1]
+    return ",".join(names), bounds
 
 
 def _name(axis: int) -> str:

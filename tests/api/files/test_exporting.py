@@ -85,6 +85,8 @@ LENGTHS = {
     "lstm": (1, [layers.Masking(), layers.LSTM(3, return_sequences=True), layers.LSTM(2, remat=True)]),
     "conv1d": (20, [layers.Conv1D(4, 3), layers.MaxPooling1D(2), layers.Conv1D(4, 3, padding="same", strides=2),
                     layers.AveragePooling1D(2, padding="same"), layers.Conv1D(3, 3), layers.GlobalMaxPooling1D()]),
+    "products of lengths": (14, [layers.Conv1D(3, 3), layers.MaxPooling1D(3), layers.Conv1D(3, 3),
+                                 layers.LSTM(3, return_sequences=True), layers.Conv1D(2, 2), layers.SimpleRNN(2)]),
     "causal": (2, [layers.Conv1D(4, 3, padding="causal", dilation_rate=2), layers.AveragePooling1D(2),
                    layers.GlobalAveragePooling1D()]),
     "borders": (3, [layers.Cropping1D(1), layers.ZeroPadding1D(2), layers.DepthwiseConv1D(3), layers.UpSampling1D(2),
@@ -104,6 +106,12 @@ def test_a_length_that_is_not_known_may_be_any_from_the_least_on(name, tmp_path)
             program.call(some((2, least - 1, 2)))
         with pytest.raises(ValueError):
             model.predict(some((2, least - 1, 2)))
+
+
+def test_a_batch_size_that_is_fixed(tmp_path):
+    model = Sequential([layers.Conv1D(3, 4, batch_input_shape=(3, None, 2)), layers.LSTM(3)], seed=1)
+    model.export(tmp_path / "m")
+    assert_is_predict(model, read(tmp_path / "m"), (3, 4, 2), (3, 9, 2))
 
 
 def test_images_of_any_size(tmp_path):
