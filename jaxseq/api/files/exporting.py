@@ -67,7 +67,8 @@ def signature(model: Any, given: Any = None, what: str = "export") -> tuple[Shap
     known, dtype = model.input_shape, model.input_dtype
     if isinstance(given, list | tuple) and len(given) == 1 and not isinstance(given[0], int | None):
         given, = given
-    shape = known if given is None else tuple(getattr(given, "shape", given))
+    shape = known if given is None else getattr(given, "shape", given)
+    shape = tuple(shape) if isinstance(shape, list | tuple) else ()
     require(fits(shape, known), f"{what}(input_signature={given!r}): the model takes {known}. Write such a shape, with None or "
             "a number where it has None.")
     return shape, getattr(given, "dtype", None) or dtype

@@ -207,6 +207,7 @@ def test_a_model_that_is_no_function_of_x_is_refused(rows, told, tmp_path):
     (dict(format="best"), "export(format='best'): programs are written as 'stablehlo'"),
     (dict(filepath="m.keras"), "export('m.keras'): that is the name of a file that save or save_weights write. Write "
      "'m.stablehlo'."),
+    (dict(input_signature=5), "export(input_signature=5): the model takes (None, 2). Write such a shape"),
     (dict(input_signature=(None, 5)), "export(input_signature=(None, 5)): the model takes (None, 2). Write such a shape, with "
      "None or a number where it has None."),
 ])
