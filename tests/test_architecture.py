@@ -28,8 +28,8 @@ FLOORS = [
     {"spatial"},
     {"augmenting"},
     {"layers", "chain", "losses", "mean_metrics", "keras_metric", "loss_scale_optimizer"},
-    {"metrics", "row", "keras_call", "optimizers"},
-    {"run", "keras_copies"},
+    {"metrics", "row", "keras_call", "optimizers", "remat"},
+    {"run", "keras_copies", "flops"},
     {"probe", "keras_style"},
 ]
 # What stands under several layers: the only files in core/layers that other files there may import.

@@ -5,8 +5,11 @@ import json
 import os
 import warnings
 import zipfile
+from importlib.util import find_spec
 
 import h5py
+import jax
+import jax.export
 import keras
 import numpy as np
 import pytest
@@ -215,3 +218,13 @@ def test_period(k):
             k.callbacks.ModelCheckpoint("m.keras", period=2)
     else:
         assert k.callbacks.ModelCheckpoint("m.keras", period=2).period == 2
+
+
+@pytest.mark.skipif(find_spec("tensorflow") is not None, reason="with TensorFlow Keras writes its SavedModel")
+def test_export_without_tensorflow(k, tmp_path):
+    if k is keras:
+        with pytest.raises(ImportError):
+            stacked(k, 2).export(tmp_path / "m")
+    else:
+        stacked(k, 2).export(tmp_path / "m")
+        assert jax.export.deserialize(bytearray((tmp_path / "m").read_bytes())).call(X).shape == (4, 2)

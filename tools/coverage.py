@@ -108,7 +108,7 @@ ABSENT = {
     "is not in this version": """callbacks.OrbaxCheckpoint utils.model_to_dot
         utils.split_dataset utils.print_summary utils.pack_x_y_sample_weight utils.unpack_x_y_sample_weight
         utils.GeneratorEnqueuer utils.OrderedEnqueuer utils.multi_gpu_model utils.convert_all_kernels_in_model
-        Sequential.export Sequential.quantize Sequential.quantization_mode Sequential.quantized_build Sequential.quantized_call
+        Sequential.quantize Sequential.quantization_mode Sequential.quantized_build Sequential.quantized_call
         Sequential.get_quantization_layer_structure Sequential.rematerialized_call""",
     "is counted within the programs: metrics_names, evaluate and the History tell of it": """Sequential.metrics
         Sequential.metrics_variables Sequential.get_metrics_result Sequential.reset_metrics""",

@@ -15,7 +15,7 @@ from jaxseq.core.require import require
 class Compiled(NamedTuple):
     """What compile() was told, interpreted. metrics: those of `metrics`, then those of `weighted_metrics`.
 
-    given: the arguments as they were written. trainable: what the model said of itself as a whole.
+    given: the arguments as they were written. trainable: what the model said of itself as a whole. remat: see `core.remat`.
     """
 
     optimizer: Any
@@ -25,16 +25,17 @@ class Compiled(NamedTuple):
     loss_weight: float = 1.0
     given: Mapping[str, Any] = {}
     trainable: bool = True
+    remat: Any = False
 
 
 def interpreted(optimizer: Any, loss: Any, measured: Any, loss_weights: Any = None, weighted: Any = None,
-                output: str | None = None, auto_scale_loss: bool = True, half: bool = False) -> Compiled:
+                output: str | None = None, auto_scale_loss: bool = True, half: bool = False, remat: Any = False) -> Compiled:
     """compile()'s arguments as the core takes them. output: the name of the last layer, which a dict may name.
 
     half: whether anything is computed in float16, whose gradients want a loss that is scaled.
     """
     given = {"optimizer": optimizer, "loss": loss, "metrics": measured, "loss_weights": loss_weights,
-             "weighted_metrics": weighted, "auto_scale_loss": auto_scale_loss}
+             "weighted_metrics": weighted, "auto_scale_loss": auto_scale_loss, "remat": remat}
     optimizer = optimizers.get(optimizer)
     if half and auto_scale_loss and not isinstance(optimizer, optimizers.LossScaleOptimizer):
         optimizer = optimizers.LossScaleOptimizer(optimizer)
@@ -43,7 +44,7 @@ def interpreted(optimizer: Any, loss: Any, measured: Any, loss_weights: Any = No
     require(getattr(loss, "reduction", "sum") not in (None, "none"), f"loss={loss!r} leaves its values as they are, so there "
             "is no one number to train on: write reduction='sum_over_batch_size'.")
     return Compiled(optimizer, optimizers.transformation(optimizer), loss, _metrics(measured, weighted, loss, output),
-                    _loss_weight(loss_weights, output), given)
+                    _loss_weight(loss_weights, output), given, remat=remat)
 
 
 def _metrics(measured: Any, weighted: Any, loss: Any, output: str | None) -> tuple[metrics.Monoid, ...]:

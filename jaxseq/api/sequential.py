@@ -13,6 +13,7 @@ import optax
 
 from jaxseq.api import hosts, intake, loop, pickling, weights
 from jaxseq.api.ahead import Ahead
+from jaxseq.api.analysis import AnalysisMethods
 from jaxseq.api.body import Body
 from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import Callback, Logs
@@ -23,6 +24,7 @@ from jaxseq.api.files.methods import FileMethods
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import Interrupt, at_step_boundary
 from jaxseq.api.keras2 import Keras2Methods
+from jaxseq.api.profiling import folder_of, profiled
 from jaxseq.api.progress import shown
 from jaxseq.api.shelf import shelve
 from jaxseq.api.stack import Stack
@@ -32,6 +34,7 @@ from jaxseq.core.layout import Layout
 from jaxseq.core.live import Standing
 from jaxseq.core.policy import DTypePolicy
 from jaxseq.core.precision import wide_dtype
+from jaxseq.core.remat import stretches
 from jaxseq.core.require import one_of, positive_int, require, spelled
 from jaxseq.core.types import Array, Spec, TrainState
 
@@ -53,7 +56,7 @@ NEVER_ASKED = {"call", "train_step", "test_step", "predict_step", "compute_loss"
                "make_test_function", "make_predict_function"}
 
 
-class Sequential(Keras2Methods, FileMethods, Body):
+class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     """Layers in a row, with Keras's words to train them: add, compile, fit, evaluate, predict.
 
     layers: an iterable of layers, and of models that stand there as layers; more may be added.
@@ -89,7 +92,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, loss_weights: Any = None,
                 sample_weight_mode: str | None = None, weighted_metrics: Any = None, target_tensors: None = None, *,
                 run_eagerly: bool = False, steps_per_execution: int = 1, jit_compile: bool | str = "auto",
-                auto_scale_loss: bool = True, distribution: Distribution | None = None) -> None:
+                auto_scale_loss: bool = True, remat: Any = False, distribution: Distribution | None = None) -> None:
         """Says how to train: an optimizer, a loss, and what to measure beside it. The order of arguments is Keras 2's.
 
         optimizer: a name, a class or instance of jaxseq.optimizers, or any Optax transformation.
@@ -99,12 +102,15 @@ class Sequential(Keras2Methods, FileMethods, Body):
             All of these may also be a list of one such, or a dict with the last layer's name; so may the loss.
         run_eagerly: nothing is compiled, so that print, float() and a debugger in a layer or a loss see real numbers; slow.
         auto_scale_loss: where the model or a layer computes in float16, the optimizer is put into a LossScaleOptimizer.
+        remat: for less memory in training, a step keeps less of what it has computed, and computes it again for the gradient.
+            A number: what goes in to every so many layers; True: to about the root of how many there are; a list of names: to
+            these layers, as to models among them. It is no part of what save writes.
         distribution: the devices that training is spread over, a jaxseq.distribution.DataParallel or the like; when absent the
             one of jaxseq.distribution.set_distribution, else one device.
         steps_per_execution, jit_compile, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
-        compiled = self._interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, auto_scale_loss)
+        compiled = self._interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, auto_scale_loss, remat)
         compiled = compiled._replace(trainable=self.trainable)
         require(target_tensors is None, "target_tensors: there is no graph to feed. Pass the targets to fit, fit(x, y).")
         positive_int("steps_per_execution", steps_per_execution)
@@ -129,7 +135,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
             shuffle: bool | str = True, class_weight: dict[int, float] | None = None, sample_weight: Any = None,
             initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_steps: int | None = None,
             validation_batch_size: int | None = None, validation_freq: Any = 1, *, check_inputs: bool = True,
-            check_finite: bool = False, nb_epoch: int | None = None) -> History:
+            check_finite: bool = False, profile: Any = None, nb_epoch: int | None = None) -> History:
         """Trains for `epochs` passes over the data (up to epoch number `epochs`, from `initial_epoch`).
 
         x, y: arrays with one row per example; lists and pandas objects are taken, too. Or x alone: a generator, a
@@ -142,6 +148,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         check_inputs: look for NaN and for labels and ids out of range before the first step.
         check_finite: a step that gives NaN or infinity is a FloatingPointError that names the layer, and the model then stands
         before that step; it cost 11 % of the time of a small perceptron on a busy machine.
+        profile: a folder into which a trace of this run is written, with the layers' names, for XProf or Perfetto.
         Returns the History; it is also at `model.history`, and there after an interruption, too.
         Raises: one clear error before the first step for input that does not fit. Ctrl-C and errors in callbacks leave
         the model at its last whole step, or where on_train_end puts it: EarlyStopping(restore_best_weights=True) at the best.
@@ -149,6 +156,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
         compiled = self._need_compile("fit")
         wish = intake.FitWish(batch_size, epochs if nb_epoch is None else nb_epoch, validation_split, shuffle, initial_epoch,
                               steps_per_epoch, validation_steps, validation_batch_size, validation_freq, check_finite)
+        folder = folder_of(profile)
         with at_step_boundary() as interrupt:
             plan, shape = intake.fit_plan(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
                                           validation_data, wish, check_inputs, self._task())
@@ -161,7 +169,7 @@ class Sequential(Keras2Methods, FileMethods, Body):
             self.stop_training = False
             run_callbacks.show_validation(plan.valid)
             try:
-                run_callbacks.run("train", lambda: self._trained(plan, run_callbacks, interrupt))
+                run_callbacks.run("train", lambda: self._trained(plan, run_callbacks, interrupt, folder))
             finally:
                 for programs in self._programs.values():
                     programs.ahead.stop()
@@ -337,9 +345,10 @@ class Sequential(Keras2Methods, FileMethods, Body):
 
     # ---- within
 
-    def _trained(self, plan: loop.Plan, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
+    def _trained(self, plan: loop.Plan, callbacks: CallbackList, interrupt: Interrupt, folder: str | None) -> Logs:
         """The logs of the last epoch, once all are trained, and the average is taken. What on_train_end does comes after."""
-        logs = loop.fit_loop(self, plan, callbacks, interrupt)
+        with profiled(folder):
+            logs = loop.fit_loop(self, plan, callbacks, interrupt)
         self._take_average()
         return logs
 
@@ -375,14 +384,16 @@ class Sequential(Keras2Methods, FileMethods, Body):
         assert compiled.loss is not None
         layers = self._architecture.typed if compiled.trainable else chain.stilled(self._architecture.typed)
         return run.Task(layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
-                        compiled.transform, self._frozen(), compiled.loss_weight, self._layout)
+                        compiled.transform, self._frozen(), compiled.loss_weight,
+                        stretches(compiled.remat, self._architecture.names), self._layout)
 
     def _interpreted(self, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any,
-                     auto_scale_loss: bool = True) -> Compiled:
+                     auto_scale_loss: bool = True, remat: Any = False) -> Compiled:
         names = self._architecture.names
+        stretches(remat, names)             # what is no such thing is refused here, not at the first step
         half = any(DTypePolicy(each).compute_dtype == "float16" for each in self._architecture.formats)
         return interpreted(optimizer, loss, metrics, loss_weights, weighted_metrics, names[-1] if names else None,
-                           auto_scale_loss, half)
+                           auto_scale_loss, half, remat)
 
     def _rate(self) -> Array:
         optimizer = self._compiled and self._compiled.optimizer

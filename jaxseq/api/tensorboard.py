@@ -22,7 +22,7 @@ class TensorBoard(Callback):
     histogram_freq: every so many epochs histograms of the weights; 0: none. write_images: then also the weights as pictures.
     update_freq: "epoch", "batch", or a number of steps after which the running means are written, too; they come at the end
         of the dispatch in which that step falls. write_steps_per_second: of each epoch.
-    batch_size, write_graph, profile_batch: accepted; there is no graph here, and `jax.profiler` measures programs.
+    batch_size, write_graph, profile_batch: accepted; there is no graph here, and `fit(profile=folder)` traces programs.
     write_grads, embeddings_freq: not here; a warning says so.
     Raises: ImportError without the package tensorboardX, with the line that installs it.
     """

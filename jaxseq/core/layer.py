@@ -317,7 +317,7 @@ class Layer(Handle, metaclass=Style):
     def activity_penalty(self, y: Array) -> Array | None:
         """The activity regularizer's share of the loss, per row as in Keras 3; None without such a regularizer."""
         regularizer = regularizers.get(getattr(self, "activity_regularizer", None))
-        return None if regularizer is None else widened(regularizer(y)) / max(1, *y.shape[:1])
+        return None if regularizer is None else widened(regularizer(y)) / max(y.shape[0], 1)
 
     def constrain(self, params: Params) -> Params:
         """The weights after an update, each w put back where self.<w>_constraint wants it."""

@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from jax import lax
 
-from jaxseq.core import chain, layout as layouts, loss_scale, losses, metrics, rng
+from jaxseq.core import chain, layout as layouts, loss_scale, losses, metrics, remat, rng
 from jaxseq.core.policy import cast
 from jaxseq.core.precision import wide_dtype
 from jaxseq.core.require import require
@@ -39,7 +39,8 @@ class Task(NamedTuple):
     layers: ((name, layer), ...). input_dtype: what x becomes on its way in.
     loss: (y, y_hat) -> one number per example. metrics: what is measured beside it.
     optimizer: the Optax transformation. frozen: the paths of what is not trained, as `chain.frozen` gives them.
-    loss_weight: what the loss is multiplied by, penalties not. layout: how the arrays lie on several devices; None: on one.
+    loss_weight: what the loss is multiplied by, penalties not. remat: the stretches of layers that run a second time for the
+        gradient. layout: how the arrays lie on several devices; None: on one.
     """
 
     layers: chain.Layers
@@ -49,6 +50,7 @@ class Task(NamedTuple):
     optimizer: optax.GradientTransformation
     frozen: frozenset[str] = frozenset()
     loss_weight: float = 1.0
+    remat: remat.Stretches = ()
     layout: layouts.Layout | None = None
 
 
@@ -127,7 +129,7 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
     data, rows: see `taken`; where `may_pad(task, train=True)`, a row number -1 stands for no row. Both totals and state are
     those of the single steps in order, whatever the calls they are made in.
     """
-    padded = may_pad(task, train=True)
+    padded, through = may_pad(task, train=True), remat.through(task.remat)
 
     def step(ts: TrainState, batch: Batch, real: Array | None, steps_key: Key) -> tuple[TrainState, Sums]:
         trained, frozen = split(task, ts.params)
@@ -135,7 +137,7 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
 
         def of_trained(trained):
             params = layouts.used(task.layout, chain.merged(frozen, trained))
-            loss, rest = objective(task, params, ts.state, batch, real, train=True, key=key)
+            loss, rest = objective(task, params, ts.state, batch, real, train=True, key=key, through=through)
             return loss_scale.enlarged(loss, ts.opt_state), rest
 
         grads, (state, sums) = jax.grad(of_trained, has_aux=True)(trained)

@@ -1,4 +1,4 @@
-"""save, save_weights and load_weights: what the ends of names mean."""
+"""save, save_weights, load_weights and export: what the ends of names mean."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jaxseq.api import hosts
-from jaxseq.api.files import keras_zip, legacy_h5, weights_h5, weights_tensors, whole_h5
+from jaxseq.api.files import exporting, keras_zip, legacy_h5, weights_h5, weights_tensors, whole_h5
 from jaxseq.api.files.atomic import replacing
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.api.interrupt import at_step_boundary
@@ -72,6 +72,28 @@ class FileMethods:
             require(path.endswith(LEGACY), f"load_weights({path!r}): files that end in .weights.h5, .keras, .h5, .hdf5 or "
                     ".safetensors are read.")
             self.train_state = legacy_h5.read(source, file, self, by_name=by_name, skip_mismatch=skip_mismatch)
+
+    @spelled
+    def export(self, filepath: Any, format: str = "stablehlo", verbose: Any = None, input_signature: Any = None, *,
+               overwrite: bool = True) -> None:
+        """Writes predict as a program for other processes: StableHLO with the weights inside, lowered for CPU, CUDA and TPU.
+
+        It needs jax and flatbuffers alone: `jax.export.deserialize(bytearray(Path(filepath).read_bytes())).call(x)`, for
+        batches of any size, of the dtype of `model.input_dtype`. Lengths that are not known may be any from the least on that
+        the model takes.
+        input_signature: the shape of x where another than the model's is wanted: (None, 128, 3), or something with a shape and
+            a dtype, as jax.ShapeDtypeStruct; or a list of one. verbose: print what the program takes and gives.
+        Raises: ValueError for other formats, for a model that carries a state from call to call, and where a layer must know a
+            length; FileExistsError with overwrite=False. Source: as Keras 3's, whose default is TensorFlow's SavedModel.
+        """
+        exporting.check_format(format)
+        path = exporting.path_of(filepath)
+        with at_step_boundary():
+            program = exporting.exported(self, input_signature)
+            with replacing(path, overwrite) as file:
+                file.write(program.serialized)
+        if verbose:
+            print(f"{path}: {program.told}")
 
     def _written(self, path: str, overwrite: bool, write: Callable[..., None]) -> None:
         with at_step_boundary():

@@ -42,6 +42,8 @@ def conv(x: Array, kernel: Array, bias: Array | None = None, strides: Any = 1, p
     lengths, sizes = x.shape[1:-1], kernel.shape[:-2]
     require_room("conv", x.shape, tuple(f"axis {axis}" for axis in range(1, axes + 1)), lengths, sizes, padding, gaps)
     border = edges(lengths, sizes, steps, padding, gaps)
+    if not all(isinstance(edge, int) for pair in border for edge in pair):      # of a length that is not known, which the
+        x, border = _padded(x, border), ((0, 0),) * axes                        # walk of an exported program cannot name
     dtype = jnp.result_type(x, kernel)
     bias = None if bias is None else bias.astype(dtype)
     return _conv(x.astype(dtype), kernel.astype(dtype), bias, Walk(steps, border, (1,) * axes, gaps, groups))
@@ -111,8 +113,7 @@ def _plain(x: Array, kernel: Array, bias: Array | None, walk: Walk) -> Array:
 
 def _by_place(x: Array, kernel: Array, bias: Array | None, walk: Walk) -> Array:
     """The same, where every filter sees one channel alone: a sum over the places of the kernel of what stands there."""
-    still = (0, 0, 0)
-    x = lax.pad(x, jnp.zeros((), x.dtype), [still, *((before, after, 0) for before, after in walk.border), still])
+    x = _padded(x, walk.border)
     x = jnp.repeat(x, kernel.shape[-1] // walk.groups, -1)              # (batch, *lengths, filters)
     sizes = kernel.shape[:-2]
     reach = [(n - gap * (size - 1) - 1) // stride * stride + 1
@@ -121,11 +122,17 @@ def _by_place(x: Array, kernel: Array, bias: Array | None, walk: Walk) -> Array:
     def at(place: Ints) -> Array:
         start = [gap * each for gap, each in zip(walk.dilation, place, strict=True)]
         end = [first + each for first, each in zip(start, reach, strict=True)]
-        there = lax.slice(x, (0, *start, 0), (len(x), *end, x.shape[-1]), (1, *walk.strides, 1))
+        there = lax.slice(x, (0, *start, 0), (x.shape[0], *end, x.shape[-1]), (1, *walk.strides, 1))
         return widened(there) * widened(kernel[*place, 0])
 
     y = reduce(jnp.add, map(at, np.ndindex(*sizes))).astype(x.dtype)
     return y if bias is None else y + bias
+
+
+def _padded(x: Array, border: Edges) -> Array:
+    """x with zeros around it."""
+    still = (0, 0, 0)
+    return lax.pad(x, jnp.zeros((), x.dtype), [still, *((before, after, 0) for before, after in border), still])
 
 
 def _is_by_place(kernel: Array, walk: Walk) -> bool:

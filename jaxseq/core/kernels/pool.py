@@ -106,10 +106,11 @@ def _sums(x: Array, row: _Row) -> Array:
     return _searched(x, row, zero, lax.add) if row.size > MANY else reduce(operator.add, _places(x, row, zero))
 
 
-def _counts(row: _Row, ndim: int) -> np.ndarray:
+def _counts(row: _Row, ndim: int) -> Any:
     """How many elements of each window lie in x, to be broadcast along the axis."""
-    start = np.arange(row.windows) * row.stride - row.before
-    inside = np.minimum(start + row.size, row.length) - np.maximum(start, 0)
+    lib = np if isinstance(row.windows, int) else jnp       # an exported program may not know how many there are
+    start = lib.arange(row.windows) * row.stride - row.before
+    inside = lib.minimum(start + row.size, row.length) - lib.maximum(start, 0)
     return inside.reshape([-1 if axis == row.axis else 1 for axis in range(ndim)])
 
 

@@ -67,7 +67,7 @@ def over_time(cell: Cell, carry: Carry, z: Array, mask: Array | None = None, *,
     Raises: ValueError for no steps at all.
     """
     z, mask = by_time(z, mask)
-    outputs, carry = _scan(cell, carry, z, mask, unroll or len(z) <= SHORT)
+    outputs, carry = _scan(cell, carry, z, mask, unroll or is_short(z))
     return outputs.swapaxes(0, 1), carry
 
 
@@ -157,8 +157,11 @@ def in_cache(read: Read, carry: Carry, x: Array, mask: Array | None, step_bytes:
     """read(carry, x, mask); on the CPU in segments, where what happens inside would not stay in a processor's cache.
 
     That takes 0.6 to 0.8 of the time at 2,048 steps, though all is computed twice: memory costs more than arithmetic there.
-    step_bytes: of z, in one step. Shapes, errors: as of `in_segments`.
+    step_bytes: of z, in one step. Shapes, errors: as of `in_segments`. Where a length is not known (in an exported program),
+    there are no segments.
     """
+    if not (isinstance(step_bytes, int) and isinstance(x.shape[1], int)):
+        return read(carry, x, mask)
     segments = x.shape[1] // max(2 * SHORT, CACHE_BYTES // max(1, step_bytes))
     if segments < 3:
         return read(carry, x, mask)
@@ -202,6 +205,11 @@ def by_time(z: Array, mask: Array | None) -> tuple[Array, Array | None]:
     """z (time, batch, ...) and mask (time, batch, 1)."""
     _require_steps(z)
     return z.swapaxes(0, 1), None if mask is None else mask.T[:, :, None]
+
+
+def is_short(z: Array) -> bool:
+    """Whether the steps of z (time, ...) are written out; a loop takes a number of them that is not known."""
+    return isinstance(z.shape[0], int) and z.shape[0] <= SHORT
 
 
 def _require_steps(x: Array) -> None:

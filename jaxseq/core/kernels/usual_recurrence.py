@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxseq.core.kernels.recurrence import SHORT, Carry, by_time, kept, over_time
+from jaxseq.core.kernels.recurrence import Carry, by_time, is_short, kept, over_time
 from jaxseq.core.types import Array
 
 
@@ -49,7 +49,7 @@ def recur_quickly(rule: Rule, carry: Carry, z: Array, kernel: Array, bias: Array
                   unroll: bool = False) -> tuple[Array, Carry]:
     """`recur`, with the rule's own gradient. Forward-mode derivatives (jax.jvp, jax.jacfwd) are not defined here."""
     z, mask = by_time(z, mask)
-    outputs, carry = _with_own_gradient(rule, unroll or len(z) <= SHORT, carry, z, kernel, bias, mask)
+    outputs, carry = _with_own_gradient(rule, unroll or is_short(z), carry, z, kernel, bias, mask)
     return outputs.swapaxes(0, 1), carry
 
 

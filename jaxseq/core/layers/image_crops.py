@@ -38,7 +38,7 @@ class _ToSize(Spatial):
         """The largest part in the middle of x that has the output's proportions, resized to it."""
         rows, columns = largest_part(self.lengths(x), self.size)
         cut = widened(self.channels_last(x))[:, rows, columns]
-        y = jax.image.resize(cut, (len(x), *self.size, cut.shape[-1]), "bilinear", antialias=False)
+        y = jax.image.resize(cut, (x.shape[0], *self.size, cut.shape[-1]), "bilinear", antialias=False)
         return as_given(self.as_it_came(y), x)
 
 

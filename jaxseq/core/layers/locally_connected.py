@@ -49,8 +49,8 @@ class _LocallyConnected(Convolving):
         outputs = windows.shape[1:1 + len(self.axes)]
         if self._first:
             windows = jnp.moveaxis(windows, -1, 1 + len(self.axes))     # each window laid out as it stands in the input
-        windows = windows.reshape(len(x), math.prod(outputs), params["kernel"].shape[1])
-        y = jnp.einsum("bop,opf->bof", windows, params["kernel"]).reshape(len(x), *outputs, self.filters)
+        windows = windows.reshape(x.shape[0], math.prod(outputs), params["kernel"].shape[1])
+        y = jnp.einsum("bop,opf->bof", windows, params["kernel"]).reshape(x.shape[0], *outputs, self.filters)
         return y + params["bias"] if self.use_bias else y
 
     def _outputs(self, x: Array | Spec) -> Ints:

@@ -67,7 +67,7 @@ class Sequences(Cell):
     def _read_all(self, params, now, x, mask, ctx):
         """`read`, in segments where memory is short."""
         read = lambda now, x, mask: self.read(params, now, x, mask, ctx, self.unroll)
-        if self.remat:
+        if self.remat and isinstance(x.shape[1], int):     # an exported program may not know it
             return in_segments(read, now, x, mask, length=max(1, math.isqrt(x.shape[1])))
         if self.unroll:
             return read(now, x, mask)

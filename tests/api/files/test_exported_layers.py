@@ -1,0 +1,71 @@
+"""Every layer's exported program is lowered for every platform, and gives what predict gives."""
+
+import copy
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jax import export
+from numpy.testing import assert_allclose
+
+from jaxseq import layers
+from jaxseq.models import Sequential
+
+sys.path.insert(0, os.fspath(Path(__file__).parents[2] / "core"))
+from cases import basic, convolution, images, own, recurrent  # noqa: E402
+
+sys.path.pop(0)
+CASES = [case for module in (basic, convolution, images, own, recurrent) for case in module.CASES]
+STATEFUL = {"simple_rnn_all", "simple_rnn_cell", "gru_cell", "lstm_cell", "stacked_rnn_cells", "conv_lstm2d_channels_first",
+            *(name for name, *_ in CASES if "stateful" in name)}
+PLATFORMS = "cpu", "cuda", "tpu"
+
+
+def in_a_model(layer, shape, dtype):
+    return Sequential([layers.InputLayer(batch_input_shape=(None, *shape[1:]), dtype=dtype), copy.deepcopy(layer)], seed=3)
+
+
+def read(path):
+    return export.deserialize(bytearray(path.read_bytes()))
+
+
+def some(shape, dtype="float32", seed=0):
+    draws = np.random.default_rng(seed)
+    return (draws.normal(size=shape) if np.dtype(dtype).kind == "f" else draws.integers(4, size=shape)).astype(dtype)
+
+
+def assert_is_predict(model, program, *shapes):
+    for shape in shapes:
+        x = some(shape, program.in_avals[0].dtype)
+        y, expected = program.call(x), model.predict(x)
+        assert y.dtype == expected.dtype
+        assert_allclose(y, expected, rtol=1e-6, atol=1e-6)
+
+
+def first_of_their_class(cases):
+    return {id(case) for case in {type(layer): case for case in reversed(cases) for layer in case[1:2]}.values()}
+
+
+def each(cases, heavy):
+    quick = first_of_their_class(cases)
+    return [pytest.param(*case, id=case[0], marks=pytest.mark.full if heavy or id(case) not in quick else ())
+            for case in cases if case[0] not in STATEFUL and not isinstance(case[1], layers.InputLayer)]
+
+
+@pytest.mark.parametrize("name, layer, shape, dtype", each(CASES, heavy=False))
+def test_every_layer_is_lowered_for_every_platform(name, layer, shape, dtype, tmp_path):
+    model = in_a_model(layer, shape, dtype)
+    model.export(tmp_path / "m")
+    program = read(tmp_path / "m")
+    assert program.platforms == PLATFORMS
+    assert str(program.in_avals[0].shape[0]) == "batch" and program.in_avals[0].dtype == dtype
+    assert program.out_avals[0].shape[1:] == model.output_shape[1:]
+
+
+@pytest.mark.parametrize("name, layer, shape, dtype", each(CASES, heavy=True))
+def test_every_layer_gives_what_predict_gives(name, layer, shape, dtype, tmp_path):
+    model = in_a_model(layer, shape, dtype)
+    model.export(tmp_path / "m")
+    assert_is_predict(model, read(tmp_path / "m"), (1, *shape[1:]), (7, *shape[1:]))
