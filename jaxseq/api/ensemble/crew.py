@@ -7,15 +7,17 @@ members run side by side where each has a core of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 import jax
 
 from jaxseq.api.data import Feed
+from jaxseq.api.ensemble.forms import Alone, SideBySide, Spread
 from jaxseq.api.ensemble.kinds import Kind
-from jaxseq.api.ensemble.units import ALONE, Unit
+from jaxseq.api.ensemble.units import Unit
 from jaxseq.core import members, run
 
 T = TypeVar("T")
@@ -26,12 +28,26 @@ class Crew:
 
     def __init__(self):
         self._threads = ThreadPoolExecutor(_cores(), "jaxseq-member")
+        self._over: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._begun = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._threads.shutdown(cancel_futures=True)
+
+    def begin(self, work: Callable[[], Any]) -> None:
+        """Puts work at the end of the line. What it gives comes out of `ended`."""
+        self._begun += 1
+        self._threads.submit(work).add_done_callback(self._over.put)
+
+    def ended(self) -> Iterator[Any]:
+        """What the works gave, as they end, until none is left; an error in one is raised here."""
+        while self._begun:
+            future = self._over.get()
+            self._begun -= 1
+            yield future.result()
 
     def do(self, work: Callable[[Any], T], units: Iterable[Any]) -> list[T]:
         """work(unit) for all of them, side by side; the results in order. An error in one is raised once all have ended."""
@@ -49,17 +65,28 @@ class Crew:
 
 
 def units_of(kinds: Sequence[Kind]) -> list[Unit]:
-    """The members of all kinds, cut into units."""
-    return [unit for kind in kinds for unit in _one_by_one(kind)]
+    """The members of all kinds, cut into units as the devices want them."""
+    devices = jax.devices()
+    if len(devices) == 1 and devices[0].platform == "cpu":
+        return [unit for kind in kinds for unit in one_by_one(kind)]
+    return [unit for kind in kinds for unit in side_by_side(kind, len(kind.members), devices)]
 
 
-def _one_by_one(kind: Kind) -> list[Unit]:
+def side_by_side(kind: Kind, size: int, devices: Sequence[Any]) -> list[Unit]:
+    """Units of so many members; each of them over all devices."""
+    steps, pace = members.together(kind.task_of), {}
+    parts = [kind.members[start:start + size] for start in range(0, len(kind.members), size)]
+    form = lambda count: SideBySide(count) if len(devices) == 1 else Spread(count, devices[:count])
+    return [Unit(kind, part, steps, form(len(part)), pace, True) for part in parts]
+
+
+def one_by_one(kind: Kind) -> list[Unit]:
     """A unit for each member. Where nothing is given to the programs, they are those of any of the models by itself."""
     own, pace = kind.model.programs, {}
     for member in kind.members[1:] if not kind.given else ():
         member.model.share_programs(kind.model)
     steps = members.alone(kind.task_of) if kind.given else members.Steps(own.train, own.evaluate, kind.model.predict_program)
-    return [Unit(kind, [member], steps, ALONE, pace) for member in kind.members]
+    return [Unit(kind, [member], steps, Alone(), pace, bool(kind.given)) for member in kind.members]
 
 
 def _cores() -> int:

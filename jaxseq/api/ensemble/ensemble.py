@@ -26,7 +26,7 @@ from jaxseq.api.sources import source_of
 from jaxseq.core.require import Spelled, one_of, require, spelled
 from jaxseq.core.types import Shape, Spec
 
-CALLED = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "on_run_begin"}   # the hooks of a member's callbacks
+CALLED = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "on_run_begin"}   # the hooks of callbacks
 
 
 class Ensemble(Spelled):
@@ -115,8 +115,8 @@ class Ensemble(Spelled):
         return self.history
 
     @spelled
-    def evaluate(self, x: Any, y: Any = None, batch_size: int | None = None, sample_weight: Any = None, steps: int | None = None, *,
-                 check_inputs: bool = True) -> dict[str, np.ndarray]:
+    def evaluate(self, x: Any, y: Any = None, batch_size: int | None = None, sample_weight: Any = None,
+                 steps: int | None = None, *, check_inputs: bool = True) -> dict[str, np.ndarray]:
         """Measures all members on the data: {"loss": (members,) float64, each metric: ...}."""
         _require_arrays(x)
         first = self[0]
@@ -168,8 +168,8 @@ class Ensemble(Spelled):
         own = given(member.number) if callable(given) and not isinstance(given, Callback) else copy.deepcopy(given)
         for each in CallbackList(own):
             never = sorted(hook for hook in HOOKS - CALLED if CallbackList(each).wants(hook))
-            require(not never, f"{type(each).__name__} has {', '.join(never)}, which an Ensemble never calls: it calls callbacks "
-                    "at the edges of epochs. Train that member by itself, ensemble[0].fit(...).")
+            require(not never, f"{type(each).__name__} has {', '.join(never)}, which an Ensemble never calls: it calls "
+                    "callbacks at the edges of epochs. Train that member by itself, ensemble[0].fit(...).")
         names = member.model.metrics_names
         return CallbackList(own, True, False, member.model, verbose=0, epochs=plan.epochs.stop, steps=plan.steps,
                                  batch_size=plan.train.batch_size, samples=plan.train.rows,
@@ -179,8 +179,8 @@ class Ensemble(Spelled):
 
 def _require_arrays(x: Any, validation_data: Any = None) -> None:
     for name, data in ("x", x), ("validation_data", validation_data):
-        require(data is None or source_of(data) is None, f"{name} gives batches by itself, and each member reads the rows in an order of "
-                "its own: pass arrays.", TypeError)
+        require(data is None or source_of(data) is None, f"{name} gives batches by itself, and each member reads the rows in "
+                "an order of its own: pass arrays.", TypeError)
 
 
 def _at_the_end(callbacks: CallbackList, row: np.ndarray) -> float:

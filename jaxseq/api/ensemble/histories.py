@@ -59,7 +59,8 @@ class Histories(Sequence[History]):
         return ensembles.of_histories(self)
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name}={mean[-1]:.4g} ± {self.spread[name][-1]:.2g}" for name, mean in self.mean.items() if len(mean))
+        spread = self.spread
+        last = ", ".join(f"{name}={mean[-1]:.4g} ± {spread[name][-1]:.2g}" for name, mean in self.mean.items() if len(mean))
         return f"<Histories of {len(self)} members, {len(self.epoch)} epochs{': ' + last if last else ''}>"
 
     def _row(self, history: History, name: str) -> np.ndarray:

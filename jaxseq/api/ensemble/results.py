@@ -46,7 +46,7 @@ class Results:
         return int(np.nanargmin(scores))
 
     def plot(self, metric: str = "val_loss", setting: str | None = None, ax: Any = None, *, log: bool = False) -> Any:
-        """A metric over the values of a setting, a point for each member and a line through the means: a picture of matplotlib's.
+        """A metric over the values of a setting, a point for each member and a line through the means, by matplotlib.
 
         setting: the first of the sweep when absent. log: a logarithmic axis of the setting.
         Raises: ImportError without matplotlib; ValueError for names that there are not.

@@ -37,7 +37,8 @@ def grid(sweep: Mapping[str, Iterable[Any]] | None) -> list[Chosen]:
 def places(model: Sequential, word: str) -> list[Place]:
     """Where a setting stands: "momentum" in the optimizer, "dropout_1.rate" in the layer of that name, "Dropout.rate" in all
     layers of that class, "dense.kernel_regularizer.l2" in the regularizer there. ValueError for one that there is not."""
-    require(isinstance(word, str), f"sweep has {word!r}: write the name of a setting, 'learning_rate' or 'dropout.rate'.", TypeError)
+    require(isinstance(word, str), f"sweep has {word!r}: write the name of a setting, 'learning_rate' or 'dropout.rate'.",
+            TypeError)
     owner, dot, rest = word.rpartition(".") if word.count(".") < 2 else _first_part(model, word)
     if not dot:
         owned = [(Place(OPTIMIZER, _in_optimizer(model.declared_optimizer, word)), model.declared_optimizer)]
@@ -57,7 +58,8 @@ def made(model: Sequential, seed: Any, chosen: Mapping[Place, Any]) -> Sequentia
              for number, layer in enumerate(model.layers) if any(place.layer == number for place in chosen)}
     copied = lambda layer: swaps[id(layer)] if id(layer) in swaps else layer.with_models(clone_model)
     member = clone_model(model, copied, seed=seed)
-    optimizer = _with(model.declared_optimizer, {place.path: value for place, value in chosen.items() if place.layer == OPTIMIZER})
+    changes = {place.path: value for place, value in chosen.items() if place.layer == OPTIMIZER}
+    optimizer = _with(model.declared_optimizer, changes)
     member.compile(**{**model.compile_arguments, "optimizer": optimizer})
     return member
 
@@ -84,8 +86,8 @@ def _in_optimizer(optimizer: Any, word: str) -> tuple[str, ...]:
 
 def _require_there(word: str, declaration: Any, path: tuple[str, ...]) -> None:
     for name in path:
-        require(is_dataclass(declaration), f"sweep={{{word!r}: ...}}: {declaration!r} has no settings. "
-                + ("Compile with one of jaxseq.optimizers." if len(path) == 1 else f"Write one that has {name!r} into the layer."))
+        cure = "Compile with one of jaxseq.optimizers." if len(path) == 1 else f"Write one that has {name!r} into the layer."
+        require(is_dataclass(declaration), f"sweep={{{word!r}: ...}}: {declaration!r} has no settings. {cure}")
         known = {each.name for each in fields(declaration)}
         require_known(name, known, f"sweep={{{word!r}: ...}}: {declaration!r} has no {name!r}.")
         declaration = _inner(name, getattr(declaration, name))

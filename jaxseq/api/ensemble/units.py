@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxseq.api.callbacks import Logs
 from jaxseq.api.data import Batches, Cursor, Feed
+from jaxseq.api.ensemble.forms import Form
 from jaxseq.api.ensemble.kinds import Kind, Member
 from jaxseq.api.loop import Pacer
 from jaxseq.core import members, run
@@ -23,11 +24,13 @@ Measured = dict[int, Logs]              # {number of a member: what it measured}
 class Unit:
     """Members that go through their programs side by side."""
 
-    def __init__(self, kind: Kind, own: Sequence[Member], steps: members.Steps, form: Form, pace: dict[int, int]):
+    def __init__(self, kind: Kind, own: Sequence[Member], steps: members.Steps, form: Form, pace: dict[int, int],
+                 given: bool):
         self.members, self._steps, self._form, self._pace = list(own), steps, form, pace
+        self._held: tuple[list[Any], Any] = ([], None)
         self._task, self._zero = kind.model.task, form.join([kind.model.programs.zero] * len(self.members))
         settings = form.join([kind.settings(member) for member in self.members])
-        self._given = (settings,) if kind.given else ()
+        self._given = (settings,) if given else ()
 
     @property
     def program(self) -> Any:
@@ -36,7 +39,7 @@ class Unit:
 
     def train(self, cursors: dict[int, Cursor], steps: int | None, broken_off: Callable[[], bool]) -> Measured:
         """The training steps of one epoch, for the members that have a cursor; the others stay as they are."""
-        ts, sums, pacer = self._state(lambda ts: ts), self._zero, Pacer(single=False, pace=self._pace)
+        ts, sums, pacer = self._states(), self._zero, Pacer(single=False, pace=self._pace)
         running = [cursors[member.number].take(steps) for member in self.members if member.number in cursors]
         for pieces in zip(*running, strict=True):
             segment, start, end = pieces[0]
@@ -51,14 +54,15 @@ class Unit:
                 start = stop
             if broken_off():
                 break
-        for member, after in zip(self.members, self._form.split(ts), strict=True):
+        self._held = self._form.split(ts), ts
+        for member, after in zip(self.members, self._held[0], strict=True):
             if member.number in cursors:
                 member.model.train_state = after
         return self._measured(sums, cursors)
 
     def evaluate(self, feed: Feed, steps: int | None, wanted: Sequence[int], broken_off: Callable[[], bool]) -> Measured:
         """Measures the members of these numbers on `steps` batches, or on those of one pass. A carried state moves on."""
-        params, state, sums = self._state(lambda ts: ts.params), self._state(lambda ts: ts.state), self._zero
+        (params, state, *_), sums = self._states(), self._zero
         most = math.inf if steps is None else steps
         with closing(Cursor(feed.passes(most=most), most)) as cursor:
             for segment, start, stop in cursor.take(steps):
@@ -71,7 +75,7 @@ class Unit:
 
     def predict(self, batches: Batches, steps: int | None, broken_off: Callable[[], bool]) -> dict[int, np.ndarray]:
         """{number of a member: its predictions for the first `steps` batches}. A carried state moves on."""
-        params, state = self._state(lambda ts: ts.params), self._state(lambda ts: ts.state)
+        params, state, *_ = self._states()
         parts: list[list[np.ndarray]] = [[] for _ in self.members]
         with closing(batches.one_pass()) as segments:
             for done, segment in enumerate(segments):
@@ -86,15 +90,18 @@ class Unit:
     def jobs(self, train: Feed | None, valid: Feed | None) -> list[tuple[Any, tuple]]:
         """The programs that a fit will need, each with arguments like those of its calls."""
         rows = lambda segment: self._form.join([segment.rows] * len(self.members))
-        ts, shared = self._state(lambda ts: ts), self._form.shared
+        ts, shared = self._states(), self._form.shared
         training = [(self._steps.train, (*self._given, ts, self._zero, shared(kind.slab), rows(kind), 0, 1))
                     for kind in ([] if train is None else train.kinds())]
         measuring = [(self._steps.evaluate, (*self._given, ts.params, ts.state, self._zero, shared(kind.slab), kind.rows, 0, 1))
                      for kind in ([] if valid is None else valid.kinds())]
         return training + measuring
 
-    def _state(self, part: Callable[[Any], Any]) -> Any:
-        return self._form.join([part(member.model.train_state) for member in self.members])
+    def _states(self) -> Any:
+        """The members' TrainStates as one; the very one that they came from, where nobody has changed any since."""
+        now, (parts, whole) = [member.model.train_state for member in self.members], self._held
+        same = len(parts) == len(now) and all(one is other for one, other in zip(now, parts, strict=True))
+        return whole if same else self._form.join(now)
 
     def _carry_on(self, state: Any, wanted: Any) -> None:
         """What stateful layers carry, for the members of these numbers."""
@@ -108,26 +115,3 @@ class Unit:
         return {member.number: run.finish(self._task, own) for member, own in zip(self.members, each, strict=True)
                 if member.number in wanted}
 
-
-class Form:
-    """How the trees of a unit's members become the arguments of its programs: here one member's, as they are."""
-
-    def join(self, trees: Sequence[Any]) -> Any:
-        """One tree for all members."""
-        tree, = trees
-        return tree
-
-    def split(self, tree: Any) -> list[Any]:
-        """A tree for each member."""
-        return [tree]
-
-    def apart(self, y: Any) -> list[np.ndarray]:
-        """The predictions of each member, on the host."""
-        return [np.asarray(y)]
-
-    def shared(self, slab: Any) -> Any:
-        """What all members read."""
-        return slab
-
-
-ALONE = Form()
