@@ -5,11 +5,12 @@
 Of 1,000 rows: the guide's perceptron in batches of 128, and the three stacked LSTMs in batches of 64. Both ways run in one
 process, all programs compiled, and each round changes the order; a round's ratio is seconds of the ensemble / seconds of the
 single fits, and what counts is the median. Beside it stands the ratio of the processor's seconds, which other processes disturb
-less: two cores cannot do better than half of that. Then the time to the first result, from the declaration to the end of the first
-epoch, compilation included: fresh processes in turns, without a cache of programs.
+less: two cores cannot do better than half of that. Then the time to the first result, from the declaration to the end of the
+first epoch, compilation included: fresh processes in turns, without a cache of programs.
 
 --forms: also units of 2, 4, 8 and all members side by side within a thread's program, which an Ensemble takes on other devices.
---quiet: a round is begun, and counts, only where other processes take less than a tenth of a core; give up after so many seconds.
+--quiet: a round is begun, and counts, only where other processes take less than a tenth of a core; given up after so many
+seconds.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def main() -> None:
         return
     for name in how.case or CASES:
         for way, (ratios, shares) in compared(CASES[name], how).items():
-            print(f"{name}, {way} / {how.members} single fits: {told(ratios)}; of the processor's seconds {told(shares)}", flush=True)
+            print(f"{name}, {way} / {how.members} single fits: {told(ratios)}; of the processor's seconds {told(shares)}",
+                  flush=True)
         if how.first:
             print(f"{name}, first epoch from nothing, the ensemble's / {how.members} models': {told(firsts(name, how))}")
 
