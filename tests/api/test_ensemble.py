@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import signal
+
 import numpy as np
 import pytest
 
 import jaxseq
 from jaxseq import Sequential
+from jaxseq.api import data
 from jaxseq.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, LambdaCallback, ReduceLROnPlateau
 from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout
 
@@ -187,6 +192,49 @@ def test_members_with_models_within():
     assert_same(ensemble[1], alone)
 
 
+def test_data_that_come_slab_by_slab(monkeypatch):
+    monkeypatch.setattr(data, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr(data, "STREAMED_SLAB_BYTES", 800)
+    ensemble, alone = jaxseq.Ensemble(perceptron(), seeds=[1, 2]), perceptron(2)
+    for model in ensemble, alone:
+        model.fit(X, Y, 8, epochs=2, validation_data=(X[:20], Y[:20]), verbose=0)
+    assert_same(ensemble[1], alone)
+
+
+def test_an_interruption_leaves_every_member_at_a_whole_step():
+    def interrupt(epoch, logs):
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    ensemble = jaxseq.Ensemble(perceptron(), seeds=[1, 2, 3])
+    with pytest.raises(KeyboardInterrupt):
+        ensemble.fit(X, Y, 16, epochs=500, callbacks=LambdaCallback(on_epoch_end=interrupt), verbose=0)
+    steps = [int(member.train_state.step) for member in ensemble]
+    assert steps[0] >= 8 and max(steps) < 60
+    alone = perceptron(1)
+    alone.fit(X, Y, 16, steps_per_epoch=steps[0], verbose=0)
+    assert_same(ensemble[0], alone)
+    ensemble.fit(X, Y, 16, epochs=1, verbose=0)
+
+
+def test_a_copy_goes_on_by_itself():
+    ensemble = jaxseq.Ensemble(perceptron(), seeds=[1, 2])
+    ensemble.fit(X, Y, verbose=0)
+    other = pickle.loads(pickle.dumps(ensemble))
+    for each in ensemble, other:
+        each.fit(X, Y, verbose=0)
+    assert_same(other[1], ensemble[1])
+    assert other.history.mean["loss"] == ensemble.history.mean["loss"]
+
+
+def test_many_members():
+    small = Sequential([Dense(1, input_shape=(6,))])
+    small.compile("sgd", "mse")
+    ensemble = jaxseq.Ensemble(small, seeds=range(150))
+    ensemble.fit(X, Y, 50, verbose=0)
+    assert ensemble.predict(X).shape == (150, 50, 1)
+
+
 def test_a_member_that_is_frozen_later_is_trained_so():
     ensemble, alone = jaxseq.Ensemble(perceptron(), seeds=[1, 2]), perceptron(2)
     for words in {}, {"frozen": True}:
@@ -210,6 +258,12 @@ def test_lines(capsys):
     assert all("2 of 2 members - loss: " in line and " ± " in line for line in lines)
 
 
+def eager():
+    model = perceptron()
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    return model
+
+
 class Counting(Callback):
     def on_train_batch_end(self, batch, logs=None):
         raise AssertionError
@@ -222,6 +276,7 @@ class Counting(Callback):
     (ValueError, "seeds is empty", lambda: jaxseq.Ensemble(perceptron(), seeds=[])),
     (ValueError, "whole number from 0", lambda: jaxseq.Ensemble(perceptron(), seeds=[-1])),
     (ValueError, "reduce='median'", lambda: jaxseq.Ensemble(perceptron(), seeds=[0]).predict(X, reduce="median")),
+    (ValueError, "Compile it without", lambda: jaxseq.Ensemble(eager(), seeds=[0])),
     (ValueError, "50 rows", lambda: jaxseq.Ensemble(perceptron(), seeds=[0]).fit(X, Y[:-1])),
     (TypeError, "pass arrays", lambda: jaxseq.Ensemble(perceptron(), seeds=[0]).fit(iter([(X, Y)]))),
     (ValueError, "Counting has on_train_batch_end", lambda: jaxseq.Ensemble(perceptron(), seeds=[0]).fit(

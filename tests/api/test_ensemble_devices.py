@@ -10,6 +10,7 @@ import pytest
 
 import jaxseq
 from jaxseq import Sequential
+from jaxseq.api import data
 from jaxseq.api.ensemble import crew, ensemble
 from jaxseq.callbacks import EarlyStopping
 from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout
@@ -85,6 +86,15 @@ def test_states_that_are_carried_side_by_side():
     np.testing.assert_allclose(*measured, atol=1e-6)
     assert_close(together[1], alone)
     np.testing.assert_allclose(together[1].layers[0].states["h"], alone.layers[0].states["h"], atol=1e-6)
+
+
+@pytest.mark.usefixtures("side_by_side")
+def test_large_data_lie_on_the_device_as_a_whole(monkeypatch):
+    monkeypatch.setattr(data, "RESIDENT_BYTES", 100)
+    together, alone = jaxseq.Ensemble(perceptron(), seeds=[1, 2]), perceptron(2)
+    for model in together, alone:
+        model.fit(X, Y, 16, epochs=2, verbose=0)
+    assert_close(together[1], alone)
 
 
 EIGHT = """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
@@ -18,6 +18,7 @@ from jaxseq.api.data import Feed
 from jaxseq.api.ensemble.forms import Alone, SideBySide, Spread
 from jaxseq.api.ensemble.kinds import Kind
 from jaxseq.api.ensemble.units import Unit
+from jaxseq.api.interrupt import Interrupt
 from jaxseq.core import members, run
 
 T = TypeVar("T")
@@ -26,7 +27,8 @@ T = TypeVar("T")
 class Crew:
     """Threads for units. A context: at its end they are gone."""
 
-    def __init__(self):
+    def __init__(self, interrupt: Interrupt):
+        self._interrupt, self._halted = interrupt, False
         self._threads = ThreadPoolExecutor(_cores(), "jaxseq-member")
         self._over: SimpleQueue[Future[Any]] = SimpleQueue()
         self._begun = 0
@@ -35,6 +37,15 @@ class Crew:
         return self
 
     def __exit__(self, *error: Any) -> None:
+        self.halt()
+
+    def broken_off(self) -> bool:
+        """Whether work shall end at its next whole step."""
+        return self._halted or bool(self._interrupt.asked)
+
+    def halt(self) -> None:
+        """Has all work end at its next whole step, and waits until it has."""
+        self._halted = True
         self._threads.shutdown(cancel_futures=True)
 
     def begin(self, work: Callable[[], Any]) -> None:
@@ -47,11 +58,14 @@ class Crew:
         while self._begun:
             future = self._over.get()
             self._begun -= 1
+            self._interrupt.check()
             yield future.result()
 
     def do(self, work: Callable[[Any], T], units: Iterable[Any]) -> list[T]:
         """work(unit) for all of them, side by side; the results in order. An error in one is raised once all have ended."""
         futures = [self._threads.submit(work, unit) for unit in units]
+        wait(futures)
+        self._interrupt.check()
         errors = [error for future in futures if (error := future.exception()) is not None]
         for error in errors[:1]:
             raise error

@@ -49,6 +49,8 @@ class Ensemble(Spelled):
         require(isinstance(model, Sequential), f"Ensemble({model!r}): pass a compiled Sequential.", TypeError)
         require(model.layers, "Ensemble: the model is empty, add a layer first, model.add(Dense(10)).")
         _ = model.task                                     # which a model has once it is compiled with a loss
+        require(not model.run_eagerly, "Ensemble: the model was compiled with run_eagerly=True, and members run in programs "
+                "alone. Compile it without.")
         require(seeds is None or isinstance(seeds, Iterable) and not isinstance(seeds, str), f"seeds={seeds!r}: write one for "
                 "each member, seeds=range(16).", TypeError)
         choices = sweeping.grid(sweep)
@@ -77,6 +79,9 @@ class Ensemble(Spelled):
     def __iter__(self) -> Iterator[Sequential]:
         return (member.model for member in self._members)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_units": {}}                # programs are compiled anew
+
     def __repr__(self) -> str:
         return f"<Ensemble of {len(self)} members of {self[0]!r}>"
 
@@ -99,12 +104,13 @@ class Ensemble(Spelled):
         wish = intake.FitWish(batch_size, epochs, validation_split, shuffle, initial_epoch, steps_per_epoch, validation_steps,
                               validation_batch_size, validation_freq)
         _require_arrays(x, validation_data)
-        with at_step_boundary() as interrupt, Crew() as crew:
+        with at_step_boundary() as interrupt, Crew(interrupt) as crew:
             plan, shape = intake.fit_plan(first.architecture, first.task.loss, x, y, sample_weight, class_weight,
                                           validation_data, wish, check_inputs, first.task)
             own = {member.number: self._callbacks(callbacks, member, plan) for member in self._members}
             tell = Teller(plan.epochs.stop, len(self), shown(verbose))
             units = self._ready(shape, "fit", lambda ts: loop.trial(ts, first, plan.train))
+            plan = plan._replace(train=units[0].readable(plan.train))
             for model in self:
                 model.stop_training = False
             loop.fit_loop(units, plan, own, crew, interrupt, tell)
@@ -120,14 +126,13 @@ class Ensemble(Spelled):
         """Measures all members on the data: {"loss": (members,) float64, each metric: ...}."""
         _require_arrays(x)
         first = self[0]
-        with at_step_boundary() as interrupt, Crew() as crew:
+        with at_step_boundary() as interrupt, Crew(interrupt) as crew:
             feed, shape = intake.evaluation_feed(first.architecture, first.task.loss, x, y, sample_weight, batch_size,
                                                  check_inputs, first.task)
             units = self._ready(shape, "fit", lambda ts: loop.trial(ts, first, feed))
             crew.compile(units, valid=feed)
             steps = intake.limited("steps", steps, feed.steps)
-            found = crew.do(lambda unit: unit.evaluate(feed, steps, range(len(self)), lambda: bool(interrupt.asked)), units)
-            interrupt.check()
+            found = crew.do(lambda unit: unit.evaluate(feed, steps, range(len(self)), crew.broken_off), units)
         logs = {number: own for part in found for number, own in part.items()}
         return {name: np.array([logs[number][name] for number in sorted(logs)]) for name in logs[0]}
 
@@ -137,12 +142,11 @@ class Ensemble(Spelled):
         """The members' outputs for every row of x: (members, rows, ...), or with reduce="mean" their mean, (rows, ...)."""
         one_of("reduce", reduce, (None, "mean"))
         _require_arrays(x)
-        with at_step_boundary() as interrupt, Crew() as crew:
+        with at_step_boundary() as interrupt, Crew(interrupt) as crew:
             batches, shape = intake.prediction_feed(self[0].architecture, x, batch_size, steps, check_inputs)
             x_spec = Spec((1, *shape[1:]), batches.x.dtype)
             units = self._ready(shape, "predict", lambda ts: ("predict", (ts.params, ts.state, x_spec)))
-            found = crew.do(lambda unit: unit.predict(batches, steps, lambda: bool(interrupt.asked)), units)
-            interrupt.check()
+            found = crew.do(lambda unit: unit.predict(batches, steps, crew.broken_off), units)
         each = {number: y for part in found for number, y in part.items()}
         stacked = np.stack([each[number] for number in sorted(each)])
         return stacked if reduce is None else stacked.mean(axis=0, dtype=stacked.dtype)

@@ -10,7 +10,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxseq.api.data import Feed, Resident, Streamed
+from jaxseq.api.memory import advised
+from jaxseq.api.sparse import SparseRows
 from jaxseq.core import members
+from jaxseq.core.require import require
 from jaxseq.core.types import Spec
 
 
@@ -28,6 +32,10 @@ class Form(ABC):
     @abstractmethod
     def apart(self, y: Any) -> Sequence[np.ndarray]:
         """The predictions of each member, on the host."""
+
+    def readable(self, feed: Feed) -> Feed:
+        """The data to train on, as such members can read them, each in an order of its own."""
+        return feed
 
     @abstractmethod
     def shared(self, slab: Any) -> Any:
@@ -57,6 +65,15 @@ class SideBySide(Form):
     def __init__(self, count: int):
         self.count = count
         self._join, self._split = members.joiner(), members.splitter(count)
+
+    def readable(self, feed):
+        """On the device as a whole, for all members read the same slab."""
+        if not isinstance(feed, Streamed):
+            return feed
+        require(not isinstance(feed.columns.x, SparseRows), "Members side by side on this device need dense rows: pass "
+                "x.toarray().")
+        with advised("Members side by side read data that lie on the device as a whole, and these are too large: pass fewer."):
+            return Resident(jax.device_put(feed.columns), feed.rows, feed.batch_size, feed.shuffle, feed.padded)
 
     def join(self, trees):
         if any(isinstance(leaf, Spec) for leaf in jax.tree.leaves(trees)):

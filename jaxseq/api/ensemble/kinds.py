@@ -43,12 +43,13 @@ class Kind:
     def draw(self) -> None:
         """First weights for members that have none, and their optimizers' states: two compiled programs for all."""
         waiting = [member for member in self.members if not member.model.drawn]
-        for member in waiting[:1] if self.model.draws_for_itself() else waiting:
-            member.model.build()
-        if len(waiting) > 1 and self.model.draws_for_itself():
+        if not self.model.draws_for_itself():
+            for member in waiting:
+                member.model.build()
+        elif waiting:
             layers, spec = self.model.drawing()
             draw, begin = run.drawer(layers, spec, [name for name, _ in layers]), members.begin_optimizer(self.task_of)
-            for member in waiting[1:]:
+            for member in waiting:
                 params, state = draw(rng.root_key(member.model.seed))
                 trained, _ = chain.parted(params, self.model.task.frozen)
                 member.model.begin_with(params, state, begin(self.settings(member), trained))
@@ -92,8 +93,10 @@ def _alike(first: Member, other: Member) -> bool:
     if not all(map(is_number, differing.values())) or not _compiled_alike(first.model, other.model):
         return False
     layers, optimizer = _declarations(first.model, differing)
-    same = layers == other.model.task.layers and optimizer == other.model.declared_optimizer
-    return same and _form(first.model) == _form(other.model)
+    if layers != other.model.task.layers or optimizer != other.model.declared_optimizer:
+        return False
+    begins_alike = not (differing or first.model.drawn or other.model.drawn)
+    return begins_alike or _form(first.model) == _form(other.model)
 
 
 def _compiled_alike(one: Sequential, other: Sequential) -> bool:

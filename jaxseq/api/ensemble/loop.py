@@ -32,7 +32,7 @@ def fit_loop(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackLis
         for own in callbacks.values():
             own.call("on_run_begin", Underway(own.model, plan, own, interrupt))
         crew.compile(units, plan.train, plan.valid)
-        _epochs(units, plan, callbacks, crew, interrupt, tell, last)
+        _epochs(units, plan, callbacks, crew, tell, last)
         for own in callbacks.values():
             own.model.take_average()
 
@@ -43,23 +43,23 @@ def trial(ts: Any, model: Any, feed: Feed) -> members.Trial:
     return "train", (ts, model.zero_sums(), kind.slab, kind.rows, 0, 1)
 
 
-def _epochs(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackList], crew: Crew, interrupt: Interrupt,
+def _epochs(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackList], crew: Crew,
             tell: Callable[[int, Measured], None], last: Measured) -> None:
     """Every unit's epochs, in turns. last: what each member measured in its last one."""
     told = Round(len(units), tell)
     with ExitStack() as stack:
         runs = [Run(unit, plan, {member.number: callbacks[member.number] for member in unit.members}, stack) for unit in units]
+        stack.callback(crew.halt)                       # before the ways through the data are closed
         for run in runs if plan.epochs else ():
-            crew.begin(run.start(plan.epochs.start, interrupt))
+            crew.begin(run.start(plan.epochs.start, crew.broken_off))
         for run, epoch, measured in crew.ended():
-            interrupt.check()
             run.end(epoch, measured)
             for number, logs in measured.items():
                 last[number].clear()
                 last[number].update(logs)
             told.add(epoch, measured)
             if run.goes_on and epoch + 1 < plan.epochs.stop:
-                crew.begin(run.start(epoch + 1, interrupt))
+                crew.begin(run.start(epoch + 1, crew.broken_off))
             else:
                 told.leave(epoch + 1)
 
@@ -76,11 +76,11 @@ class Run:
         """Whether any of its members is still at work."""
         return bool(self._cursors)
 
-    def start(self, epoch: int, interrupt: Interrupt) -> Callable[[], tuple[Run, int, Measured]]:
+    def start(self, epoch: int, broken_off: Callable[[], bool]) -> Callable[[], tuple[Run, int, Measured]]:
         """Calls what callbacks do first, and gives the rest of the epoch as work for a thread."""
         for number in self._cursors:
             self._callbacks[number].call("on_epoch_begin", epoch, {})
-        return lambda: (self, epoch, self._measured(epoch, lambda: bool(interrupt.asked)))
+        return lambda: (self, epoch, self._measured(epoch, broken_off))
 
     def end(self, epoch: int, measured: Measured) -> None:
         """Calls what callbacks do at last. Members that they stop have made their last epoch."""

@@ -37,6 +37,10 @@ class Unit:
         """The one that trains."""
         return self._steps.train
 
+    def readable(self, feed: Feed) -> Feed:
+        """The data to train on, as these members can read them."""
+        return self._form.readable(feed)
+
     def train(self, cursors: dict[int, Cursor], steps: int | None, broken_off: Callable[[], bool]) -> Measured:
         """The training steps of one epoch, for the members that have a cursor; the others stay as they are."""
         ts, sums, pacer = self._states(), self._zero, Pacer(single=False, pace=self._pace)
