@@ -1,7 +1,8 @@
-"""Who does the work: threads that drive units, one thread for each core of a processor.
+"""Who does the work: threads that drive units, two for each core of a processor.
 
 A small model's operations are too short to be shared by several cores, and XLA lets Python go while it computes, so that
-members run side by side where each has a core of its own.
+members run side by side, each on a core of its own. XLA has a thread for each core, which looks for more work for a while when
+it has none, and keeps its core from Python meanwhile: with a second thread of ours it finds some.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from jaxseq.core import members, run
 
 T = TypeVar("T")
 
+THREADS = 2                             # for each core
+
 
 class Crew:
     """Threads for units. A context: at its end they are gone."""
 
     def __init__(self, interrupt: Interrupt):
         self._interrupt, self._halted = interrupt, False
-        self._threads = ThreadPoolExecutor(_cores(), "jaxseq-member")
+        self._threads = ThreadPoolExecutor(THREADS * _cores(), "jaxseq-member")
         self._over: SimpleQueue[Future[Any]] = SimpleQueue()
         self._begun = 0
 

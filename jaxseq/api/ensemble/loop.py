@@ -6,17 +6,14 @@ called fit, and the unit stands in line for its next epoch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 
-import jax
-import numpy as np
-
 from jaxseq.api.callback_list import CallbackList
-from jaxseq.api.data import Cursor, Feed
+from jaxseq.api.data import Feed
 from jaxseq.api.ensemble.crew import Crew
+from jaxseq.api.ensemble.passes import way
 from jaxseq.api.ensemble.units import Measured, Unit
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.api.loop import Plan
@@ -69,16 +66,17 @@ class Run:
 
     def __init__(self, unit: Unit, plan: Plan, callbacks: dict[int, CallbackList], stack: ExitStack):
         self._unit, self._plan, self._callbacks = unit, plan, callbacks
-        self._cursors = {number: stack.enter_context(closing(_cursor(plan, own.model))) for number, own in callbacks.items()}
+        self._ways = {number: stack.enter_context(closing(way(plan, own.model.train_state)))
+                      for number, own in callbacks.items()}
 
     @property
     def goes_on(self) -> bool:
         """Whether any of its members is still at work."""
-        return bool(self._cursors)
+        return bool(self._ways)
 
     def start(self, epoch: int, broken_off: Callable[[], bool]) -> Callable[[], tuple[Run, int, Measured]]:
         """Calls what callbacks do first, and gives the rest of the epoch as work for a thread."""
-        for number in self._cursors:
+        for number in self._ways:
             self._callbacks[number].call("on_epoch_begin", epoch, {})
         return lambda: (self, epoch, self._measured(epoch, broken_off))
 
@@ -86,12 +84,12 @@ class Run:
         """Calls what callbacks do at last. Members that they stop have made their last epoch."""
         for number, logs in measured.items():
             self._callbacks[number].call("on_epoch_end", epoch, logs)
-        self._cursors = {number: each for number, each in self._cursors.items()
+        self._ways = {number: each for number, each in self._ways.items()
                          if not self._callbacks[number].model.stop_training}
 
     def _measured(self, epoch: int, broken_off: Callable[[], bool]) -> Measured:
         """The training of one epoch, and the validation after it."""
-        plan, logs = self._plan, self._unit.train(self._cursors, self._plan.steps, broken_off)
+        plan, logs = self._plan, self._unit.train(self._ways, self._plan.steps, broken_off)
         if plan.valid is None or epoch not in plan.validated or broken_off():
             return logs
         found = self._unit.evaluate(plan.valid, plan.valid_steps, list(logs), broken_off)
@@ -121,11 +119,3 @@ class Round:
         gone = sum(count for first, count in self._left.items() if first <= epoch)
         if epoch in self._ended and len(self._ended[epoch]) + gone == self._units:
             self._tell(epoch, {number: logs for part in self._ended.pop(epoch) for number, logs in part.items()})
-
-
-def _cursor(plan: Plan, model: Any) -> Cursor:
-    """A member's way through the data: the order of its rows is a function of its seed and its step."""
-    ts = model.train_state
-    high, low = np.asarray(jax.random.key_data(ts.key))
-    left = math.inf if plan.steps is None else plan.steps * len(plan.epochs)
-    return Cursor(plan.train.passes((int(high), int(low)), int(ts.step), left), left)

@@ -15,6 +15,7 @@ from jaxseq.api.callbacks import Logs
 from jaxseq.api.data import Batches, Cursor, Feed
 from jaxseq.api.ensemble.forms import Form
 from jaxseq.api.ensemble.kinds import Kind, Member
+from jaxseq.api.ensemble.passes import Way
 from jaxseq.api.loop import Pacer
 from jaxseq.core import members, run
 
@@ -41,28 +42,29 @@ class Unit:
         """The data to train on, as these members can read them."""
         return self._form.readable(feed)
 
-    def train(self, cursors: dict[int, Cursor], steps: int | None, broken_off: Callable[[], bool]) -> Measured:
-        """The training steps of one epoch, for the members that have a cursor; the others stay as they are."""
+    def train(self, ways: dict[int, Way], steps: int | None, broken_off: Callable[[], bool]) -> Measured:
+        """The training steps of one epoch, for the members that have a way; the others stay as they are."""
         ts, sums, pacer = self._states(), self._zero, Pacer(single=False, pace=self._pace)
-        running = [cursors[member.number].take(steps) for member in self.members if member.number in cursors]
+        running = [ways[member.number].take(steps) for member in self.members if member.number in ways]
         for pieces in zip(*running, strict=True):
             segment, start, end = pieces[0]
             own = iter(pieces)
-            rows = self._form.join([(next(own) if member.number in cursors else pieces[0])[0].rows for member in self.members])
+            rows = self._form.join([(next(own) if member.number in ways else pieces[0])[0].rows for member in self.members])
             while start < end and not broken_off():
                 size, began = segment.rows.shape[1], time.perf_counter()
                 stop = min(start + pacer.steps(size), end)
-                ts, sums = jax.block_until_ready(self._steps.train(
-                    *self._given, ts, sums, self._form.shared(segment.slab), rows, start, stop))
+                slab = self._form.shared(segment.slab)
+                ts, sums = self._steps.train(*self._given, ts, sums, slab, rows, start, stop)
+                jax.block_until_ready(sums)
                 pacer.learn(size, stop - start, time.perf_counter() - began)
                 start = stop
             if broken_off():
                 break
         self._held = self._form.split(ts), ts
         for member, after in zip(self.members, self._held[0], strict=True):
-            if member.number in cursors:
+            if member.number in ways:
                 member.model.train_state = after
-        return self._measured(sums, cursors)
+        return self._measured(sums, ways)
 
     def evaluate(self, feed: Feed, steps: int | None, wanted: Sequence[int], broken_off: Callable[[], bool]) -> Measured:
         """Measures the members of these numbers on `steps` batches, or on those of one pass. A carried state moves on."""
@@ -115,7 +117,7 @@ class Unit:
                     member.model.train_state = member.model.train_state._replace(state=after)
 
     def _measured(self, sums: Any, wanted: Any) -> Measured:
-        each = self._form.split(sums)
+        each = self._form.split(jax.tree.map(np.asarray, sums))
         return {member.number: run.finish(self._task, own) for member, own in zip(self.members, each, strict=True)
                 if member.number in wanted}
 
