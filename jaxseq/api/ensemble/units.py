@@ -120,4 +120,3 @@ class Unit:
         each = self._form.split(jax.tree.map(np.asarray, sums))
         return {member.number: run.finish(self._task, own) for member, own in zip(self.members, each, strict=True)
                 if member.number in wanted}
-
