@@ -31,6 +31,7 @@ from jaxseq import (
     saving as saving,
     utils as utils,
 )
+from jaxseq.api.ensemble.ensemble import Ensemble as Ensemble
 from jaxseq.api.keras3 import named as __getattr__  # noqa: F401
 from jaxseq.api.selfcheck import self_check as self_check
 from jaxseq.layers import Input as Input

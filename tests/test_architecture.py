@@ -18,7 +18,7 @@ LAYERS = sorted(path.stem for path in (PACKAGE / "core" / "layers").glob("*.py")
 
 # The core from the ground up: a module imports from lower floors alone. `layers` and `kernels` are whole folders.
 FLOORS = [
-    {"require", "types"},
+    {"require", "types", "settings"},
     {"rng", "precision", "policy", "declared", "given", "variable", "axes", "words", "layout"},
     {"activations", "initializers", "regularizers", "constraints", "handle", "kernels", "pairs", "schedules", "totals",
      "transforms", "loss_scale", "muon"},
@@ -30,7 +30,7 @@ FLOORS = [
     {"layers", "chain", "losses", "mean_metrics", "keras_metric", "loss_scale_optimizer"},
     {"metrics", "row", "keras_call", "optimizers", "remat"},
     {"run", "keras_copies", "flops"},
-    {"probe", "keras_style"},
+    {"probe", "keras_style", "members"},
 ]
 # What stands under several layers: the only files in core/layers that other files there may import.
 BASES = {"identity", "cells", "recurrent"}

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxseq.api import sharing, summary, weights
+from jaxseq.api.architecture import Architecture
 from jaxseq.api.showing import diagram, tables
 from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
@@ -257,6 +258,31 @@ class Body(Stack):
         """The TrainState with the optimizer's state for it, entries of `old` kept. Nothing optimizes a mere body."""
         return ts._replace(opt_state=())
 
+    @property
+    def architecture(self) -> Architecture:
+        """The layers and their shapes, to be looked at."""
+        return self._architecture
+
+    def learn_from(self, shape: Shape) -> None:
+        """The first data declare the input of a model that has none, batch axis first. Nothing is drawn."""
+        if self.input_shape is None:
+            self._declare((None, *shape[1:]), None)
+
+    def drawing(self) -> tuple[chain.Layers, Spec]:
+        """What first weights are drawn from: the layers, and a spec of their input."""
+        return self._architecture.typed, self._need_input_spec()
+
+    def draws_for_itself(self) -> bool:
+        """Whether first weights are the model's own to draw: not those of models within, nor such as layers share."""
+        return not self._places
+
+    def begin_with(self, params: dict[str, Any], state: dict[str, Any], opt_state: Any) -> None:
+        """Takes for its first weights what `run.draw` gave for its layers and its key, and the optimizer's state for them."""
+        self._settle()
+        self._mark_drawn()
+        self._order = {"params": _order(params), "state": _order(state)}
+        self.train_state = TrainState(params, state, opt_state, jax.device_put(np.int32(0)), self._key)
+
     def specs(self) -> dict[weights.Slot, Spec]:
         """Where every weight and every entry of the state stands, and its shape and dtype. Nothing is drawn."""
         names = self._architecture.names
@@ -338,8 +364,7 @@ class Body(Stack):
 
     def _see(self, shape: Shape) -> None:
         """The first data declare the input of a model that has none."""
-        if self.input_shape is None:
-            self._declare((None, *shape[1:]), None)
+        self.learn_from(shape)
         self._need_state()
 
 

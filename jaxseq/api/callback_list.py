@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -91,17 +92,26 @@ class CallbackList:
                    for each in self.callbacks for hook in hooks)
 
     def run(self, what: str, body: Callable[[], Logs]) -> Logs:
-        """on_<what>_begin, the body, on_<what>_end; every callback that began also ends, whatever happens."""
+        """on_<what>_begin, the body, on_<what>_end with what it gives; see `running`."""
+        with self.running(what) as logs:
+            logs.update(body())
+        return logs
+
+    @contextmanager
+    def running(self, what: str) -> Iterator[Logs]:
+        """on_<what>_begin; what is inside, which puts into the logs what on_<what>_end shall be given; and that.
+
+        Every callback that began also ends, whatever happens.
+        """
         begun: list[Callback] = []
         logs: Logs = {}
         try:
             for each in self._called:
                 begun.append(each)
                 _call(each, f"on_{what}_begin", {})
-            logs = body()
+            yield logs
         finally:
             _call_all(begun, f"on_{what}_end", logs)
-        return logs
 
     @property
     def _called(self) -> list[Callback]:

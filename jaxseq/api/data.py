@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import cycle, repeat
 from typing import Any, NamedTuple, Protocol
 
@@ -99,7 +100,7 @@ class Columns(Feed):
 
         The order is a pure function of (words of the root key, step): see `rng.row_order`.
         """
-        order = self._order(words, step)
+        order = self.order(words, step)
         for start, size in self._pieces():
             piece = order[start:start + size]
             steps = math.ceil(size / self.batch_size)
@@ -110,7 +111,11 @@ class Columns(Feed):
             skip = max(0, skip - steps)
 
     def told(self) -> dict[str, Any]:
-        return super().told() | {"shuffle": self.shuffle, "content": _digest(self.columns)}
+        return super().told() | {"shuffle": self.shuffle, "content": self._content}
+
+    @cached_property
+    def _content(self) -> str:
+        return _digest(self.columns)
 
     def kinds(self) -> list[Segment]:
         """A segment of Specs for each program that a pass needs."""
@@ -122,7 +127,8 @@ class Columns(Feed):
         full = self.rows if self.padded else self.rows // self.batch_size * self.batch_size
         return [(start, size) for start, size in ((0, full), (full, self.rows - full)) if size]
 
-    def _order(self, words: tuple[int, int], step: int) -> np.ndarray:
+    def order(self, words: tuple[int, int], step: int) -> np.ndarray:
+        """The rows of one pass in the order in which it visits them."""
         if self.shuffle == "batch":
             full = self.rows // self.batch_size
             rows = np.arange(self.rows, dtype=np.int32)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -28,7 +29,7 @@ from jaxseq.api.profiling import folder_of, profiled
 from jaxseq.api.progress import shown
 from jaxseq.api.shelf import shelve
 from jaxseq.api.stack import Stack
-from jaxseq.core import chain, optimizers, run
+from jaxseq.core import chain, optimizers, rng, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.layout import Layout
 from jaxseq.core.live import Standing
@@ -324,6 +325,37 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
             self.train_state = ts = placed(self._layout, ts)
         return ts
 
+    def signature(self) -> tuple[Any, frozenset[str], Any]:
+        """What the model's programs follow from: other objects, or other frozen layers, once that has changed."""
+        return self._compiled, self._frozen(), self._architecture.layers
+
+    @property
+    def task(self) -> run.Task:
+        """What is trained at present, and towards what."""
+        return self._task()
+
+    @property
+    def declared_optimizer(self) -> Any:
+        """The optimizer as compile() took it, which stands in no model."""
+        return self._need_compile("fit").optimizer
+
+    def zero_sums(self) -> run.Sums:
+        """The totals that an epoch begins with."""
+        return self._zero(self._task())
+
+    def state_spec(self) -> TrainState:
+        """What the TrainState of a model without weights is going to look like. Nothing is drawn."""
+        layers, x = self.drawing()
+        params, state = run.specs(layers, self._key, x, [name for name, _ in layers])
+        trained, _ = chain.parted(params, self._frozen())
+        opt_state = jax.eval_shape(self.task.optimizer.init, trained)
+        return TrainState(params, state, opt_state, Spec((), np.int32), rng.key_spec())
+
+    def share_programs(self, other: Sequential) -> None:
+        """Takes over the compiled programs of a model whose task is the same as this one's."""
+        self._programs[self._frozen()] = other.programs
+        self._predict = other.predict_program
+
     @property
     def frozen_paths(self) -> frozenset[str]:
         """The paths of the layers that are not trained, as they are marked at present."""
@@ -349,7 +381,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         """The logs of the last epoch, once all are trained, and the average is taken. What on_train_end does comes after."""
         with profiled(folder):
             logs = loop.fit_loop(self, plan, callbacks, interrupt)
-        self._take_average()
+        self.take_average()
         return logs
 
     @contextmanager
@@ -362,7 +394,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         finally:
             self.train_state, self._layout = kept
 
-    def _take_average(self) -> None:
+    def take_average(self) -> None:
         """The trained weights become their moving average where the optimizer keeps one (use_ema=True)."""
         ts = self.train_state
         average = optimizers.average_to_take(ts.opt_state)

@@ -82,6 +82,11 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def is_zero(value: Any) -> bool:
+    """Whether a setting is the number 0. One that a program is given is not: nobody knows it when the program is made."""
+    return is_number(value) and value == 0
+
+
 def number(owner: str, argument: str, value: Any, least: float = -math.inf, most: float = math.inf) -> None:
     """Raises ValueError unless `value` is a finite number from `least` to `most`."""
     at_least = "" if least == -math.inf else f" of at least {least:g}"

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 import optax
 
 from jaxseq.core import muon, transforms
-from jaxseq.core.declared import from_config
+from jaxseq.core.declared import from_config, is_zero
 from jaxseq.core.optimizer import Optimizer
 from jaxseq.core.require import pick, require
 from jaxseq.core.transforms import Schedule, Transform
@@ -29,7 +29,7 @@ class SGD(Optimizer):
     nesterov: bool = False
 
     def step(self):
-        velocity = optax.trace(self.momentum, self.nesterov) if self.momentum else optax.identity()
+        velocity = optax.identity() if is_zero(self.momentum) else optax.trace(self.momentum, self.nesterov)
         return optax.chain(transforms.times_rate(), velocity)
 
 
@@ -48,7 +48,7 @@ class RMSprop(Optimizer):
 
     def step(self):
         scale = transforms.scale_by_deviation if self.centered else optax.scale_by_rms
-        velocity = optax.trace(self.momentum) if self.momentum else optax.identity()
+        velocity = optax.identity() if is_zero(self.momentum) else optax.trace(self.momentum)
         return optax.chain(scale(self.rho, self.epsilon), transforms.times_rate(), velocity)
 
 

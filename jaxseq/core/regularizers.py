@@ -72,7 +72,7 @@ class L1L2(Regularizer):
         number("L1L2", "l2", self.l2, least=0)
 
     def __call__(self, w: Array) -> Array:
-        return L1(self.l1)(w) + L2(self.l2)(w)
+        return self.l1 * jnp.sum(jnp.abs(widened(w))) + self.l2 * jnp.sum(jnp.square(widened(w)))
 
 
 @dataclass(frozen=True)

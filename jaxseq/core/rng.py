@@ -20,6 +20,7 @@ import numpy as np
 from jax import lax
 
 from jaxseq.core.require import require
+from jaxseq.core.settings import Given
 from jaxseq.core.types import Array, Key, Spec
 
 _ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
@@ -102,9 +103,10 @@ def bits(key: Key, shape: tuple[int, ...]) -> Array:
     return a ^ b
 
 
-def keep(key: Key, rate: float, shape: tuple[int, ...]) -> Array:
+def keep(key: Key, rate: float | Given, shape: tuple[int, ...]) -> Array:
     """A bool mask of the given shape, False with probability `rate` (to within 2**-32)."""
-    return bits(key, shape) >= np.uint32(min(round(rate * 2**32), 2**32 - 1))
+    below = rate.below(2**32) if isinstance(rate, Given) else np.uint32(min(round(rate * 2**32), 2**32 - 1))
+    return bits(key, shape) >= below
 
 
 def uniform(key: Key, shape: tuple[int, ...], low: float, high: float) -> Array:

@@ -67,8 +67,13 @@ def draw(layers: chain.Layers, key: Key, x: Spec, names: Container[str]) -> tupl
 
     All are drawn in one compiled program. Names keep the layers' order.
     """
-    params, state = compiled(_drawing(layers, x, names))(key)
-    return _plain(params), _plain(state)
+    return drawer(layers, x, names)(key)
+
+
+def drawer(layers: chain.Layers, x: Spec, names: Container[str]) -> Callable[[Key], tuple[dict[str, Any], dict[str, Any]]]:
+    """(key) -> what `draw` gives: one compiled program for any number of keys."""
+    program = compiled(_drawing(layers, x, names))
+    return lambda key: tuple(map(_plain, program(key)))
 
 
 def specs(layers: chain.Layers, key: Key, x: Spec, names: Container[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -124,6 +129,11 @@ def finish(task: Task, sums: Sums) -> dict[str, Any]:
 
 
 def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
+    """The compiled program of `training`."""
+    return compiled(training(task))
+
+
+def training(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
     """train(ts, sums, data, rows, start, stop) -> (ts, sums) after the steps rows[start:stop].
 
     data, rows: see `taken`; where `may_pad(task, train=True)`, a row number -1 stands for no row. Both totals and state are
@@ -156,7 +166,7 @@ def make_train(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
 
         return lax.fori_loop(start, stop, body, (ts, sums))
 
-    return compiled(train)
+    return train
 
 
 def may_pad(task: Task, *, train: bool) -> bool:
@@ -166,6 +176,11 @@ def may_pad(task: Task, *, train: bool) -> bool:
 
 
 def make_evaluate(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:
+    """The compiled program of `evaluation`."""
+    return compiled(evaluation(task))
+
+
+def evaluation(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:
     """evaluate(params, state, sums, data, rows, start, stop) -> (state, sums) after the batches rows[start:stop].
 
     The state changes only where a stateful layer carries it on. Where `may_pad(task, train=False)`, a row number -1 stands for
@@ -182,17 +197,23 @@ def make_evaluate(task: Task) -> Callable[..., tuple[dict[str, Any], Sums]]:
 
         return lax.fori_loop(start, stop, body, (state, sums))
 
-    return compiled(evaluate)
+    return evaluate
 
 
 def make_predict(layers: chain.Layers, input_dtype: str,
                  layout: layouts.Layout | None = None) -> Callable[..., tuple[Array, dict[str, Any]]]:
+    """The compiled program of `prediction`."""
+    return compiled(prediction(layers, input_dtype, layout))
+
+
+def prediction(layers: chain.Layers, input_dtype: str,
+               layout: layouts.Layout | None = None) -> Callable[..., tuple[Array, dict[str, Any]]]:
     """predict(params, state, x) -> (y_hat, state), both whole on every device."""
     def predict(params, state, x):
         out = chain.apply(layers, layouts.used(layout, params), state, layouts.cut(layout, x.astype(input_dtype)))
         return layouts.whole(layout, (out.y, chain.take_penalties(out.state)[1]))
 
-    return compiled(predict)
+    return predict
 
 
 def check(task: Task, ts: TrainState, batch: Batch, *, train: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from jaxseq.core.declared import is_zero
 from jaxseq.core.kernels.dropout import check_rate, dropped, noise_shape, own_key
 from jaxseq.core.layer import Layer
 from jaxseq.core.precision import floating
@@ -31,7 +32,7 @@ class Dropout(Layer):
 
     def apply(self, params, state, x, ctx):
         x = floating(x)
-        if not ctx.train or self.rate == 0:
+        if not ctx.train or is_zero(self.rate):
             return x, state
         return dropped(x, own_key(ctx.key, self.seed), self.rate, noise_shape(self.noise_shape, x.shape)), state
 
@@ -53,7 +54,7 @@ class _SpatialDropout(Layer):
         require(x.ndim == len(self.axes) + 2, f"{type(self).__name__} needs x (batch, {', '.join(self.axes)}, channels), got "
                 f"{x.shape}.")
         x = floating(x)
-        if not ctx.train or self.rate == 0:
+        if not ctx.train or is_zero(self.rate):
             return x, state
         each = (1,) * len(self.axes)
         batch, channels = x.shape[0], x.shape[1 if self.data_format == "channels_first" else -1]

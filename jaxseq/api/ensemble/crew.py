@@ -1,0 +1,115 @@
+"""Who does the work: threads that drive units, two for each core of a processor.
+
+A small model's operations are too short to be shared by several cores, and XLA lets Python go while it computes, so that
+members run side by side, each on a core of its own. XLA has a thread for each core, which looks for more work for a while when
+it has none, and keeps its core from Python meanwhile: with a second thread of ours it finds some.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
+from typing import Any, Self, TypeVar
+
+import jax
+
+from jaxseq.api.data import Feed
+from jaxseq.api.ensemble.forms import Alone, SideBySide, Spread
+from jaxseq.api.ensemble.kinds import Kind
+from jaxseq.api.ensemble.units import Unit
+from jaxseq.api.interrupt import Interrupt
+from jaxseq.core import members, run
+
+T = TypeVar("T")
+
+THREADS = 2                             # for each core
+
+
+class Crew:
+    """Threads for units. A context: at its end they are gone."""
+
+    def __init__(self, interrupt: Interrupt):
+        self._interrupt, self._halted = interrupt, False
+        self._threads = ThreadPoolExecutor(THREADS * _cores(), "jaxseq-member")
+        self._over: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._begun = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.halt()
+
+    def broken_off(self) -> bool:
+        """Whether work shall end at its next whole step."""
+        return self._halted or bool(self._interrupt.asked)
+
+    def halt(self) -> None:
+        """Has all work end at its next whole step, and waits until it has."""
+        self._halted = True
+        self._threads.shutdown(cancel_futures=True)
+
+    def begin(self, work: Callable[[], Any]) -> None:
+        """Puts work at the end of the line. What it gives comes out of `ended`."""
+        self._begun += 1
+        self._threads.submit(work).add_done_callback(self._over.put)
+
+    def ended(self) -> Iterator[Any]:
+        """What the works gave, as they end, until none is left; an error in one is raised here."""
+        while self._begun:
+            future = self._over.get()
+            self._begun -= 1
+            self._interrupt.check()
+            yield future.result()
+
+    def do(self, work: Callable[[Any], T], units: Iterable[Any]) -> list[T]:
+        """work(unit) for all of them, side by side; the results in order. An error in one is raised once all have ended."""
+        futures = [self._threads.submit(work, unit) for unit in units]
+        wait(futures)
+        self._interrupt.check()
+        errors = [error for future in futures if (error := future.exception()) is not None]
+        for error in errors[:1]:
+            raise error
+        return [future.result() for future in futures]
+
+    def compile(self, units: Sequence[Unit], train: Feed | None = None, valid: Feed | None = None) -> None:
+        """Compiles what the units will run, each program once."""
+        jobs = {(id(program), _shapes(arguments)): (program, arguments)
+                for unit in units for program, arguments in unit.jobs(train, valid)}
+        self.do(lambda job: run.prepare(job[0], *job[1]), jobs.values())
+
+
+def units_of(kinds: Sequence[Kind]) -> list[Unit]:
+    """The members of all kinds, cut into units as the devices want them."""
+    devices = jax.devices()
+    if len(devices) == 1 and devices[0].platform == "cpu":
+        return [unit for kind in kinds for unit in one_by_one(kind)]
+    return [unit for kind in kinds for unit in side_by_side(kind, len(kind.members), devices)]
+
+
+def side_by_side(kind: Kind, size: int, devices: Sequence[Any]) -> list[Unit]:
+    """Units of so many members; each of them over all devices."""
+    steps, pace = members.together(kind.task_of), {}
+    parts = [kind.members[start:start + size] for start in range(0, len(kind.members), size)]
+    form = lambda count: SideBySide(count) if len(devices) == 1 else Spread(count, devices[:count])
+    return [Unit(kind, part, steps, form(len(part)), pace, True) for part in parts]
+
+
+def one_by_one(kind: Kind) -> list[Unit]:
+    """A unit for each member. Where nothing is given to the programs, they are those of any of the models by itself."""
+    own, pace = kind.model.programs, {}
+    for member in kind.members[1:] if not kind.given else ():
+        member.model.share_programs(kind.model)
+    steps = members.alone(kind.task_of) if kind.given else members.Steps(own.train, own.evaluate, kind.model.predict_program)
+    return [Unit(kind, [member], steps, Alone(), pace, bool(kind.given)) for member in kind.members]
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _shapes(arguments: Any) -> Any:
+    return tuple(getattr(leaf, "shape", ()) for leaf in jax.tree.leaves(arguments))

@@ -1,0 +1,122 @@
+"""Units: what one thread drives at a time, through one program. On a CPU that is a member, elsewhere all members of a kind."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxseq.api.callbacks import Logs
+from jaxseq.api.data import Batches, Cursor, Feed
+from jaxseq.api.ensemble.forms import Form
+from jaxseq.api.ensemble.kinds import Kind, Member
+from jaxseq.api.ensemble.passes import Way
+from jaxseq.api.loop import Pacer
+from jaxseq.core import members, run
+
+Measured = dict[int, Logs]              # {number of a member: what it measured}
+
+
+class Unit:
+    """Members that go through their programs side by side."""
+
+    def __init__(self, kind: Kind, own: Sequence[Member], steps: members.Steps, form: Form, pace: dict[int, int],
+                 given: bool):
+        self.members, self._steps, self._form, self._pace = list(own), steps, form, pace
+        self._held: tuple[list[Any], Any] = ([], None)
+        self._task, self._zero = kind.model.task, form.join([kind.model.programs.zero] * len(self.members))
+        settings = form.join([kind.settings(member) for member in self.members])
+        self._given = (settings,) if given else ()
+
+    @property
+    def program(self) -> Any:
+        """The one that trains."""
+        return self._steps.train
+
+    def readable(self, feed: Feed) -> Feed:
+        """The data to train on, as these members can read them."""
+        return self._form.readable(feed)
+
+    def train(self, ways: dict[int, Way], steps: int | None, broken_off: Callable[[], bool]) -> Measured:
+        """The training steps of one epoch, for the members that have a way; the others stay as they are."""
+        ts, sums, pacer = self._states(), self._zero, Pacer(single=False, pace=self._pace)
+        running = [ways[member.number].take(steps) for member in self.members if member.number in ways]
+        for pieces in zip(*running, strict=True):
+            segment, start, end = pieces[0]
+            own = iter(pieces)
+            rows = self._form.join([(next(own) if member.number in ways else pieces[0])[0].rows for member in self.members])
+            while start < end and not broken_off():
+                size, began = segment.rows.shape[1], time.perf_counter()
+                stop = min(start + pacer.steps(size), end)
+                slab = self._form.shared(segment.slab)
+                ts, sums = self._steps.train(*self._given, ts, sums, slab, rows, start, stop)
+                jax.block_until_ready(sums)
+                pacer.learn(size, stop - start, time.perf_counter() - began)
+                start = stop
+            if broken_off():
+                break
+        self._held = self._form.split(ts), ts
+        for member, after in zip(self.members, self._held[0], strict=True):
+            if member.number in ways:
+                member.model.train_state = after
+        return self._measured(sums, ways)
+
+    def evaluate(self, feed: Feed, steps: int | None, wanted: Sequence[int], broken_off: Callable[[], bool]) -> Measured:
+        """Measures the members of these numbers on `steps` batches, or on those of one pass. A carried state moves on."""
+        (params, state, *_), sums = self._states(), self._zero
+        most = math.inf if steps is None else steps
+        with closing(Cursor(feed.passes(most=most), most)) as cursor:
+            for segment, start, stop in cursor.take(steps):
+                if broken_off():
+                    break
+                state, sums = jax.block_until_ready(self._steps.evaluate(
+                    *self._given, params, state, sums, self._form.shared(segment.slab), segment.rows, start, stop))
+        self._carry_on(state, wanted)
+        return self._measured(sums, wanted)
+
+    def predict(self, batches: Batches, steps: int | None, broken_off: Callable[[], bool]) -> dict[int, np.ndarray]:
+        """{number of a member: its predictions for the first `steps` batches}. A carried state moves on."""
+        params, state, *_ = self._states()
+        parts: list[list[np.ndarray]] = [[] for _ in self.members]
+        with closing(batches.one_pass()) as segments:
+            for done, segment in enumerate(segments):
+                if done == steps or broken_off():
+                    break
+                y, state = self._steps.predict(*self._given, params, state, self._form.shared(segment.slab).x)
+                for part, own in zip(parts, self._form.apart(y), strict=True):
+                    part.append(own[:segment.rows.shape[1]])
+        self._carry_on(state, [member.number for member in self.members])
+        return {member.number: np.concatenate(part) for member, part in zip(self.members, parts, strict=True) if part}
+
+    def jobs(self, train: Feed | None, valid: Feed | None) -> list[tuple[Any, tuple]]:
+        """The programs that a fit will need, each with arguments like those of its calls."""
+        rows = lambda segment: self._form.join([segment.rows] * len(self.members))
+        ts, shared = self._states(), self._form.shared
+        training = [(self._steps.train, (*self._given, ts, self._zero, shared(kind.slab), rows(kind), 0, 1))
+                    for kind in ([] if train is None else train.kinds())]
+        measuring = [(self._steps.evaluate, (*self._given, ts.params, ts.state, self._zero, shared(kind.slab), kind.rows, 0, 1))
+                     for kind in ([] if valid is None else valid.kinds())]
+        return training + measuring
+
+    def _states(self) -> Any:
+        """The members' TrainStates as one; the very one that they came from, where nobody has changed any since."""
+        now, (parts, whole) = [member.model.train_state for member in self.members], self._held
+        same = len(parts) == len(now) and all(one is other for one, other in zip(now, parts, strict=True))
+        return whole if same else self._form.join(now)
+
+    def _carry_on(self, state: Any, wanted: Any) -> None:
+        """What stateful layers carry, for the members of these numbers."""
+        if state:
+            for member, after in zip(self.members, self._form.split(state), strict=True):
+                if member.number in wanted:
+                    member.model.train_state = member.model.train_state._replace(state=after)
+
+    def _measured(self, sums: Any, wanted: Any) -> Measured:
+        each = self._form.split(jax.tree.map(np.asarray, sums))
+        return {member.number: run.finish(self._task, own) for member, own in zip(self.members, each, strict=True)
+                if member.number in wanted}
