@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-ON_DEMAND = {"h5py", "IPython", "keras", "matplotlib", "pandas", "pooch", "requests", "rich",
-             "scipy", "sklearn", "tensorflow", "torch", "tqdm"}
+ON_DEMAND = {"h5py", "IPython", "keras", "matplotlib", "orbax", "pandas", "pooch", "requests", "rich",
+             "scipy", "sklearn", "tensorflow", "tensorstore", "torch", "tqdm"}
 
 
 def loaded_by(line: str) -> set[str]:

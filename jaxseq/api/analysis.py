@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 
+from jaxseq.api.dealing import dealt_like
 from jaxseq.api.files.exporting import signature
 from jaxseq.api.showing import reports
 from jaxseq.core import losses, run
@@ -124,6 +126,7 @@ def _programs(model: Any, x: Spec) -> Iterator[tuple[str, Any, tuple[Any, ...]]]
     if model.loss is not None:
         programs = model.programs
         batch, rows = Batch(x, _target(model, programs.task, ts, x)), Spec((1, x.shape[0]), "int32")
+        batch = batch if model.layout is None else jax.tree.map(partial(dealt_like, model.layout), batch)
         yield "train", programs.train, (ts, programs.zero, batch, rows, 0, 1)
         yield "evaluate", programs.evaluate, (ts.params, ts.state, programs.zero, batch, rows, 0, 1)
     yield "predict", model.predict_program, (ts.params, ts.state, x)

@@ -97,6 +97,11 @@ def dealt(layout: Layout, columns: Batch, rows: np.ndarray) -> Batch:
     return jax.tree.map(one, columns)
 
 
+def dealt_like(layout: Layout, column: Spec) -> Spec:
+    """What `dealt` makes of one batch of such a column."""
+    return Spec((1, layout.dealt_size(column.shape[0]), *column.shape[1:]), column.dtype, sharding=layout.dealt)
+
+
 def _rows_of(column: Any, rows: np.ndarray) -> np.ndarray:
     shape = (*rows.shape, *column.shape[1:])
     if not isinstance(column, SparseRows):

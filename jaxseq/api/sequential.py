@@ -81,7 +81,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         self._compiled: Compiled | None = None
         self._programs: dict[frozenset[str], Programs] = {}
         self._predict: Callable[..., Any] | None = None
-        self._layout: Layout | None = None  # how its arrays lie on several devices
+        self.layout: Layout | None = None  # how its arrays lie on several devices
         self._begins_with: Any = None       # the optimizer's state before there are weights: see `opt_state`
         self.history: History | None = None
         self.stop_training = False
@@ -120,13 +120,13 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         require(isinstance(run_eagerly, bool), f"run_eagerly={run_eagerly!r}: write True or False.", TypeError)
         layout = layout_of(current() if distribution is None else distribution)
         with at_step_boundary():
-            had = self._compiled, self._layout
-            self._compiled, self._layout = compiled, layout
+            had = self._compiled, self.layout
+            self._compiled, self.layout = compiled, layout
             try:
                 if self._train_state is not None:
-                    self.train_state = self._fitted_optimizer(placed(self._layout, self.train_state))
+                    self.train_state = self._fitted_optimizer(placed(self.layout, self.train_state))
             except BaseException:
-                self._compiled, self._layout = had
+                self._compiled, self.layout = had
                 raise
             self._programs, self._predict, self._begins_with, self.run_eagerly = {}, None, None, run_eagerly
 
@@ -202,7 +202,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         """The model's output for every row of x, as a NumPy array."""
         with at_step_boundary() as interrupt:
             batches, shape = intake.prediction_feed(self._architecture, x, batch_size, steps, check_inputs)
-            batches = batches if self._layout is None else DealtRows(batches, self._layout)
+            batches = batches if self.layout is None else DealtRows(batches, self.layout)
             steps = intake.limited("steps", steps, batches.steps)
             run_callbacks = CallbackList(callbacks, False, shown(verbose), self, verbose=verbose, epochs=1, steps=steps,
                                          batch_size=batches.batch_size, samples=batches.rows)
@@ -216,7 +216,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         compiled = self._need_compile("train_on_batch")
         with at_step_boundary() as interrupt:
             feed, shape = intake.training_batch(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
-                                                self._layout)
+                                                self.layout)
             self._see(shape)
             logs = loop.train_once(self, feed, interrupt)
         return _reported(logs, return_dict)
@@ -294,7 +294,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     def __getstate__(self) -> dict[str, Any]:
         compiled = self._compiled and (self._compiled.given, self._compiled.trainable)
         return pickling.packed({**vars(self), "_compiled": compiled, "_programs": {}, "_predict": None, "_users": None,
-                                "_layout": None})
+                                "layout": None})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(pickling.unpacked(state))
@@ -321,8 +321,8 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         ts = self.train_state
         if self._compiled is not None and self._frozen() != self._optimized_without:
             self.train_state = ts = self._fitted_optimizer(ts, ts.opt_state)
-        if self._layout is not None:
-            self.train_state = ts = placed(self._layout, ts)
+        if self.layout is not None:
+            self.train_state = ts = placed(self.layout, ts)
         return ts
 
     def signature(self) -> tuple[Any, frozenset[str], Any]:
@@ -370,8 +370,8 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     def predict_program(self) -> Callable[..., Any]:
         """The compiled program of predict."""
         if self._predict is None:
-            self._predict = run.make_predict(self._architecture.typed, self._architecture.input_dtype, self._layout)
-        if self._layout is not None:
+            self._predict = run.make_predict(self._architecture.typed, self._architecture.input_dtype, self.layout)
+        if self.layout is not None:
             self.settled_state()
         return self._predict
 
@@ -387,12 +387,12 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     @contextmanager
     def _gathered(self) -> Iterator[None]:
         """Inside, every process holds the whole of all arrays; all processes have to come here."""
-        kept = self.train_state, self._layout
-        self.train_state, self._layout = hosts.whole(self.train_state), None
+        kept = self.train_state, self.layout
+        self.train_state, self.layout = hosts.whole(self.train_state), None
         try:
             yield
         finally:
-            self.train_state, self._layout = kept
+            self.train_state, self.layout = kept
 
     def take_average(self) -> None:
         """The trained weights become their moving average where the optimizer keeps one (use_ema=True)."""
@@ -408,7 +408,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
             shape, dtype = self._architecture.edges[-1]
             y_hat = Spec(tuple(size or 1 for size in shape), wide_dtype(dtype))
         zero = run.zero_sums(task, y_hat)
-        return zero if self._layout is None else on_all(self._layout, zero)
+        return zero if self.layout is None else on_all(self.layout, zero)
 
     def _task(self) -> run.Task:
         """What is trained at present, and towards what."""
@@ -417,7 +417,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         layers = self._architecture.typed if compiled.trainable else chain.stilled(self._architecture.typed)
         return run.Task(layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
                         compiled.transform, self._frozen(), compiled.loss_weight,
-                        stretches(compiled.remat, self._architecture.names), self._layout)
+                        stretches(compiled.remat, self._architecture.names), self.layout)
 
     def _interpreted(self, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any,
                      auto_scale_loss: bool = True, remat: Any = False) -> Compiled:

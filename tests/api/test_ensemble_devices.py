@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
+import jax
 import numpy as np
 import pytest
 
@@ -36,10 +34,11 @@ def stateful(seed=0):
 @pytest.fixture
 def side_by_side(monkeypatch):
     """As on a device that is no processor."""
-    import jax
+    monkeypatch.setattr(ensemble, "units_of", side_by_side_on(jax.devices()[:1]))
 
-    monkeypatch.setattr(ensemble, "units_of", lambda kinds: [
-        unit for kind in kinds for unit in crew.side_by_side(kind, len(kind.members), jax.devices())])
+
+def side_by_side_on(devices):
+    return lambda kinds: [unit for kind in kinds for unit in crew.side_by_side(kind, len(kind.members), devices)]
 
 
 def assert_close(member, alone):
@@ -97,31 +96,17 @@ def test_large_data_lie_on_the_device_as_a_whole(monkeypatch):
     assert_close(together[1], alone)
 
 
-EIGHT = """
-import jax
-jax.config.update("jax_num_cpu_devices", 8)
-import numpy as np, jaxseq
-from test_ensemble_devices import X, Y, assert_close, perceptron
-
-together = jaxseq.Ensemble(perceptron(), seeds=range(11))
-together.fit(X, Y, 16, epochs=2, validation_split=0.2, verbose=0)
-state, = {unit._held[1].step.sharding for unit in together._units["fit"][1]}
-assert len(state.device_set) == 8 and not state.is_fully_replicated, state
-assert {member.train_state.step.sharding.num_devices for member in together} == {1}
-for seed in 0, 10:
-    alone = perceptron(seed)
-    alone.fit(X, Y, 16, epochs=2, validation_split=0.2, verbose=0)
-    assert_close(together[seed], alone)
-    np.testing.assert_allclose(together.predict(X)[seed], alone.predict(X), atol=1e-6)
-    np.testing.assert_allclose(together.evaluate(X, Y)["loss"][seed], alone.evaluate(X, Y, verbose=0)[0], atol=1e-6)
-    together[seed].fit(X, Y, 16, verbose=0)
-"""
-
-
-def test_members_are_spread_over_eight_devices():
-    import os
-
-    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
-    done = subprocess.run([sys.executable, "-c", EIGHT], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": path, "JAXSEQ_CACHE": "0"})
-    assert done.returncode == 0, done.stderr
+def test_members_are_spread_over_eight_devices(monkeypatch):
+    monkeypatch.setattr(ensemble, "units_of", side_by_side_on(jax.devices()))
+    together = jaxseq.Ensemble(perceptron(), seeds=range(11))
+    together.fit(X, Y, 16, epochs=2, validation_split=0.2, verbose=0)
+    state, = {unit._held[1].step.sharding for unit in together._units["fit"][1]}
+    assert len(state.device_set) == 8 and not state.is_fully_replicated, state
+    assert {member.train_state.step.sharding.num_devices for member in together} == {1}
+    for seed in 0, 10:
+        alone = perceptron(seed)
+        alone.fit(X, Y, 16, epochs=2, validation_split=0.2, verbose=0)
+        assert_close(together[seed], alone)
+        np.testing.assert_allclose(together.predict(X)[seed], alone.predict(X), atol=1e-6)
+        np.testing.assert_allclose(together.evaluate(X, Y)["loss"][seed], alone.evaluate(X, Y, verbose=0)[0], atol=1e-6)
+        together[seed].fit(X, Y, 16, verbose=0)

@@ -128,6 +128,16 @@ def distribution() -> Distribution | None:
     return _current.get()
 
 
+@contextmanager
+def on_one_device() -> Iterator[None]:
+    """Models that are compiled inside are not spread."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def layout_of(spread: Distribution | None) -> Layout | None:
     """The layout that a model is compiled with. TypeError for something else than a Distribution."""
     require(spread is None or isinstance(spread, Distribution), f"distribution={spread!r}: pass a "

@@ -84,7 +84,7 @@ class Crew:
 def units_of(kinds: Sequence[Kind]) -> list[Unit]:
     """The members of all kinds, cut into units as the devices want them."""
     devices = jax.devices()
-    if len(devices) == 1 and devices[0].platform == "cpu":
+    if devices[0].platform == "cpu":            # of which there may be several, and they share the cores
         return [unit for kind in kinds for unit in one_by_one(kind)]
     return [unit for kind in kinds for unit in side_by_side(kind, len(kind.members), devices)]
 

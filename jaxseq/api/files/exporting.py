@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import jax
 from jax import export
 
+from jaxseq.api import hosts
+from jaxseq.api.dealing import placed
 from jaxseq.api.stack import fits
 from jaxseq.core import run
 from jaxseq.core.nested import PENALTY
@@ -90,7 +92,7 @@ def _lowered(model: Any, shape: Shape, dtype: Any) -> export.Exported:
 
 
 def _forward(model: Any) -> Callable[[Array], Array]:
-    apply, ts = model.functional().apply, model.train_state
+    apply, ts = model.functional().apply, placed(None, hosts.here(hosts.whole(model.train_state)))
 
     def predict(x):         # a name of its own in the program
         return apply(ts.params, ts.state, x)[0]

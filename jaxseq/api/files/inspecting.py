@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jaxseq.api.files import hdf5, keras_zip, plain_json, tensors, whole_h5
 from jaxseq.api.files.methods import KERAS, LEGACY, TENSORS
 from jaxseq.api.files.refusal import FileRejected, Source, told
-from jaxseq.api.resuming import folder, written
+from jaxseq.api.resuming import folder, sharded, written
 
 WIDE = 200                      # columns
 ROWS, LETTERS = 2000, 400       # of a table, of a cell
@@ -64,6 +64,8 @@ def _checkpoint(place: Path) -> Inspected:
     if newest is None:
         raise FileRejected(f"{place}: there is no checkpoint in it.")
     held, arrays = written.checked(Source(newest), *folder.read(newest))
+    sharded.check(newest, held)
+    arrays |= sharded.lying(newest, held)
     about = {"checkpoint": newest.name, **held["place"], "seed": held["seed"], **held["environment"]}
     return Inspected(about, [], {"callbacks": [each["class"] for each in held["callbacks"]]}, list(_arrays(arrays)))
 

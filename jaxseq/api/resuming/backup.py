@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,17 +14,23 @@ from jaxseq.api import hosts
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.environment import environment
 from jaxseq.api.files.refusal import FileRejected, Source
-from jaxseq.api.resuming import folder, written
+from jaxseq.api.resuming import folder, sharded, written
 from jaxseq.api.underway import Rest, Underway
 from jaxseq.core.require import positive_int, require
 
 
 class Whole(NamedTuple):
-    """A checkpoint that was read: where it lies, what it tells, its arrays."""
+    """A checkpoint that was read: where it lies, what it tells, its arrays, or where these lie."""
 
     place: Path
     told: dict[str, Any]
     arrays: dict[str, Any]
+
+    @classmethod
+    def at(cls, place: Path) -> Whole:
+        """The checkpoint there. FileRejected."""
+        told, arrays = written.checked(Source(place), *folder.read(place))
+        return cls(place, told, arrays | sharded.lying(place, told))
 
 
 class BackupAndRestore(Callback):
@@ -39,13 +46,15 @@ class BackupAndRestore(Callback):
     delete_checkpoint: whether they go when the training has come to its end.
     double_checkpoint: Keras's; accepted, for a checkpoint is whole before the one before it goes.
     Writing goes on beside the training. Ctrl-C and SIGTERM save at the next step boundary.
-    Several processes that train one model share the folder; the first writes.
+    Several processes that train one model share the folder; the first writes, and where weights are cut over them, each
+        writes its parts, by Orbax (pip install 'jaxseq[sharded]'), while the training waits. Any number of processes and
+        devices can read them.
     Data: arrays and a jaxseq.utils.Sequence go on with the batch that follows. A generator is read again from its beginning,
         so its batches have to be the same; and what a Sequence changes in its on_epoch_end is its own affair.
 
     Raises: FileRejected for a checkpoint of another model, of other data or of other callbacks, and when all that are there
-        are damaged; RuntimeError when another run uses the folder; OSError, at the next step boundary, when it cannot be
-        written. The checkpoints before it stay.
+        are damaged; RuntimeError when another run uses the folder; ImportError where Orbax is needed and not there; OSError,
+        at the next step boundary, when it cannot be written. The checkpoints before it stay.
     Source: as keras.callbacks.BackupAndRestore, which begins the epoch anew, with weights from the middle of it.
     """
 
@@ -67,6 +76,8 @@ class BackupAndRestore(Callback):
     def on_run_begin(self, fit: Underway) -> None:
         self._fit, self._saved = fit, ""
         self._held = ExitStack()
+        if not hosts.is_whole(fit.model.train_state):
+            sharded.orbax()
         if hosts.is_first():
             self._held.enter_context(folder.owned(self.backup_dir))
             folder.sweep(self.backup_dir)
@@ -94,6 +105,8 @@ class BackupAndRestore(Callback):
         """Moves the fit to the newest checkpoint that is whole; of several processes the first says which that is."""
         whole = self._newest(fit.first_step) if hosts.is_first() else None
         name = hosts.agreed_name(whole.place.name if whole else "")
+        if not hosts.is_whole(fit.model.train_state):
+            self._require_shared(folder.LOCK)
         if name:
             place, told, arrays = whole or self._shared(name)
             self._check(Source(place), fit, told)
@@ -111,7 +124,9 @@ class BackupAndRestore(Callback):
         places = folder.found(self.backup_dir, first_step)
         for place in places:
             try:
-                return Whole(place, *written.checked(Source(place), *folder.read(place)))
+                whole = Whole.at(place)
+                sharded.check(place, whole.told)
+                return whole
             except FileRejected as error:
                 warnings.warn(f"A checkpoint is damaged, and an older one takes its place: {error}", stacklevel=2)
                 told_of = error
@@ -121,10 +136,14 @@ class BackupAndRestore(Callback):
 
     def _shared(self, name: str) -> Whole:
         """The checkpoint that the first process has found."""
+        return Whole.at(self._require_shared(name))
+
+    def _require_shared(self, name: str) -> Path:
+        """What the first process has put into the folder. FileNotFoundError where this process has it not."""
         place = self.backup_dir / name
-        require(place.is_dir(), f"{place} is not there, and the first process has it: all processes need one backup_dir. "
+        require(place.exists(), f"{place} is not there, and the first process has it: all processes need one backup_dir. "
                 "Name a folder on a disk that they share.", FileNotFoundError)
-        return Whole(place, *written.checked(Source(place), *folder.read(place)))
+        return place
 
     def _check(self, source: Source, fit: Underway, told: dict[str, Any]) -> None:
         """FileRejected unless the run goes through the same data in the same way."""
@@ -157,22 +176,48 @@ class BackupAndRestore(Callback):
         assert fit is not None
         self._finish_writing()
         if name != self._saved:
-            self._saved, rest = name, rest._replace(state=hosts.whole(rest.state))
+            self._saved, told, cut = name, written.manifest(fit, rest), written.cut(rest)
+            if cut:
+                draft = self._drafted(name, cut)
+                write = lambda: _finish(draft, self.backup_dir, name, told, cut, rest, self.keep)
+            else:
+                write = lambda: _write(self.backup_dir, name, told, rest, self.keep)
             if hosts.is_first():
-                self._writing = self._thread.submit(_write, self.backup_dir, name, written.manifest(fit, rest), rest, self.keep)
+                self._writing = self._thread.submit(write)
+
+    def _drafted(self, name: str, cut: dict[str, Any]) -> Path:
+        """The draft of a checkpoint, with the cut arrays in it: the first process makes it, and each writes its parts."""
+        made = folder.begun(self.backup_dir / name).name if hosts.is_first() else ""
+        draft = self._require_shared(hosts.agreed_name(made))
+        with self._advised():
+            sharded.write(draft, cut)
+        return draft
 
     def _finish_writing(self) -> None:
         """Waits for the checkpoint that is being written. Raises what went wrong with it."""
         writing, self._writing = self._writing, None
         if writing is not None:
-            try:
+            with self._advised():
                 writing.result()
-            except OSError as error:
-                error.add_note(f"The checkpoint in {self.backup_dir} could not be written; those before it are whole. Make "
-                               "room, or name another folder.")
-                raise
+
+    @contextmanager
+    def _advised(self) -> Iterator[None]:
+        """An error of the disk leaves no draft, and carries a note on what to do."""
+        try:
+            yield
+        except OSError as error:
+            if hosts.is_first():
+                folder.sweep(self.backup_dir)
+            error.add_note(f"The checkpoint in {self.backup_dir} could not be written; those before it are whole. Make room, "
+                           "or name another folder.")
+            raise
 
 
 def _write(where: Path, name: str, told: dict[str, Any], rest: Rest, keep: int) -> None:
     folder.write(where / name, told, written.arrays(rest))
+    folder.prune(where, rest.first_step, keep)
+
+
+def _finish(draft: Path, where: Path, name: str, told: dict[str, Any], cut: dict[str, Any], rest: Rest, keep: int) -> None:
+    folder.finish(draft, where / name, told | sharded.told(draft, cut), written.arrays(rest))
     folder.prune(where, rest.first_step, keep)

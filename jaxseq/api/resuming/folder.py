@@ -3,6 +3,7 @@
     0000000000-000002-00000120/     the step at which the run began, the epoch, the steps of it that are made
         manifest.json               what is in it, and a hash of everything
         arrays.safetensors          the numbers
+        state/                      those that are cut over several processes: see sharded.py
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from jaxseq.api.files.disk_errors import telling
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.core.require import require
 
-MANIFEST, ARRAYS = "manifest.json", "arrays.safetensors"
+MANIFEST, ARRAYS, LOCK = "manifest.json", "arrays.safetensors", ".lock"
 NAME = re.compile(r"\d{10}-\d{6}-\d{8}")
 VERSION = 1
 LARGEST = 16 * 2**20        # bytes of a manifest
+UNWRITTEN = "It is not written; what was there before is whole."
 
 
 def name_of(first_step: int, epoch: int, done: int) -> str:
@@ -49,14 +51,25 @@ def found(folder: Path, first_step: int) -> list[Path]:
 
 def write(place: Path, told: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Writes a checkpoint: beside its place, forced to the disk, renamed. Raises: what the system raises."""
+    finish(begun(place), place, told, arrays)
+
+
+def begun(place: Path) -> Path:
+    """An empty folder beside a checkpoint's place, where it is drafted. `sweep` removes what is left of it after a crash."""
     draft = place.with_name(f".{secrets.token_hex(8)}.part")
-    payload = tensors.packed(arrays)
-    manifest = {"format": "jaxseq checkpoint", "version": VERSION, **told,
-                "arrays": {"bytes": len(payload), "blake2b": _hash(payload)}}
-    with telling(place, draft, "It is not written; what was there before is whole."):
+    with telling(place, draft, UNWRITTEN):
+        make_folder(place.parent)
+        draft.mkdir()
+    return draft
+
+
+def finish(draft: Path, place: Path, told: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Makes a checkpoint of a draft, in which some of it may lie already. The draft goes where that fails."""
+    with telling(place, draft, UNWRITTEN):
         try:
-            make_folder(place.parent)
-            draft.mkdir()
+            payload = tensors.packed(arrays)
+            manifest = {"format": "jaxseq checkpoint", "version": VERSION, **told,
+                        "arrays": {"bytes": len(payload), "blake2b": _hash(payload)}}
             _write(draft / ARRAYS, payload)
             _write(draft / MANIFEST, json.dumps({**manifest, "blake2b": _hash(_canonical(manifest))}).encode())
             settle(draft)
@@ -115,7 +128,7 @@ def owned(folder: Path) -> Iterator[None]:
         make_folder(folder)
         require(os.access(folder, os.W_OK), f"{folder} cannot be written to: change its rights, or name another folder.",
                 PermissionError)
-        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         _lock(lock, folder)
         yield

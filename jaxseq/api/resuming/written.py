@@ -14,11 +14,12 @@ from jaxseq.api.dealing import put_like
 from jaxseq.api.environment import environment
 from jaxseq.api.files.refusal import FileRejected, Source
 from jaxseq.api.history import History, is_history
-from jaxseq.api.resuming import plain
+from jaxseq.api.resuming import plain, sharded
 from jaxseq.api.underway import Kept, Rest, Underway
 from jaxseq.core.types import TrainState
 
 Told, Arrays = dict[str, Any], dict[str, np.ndarray]
+Lying = dict[str, np.ndarray | sharded.Apart]
 
 NOT_KEPT = "model", "params", "validation_data"         # what a callback is told by its run
 DAMAGE = KeyError, ValueError, TypeError, IndexError
@@ -40,11 +41,16 @@ def manifest(fit: Underway, rest: Rest) -> Told:
     }
 
 
+def cut(rest: Rest) -> dict[str, jax.Array]:
+    """The arrays of a fit of which this process has a part, by name."""
+    return {name: leaf for name, leaf in _named(rest.state).items() if not hosts.is_whole(leaf)}
+
+
 def arrays(rest: Rest) -> Arrays:
-    """The numbers of a fit, by name. Waits for the device."""
+    """The numbers of a fit that are not cut, by name. Waits for the device."""
     logs: plain.Arrays = []
     plain.packed(rest.logs, logs)
-    named = {f"state{path}": np.asarray(leaf) for path, leaf in weights.leaves(_without_key(rest.state))}
+    named = {name: np.asarray(leaf) for name, leaf in _named(rest.state).items() if hosts.is_whole(leaf)}
     named["key"] = np.asarray(jax.random.key_data(hosts.here(rest.state.key)))
     named |= {f"sums/{place}": np.asarray(leaf) for place, leaf in enumerate(jax.tree.leaves(rest.sums))}
     named |= {f"logs/{place}": array for place, array in enumerate(logs)}
@@ -83,9 +89,9 @@ def _demand(ok: bool, what: str) -> None:
         raise ValueError(what)
 
 
-def read(source: Source, fit: Underway, told: Told, named: Arrays) -> Rest:
-    """The Rest that was written, for the model of this fit. FileRejected where they do not belong together; the model is
-    then as it was."""
+def read(source: Source, fit: Underway, told: Told, named: Lying) -> Rest:
+    """The Rest that was written, for the model of this fit: arrays, and what lies apart by where it does. FileRejected where
+    they do not belong together; the model is then as it was."""
     frozen = fit.model.frozen_paths
     try:
         with source.readable(_NONE, *DAMAGE):
@@ -97,7 +103,7 @@ def read(source: Source, fit: Underway, told: Told, named: Arrays) -> Rest:
         raise
 
 
-def _read(source: Source, fit: Underway, told: Told, named: Arrays) -> Rest:
+def _read(source: Source, fit: Underway, told: Told, named: Lying) -> Rest:
     _demand(fit.model.frozen_paths == set(told["frozen"]), "frozen")
     place = told["place"]
     _demand(fit.plan.steps is None or place["done"] <= fit.plan.steps, "done")
@@ -139,11 +145,11 @@ def _form(value: Any) -> str:
     return "number" if found == "list" and np.ndim(value) == 0 and hasattr(value, "dtype") else found
 
 
-def _state(source: Source, model: Any, named: Arrays) -> TrainState:
+def _state(source: Source, model: Any, named: Lying) -> TrainState:
     """The TrainState, every entry of which has to be there in the model's own shape and dtype."""
     ts = model.settled_state()
     rest = _without_key(ts)
-    want = {f"state{path}": leaf for path, leaf in weights.leaves(rest)}
+    want = _named(ts)
     have = {path for path in named if path.startswith("state")}
     for path in sorted(want.keys() | have):
         source.require(path in want, f"is not in this model. {_CURE}", path)
@@ -151,8 +157,10 @@ def _state(source: Source, model: Any, named: Arrays) -> TrainState:
         leaf, array = want[path], named[path]
         source.require(array.shape == leaf.shape and array.dtype == leaf.dtype, f"is {array.shape} {array.dtype}, this model's "
                        f"{leaf.shape} {leaf.dtype}. {_CURE}", path)
-    _demand(named["state['step']"] >= 0, "step")
-    filled = jax.tree_util.tree_map_with_path(lambda path, _: jnp.array(named[f"state{jax.tree_util.keystr(path)}"]), rest)
+    apart = {name: each for name, each in named.items() if isinstance(each, sharded.Apart)}
+    _demand("state['step']" not in apart and named["state['step']"] >= 0, "step")
+    held = {path: jnp.array(named[path]) for path in want.keys() - apart.keys()} | sharded.read(source, apart, want)
+    filled = jax.tree_util.tree_map_with_path(lambda path, _: held[f"state{jax.tree_util.keystr(path)}"], rest)
     return TrainState(**filled, key=jax.random.wrap_key_data(jnp.array(named["key"]), impl="threefry2x32"))
 
 
@@ -174,11 +182,16 @@ def _freeze(model: Any, frozen: frozenset[str]) -> None:
                 _freeze(layer, frozenset(path.removeprefix(f"{name}/") for path in frozen if path.startswith(f"{name}/")))
 
 
+def _named(ts: TrainState) -> dict[str, jax.Array]:
+    """The arrays of a TrainState but its key, by name."""
+    return {f"state{path}": leaf for path, leaf in weights.leaves(_without_key(ts))}
+
+
 def _without_key(ts: TrainState) -> dict[str, Any]:
     return {name: value for name, value in ts._asdict().items() if name != "key"}
 
 
-def _numbered(named: Arrays, above: str) -> plain.Arrays:
+def _numbered(named: Lying, above: str) -> plain.Arrays:
     """The arrays behind above/0, above/1, ..."""
     found: plain.Arrays = []
     while f"{above}/{len(found)}" in named:

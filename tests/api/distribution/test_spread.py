@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from shares import always
 
-from jaxseq import Sequential, distribution, layers as L, optimizers
+from jaxseq import Ensemble, Sequential, distribution, layers as L, optimizers
 from jaxseq.core.kernels.recurrence import project_steps
 from jaxseq.core.types import Batch
 from jaxseq.distribution import DataParallel, DeviceMesh, FullySharded, LayoutMap, ModelParallel
@@ -285,6 +285,27 @@ def test_files_and_copies_hold_whole_arrays(tmp_path):
         assert all(len(leaf.devices()) == 1 for leaf in jax.tree.leaves(other.train_state))
         for here, there in zip(other.get_weights(), model.get_weights(), strict=True):
             assert_array_equal(here, there)
+
+
+def test_what_a_spread_model_says_of_itself_and_what_it_exports(tmp_path):
+    model, x = compiled("perceptron", on(8, FullySharded))
+    model.fit(x, CLASSES, BATCH, verbose=0)
+    single, _ = compiled("perceptron", None)
+    assert model.memory(30).programs["train"].arguments < single.memory(30).programs["train"].arguments / 2
+    assert model.cost(30).programs["train"].flops == single.cost(30).programs["train"].flops
+    model.export(tmp_path / "m.stablehlo")
+    program = jax.export.deserialize(bytearray((tmp_path / "m.stablehlo").read_bytes()))
+    assert program.nr_devices == 1
+    assert_allclose(program.call(x), model.predict(x), atol=1e-6)
+
+
+def test_members_of_an_ensemble_are_on_one_device():
+    model, x = compiled("perceptron", None)
+    with on(8).scope():
+        together = Ensemble(model, seeds=[3, 4])
+        together.fit(x, CLASSES, BATCH, verbose=0)
+    model.fit(x, CLASSES, BATCH, verbose=0)
+    assert together[0].fingerprint() == model.fingerprint()
 
 
 def test_the_step_is_equal_to_the_bit_from_run_to_run():
