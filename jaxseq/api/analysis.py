@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxseq.api.dealing import dealt_like
+from jaxseq.api.dealing import dealt_like, place_of_rows
 from jaxseq.api.files.exporting import signature
 from jaxseq.api.showing import reports
 from jaxseq.core import losses, run
@@ -129,6 +129,8 @@ def _programs(model: Any, x: Spec) -> Iterator[tuple[str, Any, tuple[Any, ...]]]
         batch = batch if model.layout is None else jax.tree.map(partial(dealt_like, model.layout), batch)
         yield "train", programs.train, (ts, programs.zero, batch, rows, 0, 1)
         yield "evaluate", programs.evaluate, (ts.params, ts.state, programs.zero, batch, rows, 0, 1)
+    if model.layout is not None:
+        x = Spec(x.shape, x.dtype, sharding=place_of_rows(model.layout, x.shape[0]))
     yield "predict", model.predict_program, (ts.params, ts.state, x)
 
 

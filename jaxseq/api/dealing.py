@@ -156,5 +156,9 @@ class DealtRows(NamedTuple):
         with closing(self.batches.one_pass()) as segments:
             for segment in segments:
                 x = np.asarray(segment.slab.x)
-                whole = len(x) % self.layout.parts
-                yield segment._replace(slab=Batch(put(self.layout.everywhere if whole else self.layout.by_rows, x), None))
+                yield segment._replace(slab=Batch(put(place_of_rows(self.layout, len(x)), x), None))
+
+
+def place_of_rows(layout: Layout, size: int) -> NamedSharding:
+    """Where so many rows to predict lie: in parts where these are equal, else whole on every device."""
+    return layout.everywhere if size % layout.parts else layout.by_rows
