@@ -13,7 +13,7 @@ import numpy as np
 from jaxseq.api.preprocessing.bags import bags
 from jaxseq.api.preprocessing.in_front import InFront
 from jaxseq.api.preprocessing.vocabulary import Layout, Vocabulary, learned, written
-from jaxseq.api.preprocessing.words import as_text, md5
+from jaxseq.api.preprocessing.words import as_text, md5, values_of
 from jaxseq.core.require import one_of, positive_int, require
 
 OLD_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
@@ -42,6 +42,7 @@ class Lookup(InFront):
 
         data: all of them, or an iterable of batches, of which the first `steps` are read. batch_size: accepted.
         """
+        data = values_of(data)
         batches = [data] if isinstance(data, list | tuple | np.ndarray | str) else _batches(data, steps)
         documents = (document for batch in batches for document in self._documents(batch))
         self._vocabulary = learned(documents, self._layout, self.max_tokens)

@@ -21,9 +21,10 @@ def pad_sequences(sequences: Any, maxlen: int | None = None, dtype: Any = "int32
     """
     one_of("padding", padding, ("pre", "post"))
     one_of("truncating", truncating, ("pre", "post"))
-    require(isinstance(sequences, Iterable) and not isinstance(sequences, str), f"pad_sequences({sequences!r}): write a list "
-            "of sequences.")
+    if not isinstance(sequences, Iterable) or isinstance(sequences, str):
+        raise ValueError(f"pad_sequences({sequences!r}): write a list of sequences.")
     _require_text_type(value, np.dtype(dtype), "value")
+    _require_kept(value, np.dtype(dtype))
     rows = [_row(each, place, np.dtype(dtype)) for place, each in enumerate(sequences)]
     steps = max(map(len, rows), default=0) if maxlen is None else _length(maxlen)
     shape = next((row.shape[1:] for row in rows if len(row)), ())
@@ -41,7 +42,8 @@ def pad_sequences(sequences: Any, maxlen: int | None = None, dtype: Any = "int32
 def _row(sequence: Any, place: int, dtype: np.dtype) -> np.ndarray:
     """One sequence as an array of dtype."""
     several = hasattr(sequence, "__len__") and not isinstance(sequence, str | bytes) and np.ndim(sequence) > 0
-    require(several, f"pad_sequences: sequences[{place}] is {sequence!r}: write a list of steps.")
+    if not several:             # and nothing is printed of the thousands that are
+        raise ValueError(f"pad_sequences: sequences[{place}] is {sequence!r}: write a list of steps.")
     given = np.asarray(sequence, object if dtype.kind == "O" else None)
     if given.size:
         _require_text_type(given.item(0), dtype, f"sequences[{place}]")
@@ -57,6 +59,13 @@ def _require_text_type(value: Any, dtype: np.dtype, where: str) -> None:
     require(not isinstance(value, str | bytes) or dtype.kind in "OUST", f"pad_sequences: {where} holds text, "
             f"{value!r}, and dtype is {dtype.name!r}. Write dtype=object, or make numbers of the words: "
             "Tokenizer().texts_to_sequences(texts).")
+
+
+def _require_kept(value: Any, dtype: np.dtype) -> None:
+    whole = dtype.kind in "iu" and np.ndim(value) == 0
+    kept = not whole or np.isfinite(value) and int(value) == value and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
+    require(kept, f"pad_sequences(value={value!r}, dtype={dtype.name!r}): the one cannot be kept as the other. Write another "
+            "dtype=, such as 'float32', or another value=.")
 
 
 def _length(maxlen: Any) -> int:

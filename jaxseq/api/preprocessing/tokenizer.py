@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxseq.api.preprocessing.bags import bags
-from jaxseq.api.preprocessing.words import FILTERS, as_text, text_to_word_sequence
+from jaxseq.api.preprocessing.words import FILTERS, as_text, text_to_word_sequence, values_of
 from jaxseq.core.require import Spelled, one_of, require
 
 Text = str | Sequence[str]
@@ -123,7 +123,9 @@ class Tokenizer(Spelled):
     def _words_of(self, texts: Iterable[Text]) -> Iterator[Sequence[str]]:
         """The words of each text."""
         require(not isinstance(texts, str), f"{str(texts)[:40]!r} is one text: write a list of them, [text].", TypeError)
-        for place, text in enumerate(texts):
+        rows = values_of(texts)
+        rows = rows[:, 0] if getattr(rows, "shape", ())[1:] == (1,) else rows       # a table of one column
+        for place, text in enumerate(rows):
             if isinstance(text, list | tuple):
                 words = [as_text(word, f"texts[{place}]") for word in text]
                 yield [word.lower() for word in words] if self.lower else words

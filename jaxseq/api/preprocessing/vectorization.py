@@ -11,7 +11,7 @@ import numpy as np
 from jaxseq.api.preprocessing.lookup import OLD_MODES, Lookup
 from jaxseq.api.preprocessing.padding import pad_sequences
 from jaxseq.api.preprocessing.vocabulary import Layout
-from jaxseq.api.preprocessing.words import as_text
+from jaxseq.api.preprocessing.words import as_text, values_of
 from jaxseq.core.require import one_of, positive_int, require
 
 _BARE = str.maketrans("", "", string.punctuation)
@@ -76,7 +76,7 @@ class TextVectorization(Lookup):
         return rows[0] if isinstance(texts, str | bytes) else rows
 
     def _documents(self, data: Any) -> list[Sequence[str]]:
-        given = [data] if isinstance(data, str | bytes) else data
+        given = [data] if isinstance(data, str | bytes) else values_of(data)
         rows = [row if isinstance(row, list | tuple | np.ndarray) else [row] for row in given]
         texts = self._standardized([self._token(text) for row in rows for text in row])
         if self.split is None:

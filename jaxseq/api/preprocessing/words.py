@@ -49,6 +49,14 @@ def md5(word: str) -> int:
     return int(hashlib.md5(word.encode(), usedforsecurity=False).hexdigest(), 16)
 
 
+def values_of(data: Any) -> Any:
+    """The values of a pandas or polars object, row by row; anything else as it is.
+
+    When one iterates over such a table, it gives the names of its columns.
+    """
+    return data.to_numpy() if hasattr(data, "to_numpy") else data
+
+
 def as_text(value: Any, where: str) -> str:
     """`value` if it is text; TypeError for anything else."""
     cure = "Decode it: each.decode('utf-8')." if isinstance(value, bytes) else "Write text, or put '' where there is none."

@@ -268,3 +268,18 @@ def test_what_is_mapped_is_read_batch_by_batch_and_trains(refuses):
 def test_every_door_leads_to_the_same():
     assert jaxseq.utils.pad_sequences is jaxseq.preprocessing.sequence.pad_sequences is pad_sequences
     assert jaxseq.preprocessing.timeseries_dataset_from_array is timeseries_dataset_from_array
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(0.5, "int32"), (np.nan, "int32"), (300, "uint8"), (-1, "uint8")])
+def test_a_filling_that_the_dtype_cannot_hold_is_refused(value, dtype):
+    with pytest.raises(ValueError, match="cannot be kept as the other"):
+        pad_sequences([[1], [1, 2]], value=value, dtype=dtype)
+    assert pad_sequences([[1], [1, 2]], value=-1.0).tolist() == [[-1, 1], [1, 2]]
+
+
+def test_nothing_is_printed_of_sequences_that_are_padded():
+    class Mute(np.ndarray):
+        def __repr__(self):
+            raise AssertionError
+
+    assert pad_sequences([np.arange(3).view(Mute), np.arange(2).view(Mute)]).shape == (2, 3)

@@ -8,10 +8,12 @@ import time
 
 import keras  # noqa: F401
 import numpy as np
+import pandas as pd
 import pytest
 from keras.src.legacy.preprocessing import text as legacy
 from numpy.testing import assert_allclose, assert_array_equal
 
+from jaxseq.layers import StringLookup, TextVectorization
 from jaxseq.preprocessing.text import Tokenizer, hashing_trick, one_hot, text_to_word_sequence, tokenizer_from_json
 
 TEXTS = ["The cat sat on the mat.", "The dog, the DOG, and the log!", "", "Dogs and cats\tliving together\nmass hysteria", "?!",
@@ -182,3 +184,15 @@ def test_a_large_matrix_takes_no_loop():
     assert time.process_time() - begun < 10
     assert x.shape == (8000, 10000) and x.sum() == 800000
     assert_array_equal(x[17], np.bincount(sequences[17], minlength=10000))
+
+
+def test_tables_give_their_values_and_not_their_names():
+    table, words = pd.DataFrame({"text": ["a b", "b c", "c"]}), Tokenizer()
+    words.fit_on_texts(table[["text"]])
+    assert words.word_index == {"b": 1, "c": 2, "a": 3} and words.texts_to_sequences(table["text"]) == [[3, 1], [1, 2], [2]]
+    vectorize = TextVectorization()
+    vectorize.adapt(table[["text"]])
+    assert sorted(vectorize.get_vocabulary()[2:]) == ["a", "b", "c"] and vectorize(table[["text"]]).shape == (3, 2)
+    lookup = StringLookup()
+    lookup.adapt(table[["text"]])
+    assert sorted(lookup.get_vocabulary()[1:]) == ["a b", "b c", "c"]
