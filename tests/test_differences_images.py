@@ -93,6 +93,39 @@ def test_brightness_and_the_range_of_an_image():
         assert make().apply_transform(dark, {"brightness": 1.0}).max() == 100
 
 
+def test_brightness_of_images_from_0_to_1_is_black():
+    for make in generators():
+        assert make().apply_transform(PICTURES[0] / 256, {"brightness": 1.0}).max() == 0
+    _, ours = generators()
+    assert ours(brightness_range=(1, 1), rescale=1 / 255).flow(PICTURES[:1])[0].max() > 0.9
+
+
+def test_a_channel_shift_of_bytes():
+    from keras.src.legacy.preprocessing.image import apply_channel_shift as theirs
+
+    from jaxseq.preprocessing.image import apply_channel_shift as ours
+    x = np.array([[[10, 200, 60]]], "uint8")
+    for shift, lightest in (theirs, 44), (ours, 200):
+        assert shift(x, 100, 2)[0, 0, 1] == lightest
+
+
+def test_rescale_and_zoom_by_nothing():
+    theirs, ours = generators()
+    assert (theirs(rescale=0).standardize(PICTURES[0].copy()) == PICTURES[0]).all()
+    theirs(zoom_range=1.5)
+    for words in {"rescale": 0}, {"zoom_range": 1.5}:
+        with pytest.raises(ValueError, match="write a"):
+            ours(**words)
+
+
+def test_a_function_that_gives_whole_numbers_and_a_scale():
+    theirs, ours = generators()
+    words = {"preprocessing_function": lambda image: image.astype("uint8"), "rescale": 1 / 255}
+    with pytest.raises(TypeError, match="Cannot cast"):
+        theirs(**words).standardize(PICTURES[0])
+    np.testing.assert_allclose(ours(**words).standardize(PICTURES[0]), np.floor(PICTURES[0]) / 255, rtol=1e-6)
+
+
 def test_draws_of_an_image_data_generator():
     x = PICTURES[:8]
     for make, moved in zip(generators(), (True, False), strict=True):

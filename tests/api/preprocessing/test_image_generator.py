@@ -63,6 +63,22 @@ def test_standardizing_leaves_the_data_alone(images):
     assert_array_equal(images, before)
 
 
+def test_a_preprocessing_function_may_give_another_dtype(images):
+    words = {"preprocessing_function": lambda image: np.clip(image, 0, 255).astype("uint8"), "rescale": 1 / 255}
+    got = ImageDataGenerator(**words).flow(images, shuffle=False)[0]
+    assert got.dtype == np.float32
+    assert_allclose(got, np.floor(images) / 255, rtol=1e-6)
+    assert ImageDataGenerator(preprocessing_function=np.float64).standardize(images).dtype == np.float32
+
+
+def test_whole_numbers_stay_what_they_are_without_scaling(images):
+    whole = images.astype("uint8")
+    generator = ImageDataGenerator(dtype="uint8", horizontal_flip=True, channel_shift_range=50)
+    batch = generator.flow(whole, batch_size=12, seed=0)[0]
+    assert batch.dtype == np.uint8 and batch.min() >= whole.min() and batch.max() <= whole.max()
+    assert_array_equal(ImageDataGenerator(dtype=np.uint8).flow(whole, shuffle=False, batch_size=12)[0], whole)
+
+
 @pytest.mark.parametrize("told", [
     {"theta": 25, "tx": 2, "ty": -1, "shear": 10, "zx": 0.8, "zy": 1.2}, {"flip_horizontal": True}, {"flip_vertical": True},
     {"channel_shift_intensity": 20.0}, {"brightness": 0.6}, {"theta": 5, "flip_horizontal": True, "brightness": 1.3}, {},
@@ -329,7 +345,25 @@ X = np.ones((4, 3, 3, 1))
      "column 'filename'. Did you mean 'file'?"),
     (lambda f: ImageDataGenerator().flow_from_dataframe(pd.DataFrame({"filename": ["a.png"], "class": ["b"]}), f),
      FileNotFoundError, "1 of 1 images are not there, the first of them ['a.png']. Write directory=, or remove the rows."),
-], ids=range(28))
+    (lambda f: ImageDataGenerator(zoom_range=1.0), ValueError, "zoom_range=1.0 zooms by 0: write a number from 0 up to, and "
+     "without, 1, or two above 0, such as (0.5, 1.5)."),
+    (lambda f: ImageDataGenerator(zoom_range=(-0.5, 1)), ValueError, "zoom_range=(-0.5, 1) zooms by -0.5: write a number from "
+     "0 up to, and without, 1, or two above 0, such as (0.5, 1.5)."),
+    (lambda f: ImageDataGenerator(brightness_range=(-0.5, 1)), ValueError, "brightness_range=(-0.5, 1): write factors of at "
+     "least 0, such as (0.5, 1.5)."),
+    *((lambda f, each=each: ImageDataGenerator(rescale=each), ValueError, f"rescale={each!r}: write a finite number other than "
+       "0, such as 1 / 255, or None.") for each in (0, float("nan"), "1/255", True)),
+    (lambda f: ImageDataGenerator(preprocessing_function=1 / 255), TypeError, f"preprocessing_function={1 / 255}: write a "
+     "function of one image, such as lambda image: image / 127.5 - 1."),
+    *((lambda f, each=each: ImageDataGenerator(interpolation_order=each), ValueError, f"interpolation_order={each!r}: write a "
+       "whole number from 0 to 5.") for each in (6, -1, 1.0, True)),
+    *((lambda f, each=each: ImageDataGenerator(dtype=each), ValueError, f"dtype={each!r}: write the name of a dtype of "
+       "numbers, such as 'float32' or 'uint8'.") for each in ("float31", "str", "bool", 32)),
+    (lambda f: ImageDataGenerator(dtype="uint8", rescale=1 / 255), ValueError, "dtype='uint8' with rescale: whole numbers "
+     "cannot hold what comes out. Write dtype='float32'."),
+    (lambda f: ImageDataGenerator(dtype="int32", samplewise_center=True, zca_whitening=True), ValueError, "dtype='int32' with "
+     "samplewise_center, zca_whitening: whole numbers cannot hold what comes out. Write dtype='float32'."),
+], ids=range(46))
 def test_errors_say_what_to_write(make, error, message, folder):
     with pytest.raises(error, match=f"^{re.escape(message.replace('{f}', str(folder)))}$"):
         make(folder)
