@@ -4,6 +4,7 @@ import jax
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from test_differences import quiet, stacked
 
 import jaxseq
@@ -65,7 +66,21 @@ def test_crops_have_one_size_and_places_of_their_own():
         assert len(np.unique(augmented(k.layers.RandomCrop(4, 3), x), axis=0)) == places
 
 
+def test_a_zoom_by_all_of_an_image():
+    assert keras.layers.RandomZoom(1.0).height_lower == -1.0
+    with pytest.raises(ValueError, match=r"write a number up to 0\.99"):
+        layers.RandomZoom(1.0)
+
+
 # ---- images on the host
+
+
+def test_a_grey_image_of_16_bits(tmp_path):
+    Image.fromarray(np.array([[0, 25700, 65535]], "uint16")).save(tmp_path / "deep.png")
+    for k, grey, color in (keras, [0, 25700, 65535], [0, 255, 255]), (jaxseq, [0, 100, 255], [0, 100, 255]):
+        for mode, values in ("grayscale", grey), ("rgb", color):
+            x = k.utils.img_to_array(k.utils.load_img(tmp_path / "deep.png", color_mode=mode))
+            assert x[0, :, 0].tolist() == values
 
 
 def generators():
