@@ -166,6 +166,24 @@ def test_standardizing_and_the_data():
         assert (x != PICTURES[0]).any() == changes
 
 
+def test_classes_of_a_frame(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    for name in "a.png", "b.png":
+        jaxseq.utils.save_img(tmp_path / name, PICTURES[0])
+    theirs, ours = generators()
+    whole, several = (pandas.DataFrame({"filename": ["a.png", "b.png"], "class": each}) for each in ([7, 3], ["x", ["x", "y"]]))
+    with pytest.raises(TypeError, match="must be type string"):
+        theirs().flow_from_dataframe(whole, str(tmp_path))
+    assert ours().flow_from_dataframe(whole, tmp_path).class_indices == {3: 0, 7: 1}
+    y = theirs().flow_from_dataframe(several, str(tmp_path), shuffle=False)[0][1]
+    assert y.tolist() == [[1, 0], [1, 1]]
+    with pytest.raises(ValueError, match="class_mode='raw'"):
+        ours().flow_from_dataframe(several, tmp_path)
+    columns = pandas.DataFrame({"filename": ["a.png", "b.png"], "x": [1, 1], "y": [0, 1]})
+    flow = ours().flow_from_dataframe(columns, tmp_path, y_col=["x", "y"], class_mode="raw", shuffle=False)
+    assert (flow[0][1] == y).all()
+
+
 def test_folders_and_frames_that_lack_something(tmp_path):
     pandas = pytest.importorskip("pandas")
     (tmp_path / "empty").mkdir()

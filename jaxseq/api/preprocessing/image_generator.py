@@ -124,6 +124,7 @@ class ImageDataGenerator(Spelled):
         """Batches of the images that a data frame names in x_col, with the classes of y_col; class_mode="raw": its numbers.
 
         directory: what the paths are counted from. classes: those to keep, in the order of their numbers; None: all, sorted.
+        A class is a string, a whole number or what else can be sorted, one in each row.
         """
         return of_frame(self, dataframe, directory, (x_col, y_col, weight_col), classes, class_mode, subset,
                         self.validation_split, (color_mode, target_size, interpolation, keep_aspect_ratio),

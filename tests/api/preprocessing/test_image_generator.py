@@ -276,7 +276,28 @@ def test_a_frame_is_read_as_keras_reads_it(folder):
     assert_array_equal(x[1], img_to_array(load_img(folder / "dogs/1.png", target_size=(4, 4))))
 
 
+@pytest.mark.parametrize("values", [[7, 3, 7, 3], np.array([7, 3, 7, 3], "uint8"), [2.5, 1.5, 2.5, 1.5],
+                                    [True, False, True, False], pd.Categorical(["y", "x", "y", "x"])], ids=lambda values: type(
+                                        values[0]).__name__)
+@pytest.mark.parametrize("class_mode", ["binary", "sparse", "categorical"])
+def test_classes_that_are_no_strings_are_numbered_in_their_order(values, class_mode, folder):
+    names = ["cats/b.png", "dogs/1.png", "cats/c.bmp", "dogs/2.png"]
+    words = {"directory": folder, "shuffle": False, "target_size": (4, 4), "class_mode": class_mode}
+    flows = [ImageDataGenerator().flow_from_dataframe(pd.DataFrame({"filename": names, "class": each}), **words)
+             for each in (values, list("baba"))]
+    first, second = list(values)[:2]
+    assert flows[0].class_indices == {second: 0, first: 1}
+    assert_array_equal(flows[0][0][1], flows[1][0][1])
+    one = ImageDataGenerator().flow_from_dataframe(pd.DataFrame({"filename": names, "class": values}), folder, classes=[second])
+    assert one.filenames == names[1::2] and one.num_classes == 1
+
+
 # ---- errors
+
+
+def framed(folder, values, **words):
+    names = ["cats/b.png", "dogs/1.png"]
+    return ImageDataGenerator().flow_from_dataframe(pd.DataFrame({"filename": names, "class": values}), folder, **words)
 
 
 def test_a_broken_file_is_named_with_its_batch(folder):
@@ -363,7 +384,20 @@ X = np.ones((4, 3, 3, 1))
      "cannot hold what comes out. Write dtype='float32'."),
     (lambda f: ImageDataGenerator(dtype="int32", samplewise_center=True, zca_whitening=True), ValueError, "dtype='int32' with "
      "samplewise_center, zca_whitening: whole numbers cannot hold what comes out. Write dtype='float32'."),
-], ids=range(46))
+    (lambda f: framed(f, [1, 1], class_mode="binary"), ValueError, "class_mode='binary' needs two classes, and there are 1: 1. "
+     "Write class_mode='categorical' or 'sparse'."),
+    (lambda f: framed(f, ["a", ["a", "b"]]), ValueError, "The column 'class' has several classes in a row, the first of them "
+     "[['a', 'b']]. Write a column of 0 and 1 for each class, class_mode='raw', and y_col=[...], the names of these columns."),
+    *((lambda f, lost=lost: framed(f, ["a", lost], classes=["a"]), ValueError, "The column 'class' has no class in 1 of 2 "
+       "rows, the first of them row [1]. Write dataframe.dropna(subset=['class']) in the place of dataframe.")
+      for lost in (None, float("nan"), pd.NA)),
+    (lambda f: framed(f, ["a", 1]), ValueError, "The column 'class' has classes of int and str, which have no order. Write "
+     "classes=[...], or dataframe.astype({'class': str}) in the place of dataframe."),
+    (lambda f: framed(f, [1, 2], classes=["1", "2"]), ValueError, "classes=['1', '2']: the column 'class' has none of them, "
+     "but 1, 2."),
+    (lambda f: framed(f, [1, 2], y_col=["class"]), ValueError, "y_col=['class'] with class_mode='categorical': write one "
+     "column, such as y_col='class', or class_mode='raw' for the numbers of several."),
+], ids=range(54))
 def test_errors_say_what_to_write(make, error, message, folder):
     with pytest.raises(error, match=f"^{re.escape(message.replace('{f}', str(folder)))}$"):
         make(folder)
