@@ -4,6 +4,7 @@ import jax
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from test_differences import quiet, stacked
 
 import jaxseq
@@ -65,7 +66,21 @@ def test_crops_have_one_size_and_places_of_their_own():
         assert len(np.unique(augmented(k.layers.RandomCrop(4, 3), x), axis=0)) == places
 
 
+def test_a_zoom_by_all_of_an_image():
+    assert keras.layers.RandomZoom(1.0).height_lower == -1.0
+    with pytest.raises(ValueError, match=r"write a number up to 0\.99"):
+        layers.RandomZoom(1.0)
+
+
 # ---- images on the host
+
+
+def test_a_grey_image_of_16_bits(tmp_path):
+    Image.fromarray(np.array([[0, 25700, 65535]], "uint16")).save(tmp_path / "deep.png")
+    for k, grey, color in (keras, [0, 25700, 65535], [0, 255, 255]), (jaxseq, [0, 100, 255], [0, 100, 255]):
+        for mode, values in ("grayscale", grey), ("rgb", color):
+            x = k.utils.img_to_array(k.utils.load_img(tmp_path / "deep.png", color_mode=mode))
+            assert x[0, :, 0].tolist() == values
 
 
 def generators():
@@ -93,6 +108,39 @@ def test_brightness_and_the_range_of_an_image():
         assert make().apply_transform(dark, {"brightness": 1.0}).max() == 100
 
 
+def test_brightness_of_images_from_0_to_1_is_black():
+    for make in generators():
+        assert make().apply_transform(PICTURES[0] / 256, {"brightness": 1.0}).max() == 0
+    _, ours = generators()
+    assert ours(brightness_range=(1, 1), rescale=1 / 255).flow(PICTURES[:1])[0].max() > 0.9
+
+
+def test_a_channel_shift_of_bytes():
+    from keras.src.legacy.preprocessing.image import apply_channel_shift as theirs
+
+    from jaxseq.preprocessing.image import apply_channel_shift as ours
+    x = np.array([[[10, 200, 60]]], "uint8")
+    for shift, lightest in (theirs, 44), (ours, 200):
+        assert shift(x, 100, 2)[0, 0, 1] == lightest
+
+
+def test_rescale_and_zoom_by_nothing():
+    theirs, ours = generators()
+    assert (theirs(rescale=0).standardize(PICTURES[0].copy()) == PICTURES[0]).all()
+    theirs(zoom_range=1.5)
+    for words in {"rescale": 0}, {"zoom_range": 1.5}:
+        with pytest.raises(ValueError, match="write a"):
+            ours(**words)
+
+
+def test_a_function_that_gives_whole_numbers_and_a_scale():
+    theirs, ours = generators()
+    words = {"preprocessing_function": lambda image: image.astype("uint8"), "rescale": 1 / 255}
+    with pytest.raises(TypeError, match="Cannot cast"):
+        theirs(**words).standardize(PICTURES[0])
+    np.testing.assert_allclose(ours(**words).standardize(PICTURES[0]), np.floor(PICTURES[0]) / 255, rtol=1e-6)
+
+
 def test_draws_of_an_image_data_generator():
     x = PICTURES[:8]
     for make, moved in zip(generators(), (True, False), strict=True):
@@ -116,6 +164,24 @@ def test_standardizing_and_the_data():
         x = PICTURES[0].copy()
         make(rescale=0.5).standardize(x)
         assert (x != PICTURES[0]).any() == changes
+
+
+def test_classes_of_a_frame(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    for name in "a.png", "b.png":
+        jaxseq.utils.save_img(tmp_path / name, PICTURES[0])
+    theirs, ours = generators()
+    whole, several = (pandas.DataFrame({"filename": ["a.png", "b.png"], "class": each}) for each in ([7, 3], ["x", ["x", "y"]]))
+    with pytest.raises(TypeError, match="must be type string"):
+        theirs().flow_from_dataframe(whole, str(tmp_path))
+    assert ours().flow_from_dataframe(whole, tmp_path).class_indices == {3: 0, 7: 1}
+    y = theirs().flow_from_dataframe(several, str(tmp_path), shuffle=False)[0][1]
+    assert y.tolist() == [[1, 0], [1, 1]]
+    with pytest.raises(ValueError, match="class_mode='raw'"):
+        ours().flow_from_dataframe(several, tmp_path)
+    columns = pandas.DataFrame({"filename": ["a.png", "b.png"], "x": [1, 1], "y": [0, 1]})
+    flow = ours().flow_from_dataframe(columns, tmp_path, y_col=["x", "y"], class_mode="raw", shuffle=False)
+    assert (flow[0][1] == y).all()
 
 
 def test_folders_and_frames_that_lack_something(tmp_path):

@@ -56,9 +56,14 @@ class Augmenting(Spatial):
                 self.pair(argument)
 
     def interval(self, argument: str) -> Interval:
-        """The factor `argument` as (low, high): a number f is (-|f|, |f|)."""
+        """The factor `argument` as (low, high): a number f is (-|f|, |f|). ValueError where that goes beyond its bounds."""
         low, high = self.pair(argument)
-        return (low, high) if isinstance(getattr(self, argument), tuple) else (-abs(high), abs(high))
+        if isinstance(getattr(self, argument), tuple):
+            return low, high
+        (least, most), reach = self.factors[argument], abs(high)
+        require(least <= -reach and reach <= most, f"{self._class}({argument}={high!r}) goes from {-reach!r} to {reach!r}: "
+                f"write a number up to {min(-least, most):g}, or a pair of them from {least:g} to {most:g}, (low, high).")
+        return -reach, reach
 
     def from_zero(self, argument: str) -> Interval:
         """The factor `argument` as (low, high): a number f is (0, f)."""

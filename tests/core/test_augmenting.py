@@ -317,6 +317,10 @@ def test_a_model_learns_from_pictures_that_change_and_can_be_made_again():
     (lambda: RandomTranslation(0.1, [0.1, 0.2, 0.3]), "RandomTranslation(width_factor=(0.1, 0.2, 0.3)): write a number from -1 "
      "to 1, or a pair of them, (low, high)."),
     (lambda: RandomZoom(-1), "RandomZoom(height_factor=-1): write a number from -0.99 to 1, or a pair of them, (low, high)."),
+    (lambda: RandomZoom(1.0), "RandomZoom(height_factor=1.0) goes from -1.0 to 1.0: write a number up to 0.99, or a pair of "
+     "them from -0.99 to 1, (low, high)."),
+    (lambda: RandomZoom((0, 1), 0.995), "RandomZoom(width_factor=0.995) goes from -0.995 to 0.995: write a number up to 0.99, "
+     "or a pair of them from -0.99 to 1, (low, high)."),
     (lambda: RandomRotation(0.1, "mirror"), "RandomRotation: fill_mode='mirror': write one of 'reflect', 'wrap', 'constant', "
      "'nearest'."),
     (lambda: RandomRotation(0.1, interpolation="bicubic"), "RandomRotation: interpolation='bicubic': write one of 'nearest', "
@@ -337,7 +341,7 @@ def test_a_model_learns_from_pictures_that_change_and_can_be_made_again():
     (lambda: train(RandomFlip(), IMAGES[0]), "RandomFlip needs x (batch, height, width, channels), got (9, 7, 3). Add the axis "
      "of channels: x[..., None]."),
     (lambda: train(RandomCrop(2, 2), IMAGES[0, 0]), "RandomCrop needs x (batch, height, width, channels), got (7, 3)."),
-], ids=range(18))
+], ids=range(20))
 def test_errors_say_what_to_write(make, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         make()

@@ -9,9 +9,8 @@ import numpy as np
 
 from jaxseq.api.preprocessing.extras import ndimage, pillow
 from jaxseq.api.preprocessing.images import array_to_img, img_to_array
+from jaxseq.core.kernels.affine import FILL_MODES
 from jaxseq.core.require import one_of, require
-
-FILL_MODES = "constant", "nearest", "reflect", "wrap"
 
 
 def apply_affine_transform(x: Any, theta: float = 0, tx: float = 0, ty: float = 0, shear: float = 0, zx: float = 1,
@@ -55,14 +54,18 @@ def flip_axis(x: Any, axis: int) -> np.ndarray:
 
 
 def apply_channel_shift(x: Any, intensity: float, channel_axis: int = 0) -> np.ndarray:
-    """x + intensity, no less than the smallest value of x and no more than the largest. channel_axis means nothing."""
+    """x + intensity, no less than the smallest value of x and no more than the largest, in the dtype of x.
+
+    channel_axis means nothing. Differs from Keras, where uint8 plus an int wraps around.
+    """
     x = np.asarray(x)
-    return np.clip(x + intensity, x.min(), x.max()).astype(x.dtype)
+    return np.clip(x + float(intensity), x.min(), x.max()).astype(x.dtype)
 
 
 def apply_brightness_shift(x: Any, brightness: float, scale: bool = True, channel_axis: int = -1) -> np.ndarray:
     """x, in whole numbers from 0 to 255, times brightness, as Pillow does it. Values outside are scaled there, and back.
 
+    What lies between whole numbers is cut off: x / 255 would be black, so change the brightness first.
     scale: the smallest value becomes 0 and the largest 255 in any case, and stays so.
     """
     x = np.asarray(x, np.float32)

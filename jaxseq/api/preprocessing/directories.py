@@ -60,10 +60,17 @@ def listed(directory: str | os.PathLike[str], labels: Any, class_names: Sequence
 
 
 def encoded(found: Files, label_mode: str) -> np.ndarray:
-    """The labels as Keras gives them: "int" (files,) int32, "binary" (files, 1) or "categorical" (files, classes) float32."""
+    """The labels as Keras gives them: "int" (files,) int32, "binary" (files, 1) or "categorical" (files, classes) float32.
+
+    Raises: ValueError for labels of the latter two that are not counted from 0, or have a gap.
+    """
     classes = len(found.class_names or ())
     require(label_mode != "binary" or classes == 2, f"label_mode='binary' is for 2 classes, here are {classes}: "
             f"{found.class_names}. Write label_mode='int'.")
+    given = np.unique(np.asarray(found.labels))
+    require(label_mode == "int" or np.array_equal(given, np.arange(classes)), f"labels= with label_mode={label_mode!r} are 0 "
+            f"to {classes - 1} for {classes} classes, here are {', '.join(map(str, given))}. Write labels=np.unique(labels, "
+            "return_inverse=True)[1].")
     ways = {"int": lambda: found.labels, "binary": lambda: np.asarray(found.labels, np.float32)[:, None],
             "categorical": lambda: to_categorical(found.labels, classes)}
     return ways[label_mode]()
@@ -105,6 +112,9 @@ def _paths(directory: str | os.PathLike[str], names: list[str]) -> list[str]:
 
 
 def _with_labels(paths: list[str], labels: Any) -> Files:
+    shape = np.shape(np.asarray(labels, object))
+    require(len(shape) == 1, f"labels= has the shape {shape}: write a number for each file, in the order of their paths, such "
+            "as labels.argmax(1) of one-hot rows.")
     require(len(labels) == len(paths), f"Here are {len(labels)} labels for {len(paths)} files: give each file one, in the "
             "order of their paths.")
     numbers = np.asarray(labels)

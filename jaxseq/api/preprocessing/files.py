@@ -71,16 +71,15 @@ def of_frame(generator: Changing, frame: Any, directory: Any, columns: tuple[str
     needed = [x_col, *([weight_col] if weight_col else []), *(np.ravel(y_col) if class_mode and class_mode != "input" else [])]
     for column in needed:
         require_known(column, list(frame.columns), f"The data frame has no column {column!r}.")
-    labels = list(frame[y_col]) if named else []
-    known = sorted(set(labels)) if classes is None else list(classes)
-    keep = np.array([each in known for each in labels], bool) if named else np.ones(len(frame), bool)
-    frame = frame[keep]
+    known = _classes_of(frame, y_col, classes, str(class_mode)) if named else []
+    frame = frame[[each in known for each in frame[y_col]]] if named else frame
     frame = frame.iloc[part_of(subset, split, len(frame))[0]]
     names = [os.fspath(name) for name in frame[x_col]]
     absent = [name for name in names if not os.path.isfile(os.path.join(directory or "", name))]
     require(not absent, f"{len(absent)} of {len(names)} images are not there, the first of them {absent[:1]}. Write "
             "directory=, or remove the rows.", FileNotFoundError)
-    numbers = np.array([known.index(each) for each in frame[y_col]], "int32") if named else np.zeros(len(names), "int32")
+    number_of = {each: number for number, each in enumerate(known)}
+    numbers = np.array([number_of[each] for each in frame[y_col]], "int32") if named else np.zeros(len(names), "int32")
     listing = _only(Listing(names, numbers, known if named else []), np.arange(len(names)), subset, split)
     print(f"Found {len(names)} images" + (f" belonging to {len(known)} classes." if named else "."))
     y = frame[y_col].to_numpy() if class_mode == "raw" else targets(listing, class_mode, generator.dtype)
@@ -91,10 +90,36 @@ def of_frame(generator: Changing, frame: Any, directory: Any, columns: tuple[str
 def targets(listing: Listing, class_mode: str | None, dtype: Any = "float32") -> Any:
     """y: one-hot rows, numbers of classes, "input" for the images themselves, or None."""
     require(class_mode != "binary" or len(listing.classes) == 2, f"class_mode='binary' needs two classes, and there are "
-            f"{len(listing.classes)}: {', '.join(listing.classes)}. Write class_mode='categorical' or 'sparse'.")
+            f"{len(listing.classes)}: {', '.join(map(str, listing.classes))}. Write class_mode='categorical' or 'sparse'.")
     if class_mode == "categorical":
         return np.eye(len(listing.classes), dtype=dtype)[listing.labels]
     return listing.labels.astype(dtype) if class_mode in ("binary", "sparse") else class_mode
+
+
+def _classes_of(frame: Any, y_col: Any, classes: Any, class_mode: str) -> list[Any]:
+    """The classes that count, in the order of their numbers. ValueError for a row that has none, or several."""
+    require(np.ndim(y_col) == 0, f"y_col={y_col!r} with class_mode={class_mode!r}: write one column, such as y_col='class', "
+            "or class_mode='raw' for the numbers of several.")
+    labels = list(frame[y_col])
+    several = [each for each in labels if isinstance(each, list | tuple | set | np.ndarray)]
+    require(not several, f"The column {y_col!r} has several classes in a row, the first of them {several[:1]}. Write a column "
+            "of 0 and 1 for each class, class_mode='raw', and y_col=[...], the names of these columns.")
+    without = np.flatnonzero(frame[y_col].isna())
+    require(not len(without), f"The column {y_col!r} has no class in {len(without)} of {len(labels)} rows, the first of them "
+            f"row {without[:1]}. Write dataframe.dropna(subset=[{y_col!r}]) in the place of dataframe.")
+    known = _in_order(set(labels), y_col) if classes is None else list(classes)
+    require(classes is None or not set(known).isdisjoint(labels), f"classes={classes!r}: the column {y_col!r} has none of "
+            f"them, but {', '.join(sorted(map(repr, set(labels))))}.")
+    return known
+
+
+def _in_order(classes: set[Any], y_col: Any) -> list[Any]:
+    try:
+        return sorted(classes)
+    except TypeError as error:
+        kinds = " and ".join(sorted({type(each).__name__ for each in classes}))
+        raise ValueError(f"The column {y_col!r} has classes of {kinds}, which have no order. Write classes=[...], or "
+                         f"dataframe.astype({{{y_col!r}: str}}) in the place of dataframe.") from error
 
 
 def _only(listing: Listing, rows: np.ndarray, subset: str | None, split: float) -> Listing:

@@ -12,9 +12,18 @@ import numpy as np
 from jaxseq.api.preprocessing import affine
 from jaxseq.api.preprocessing.draws import between, known_seed, one_from, units
 from jaxseq.api.preprocessing.files import of_folder, of_frame
+from jaxseq.api.preprocessing.generator_settings import (
+    brightness_of,
+    dtype_of,
+    function_of,
+    order_of,
+    rescale_of,
+    shifts_of,
+    zoom_of,
+)
 from jaxseq.api.preprocessing.image_iterators import ImageIterator, images_alike, of_arrays
-from jaxseq.api.preprocessing.random_images import two_numbers
-from jaxseq.core.declared import in_python, is_number, number
+from jaxseq.core.declared import is_number, number
+from jaxseq.core.kernels.affine import FILL_MODES
 from jaxseq.core.require import Spelled, one_of, positive_int, require
 
 # theta, tx, ty, shear, zx, zy, flip_horizontal, flip_vertical, channel_shift_intensity, brightness
@@ -29,13 +38,16 @@ class ImageDataGenerator(Spelled):
     rotation_range, shear_range: degrees r, drawn evenly from [-r, r). zoom_range: z for [1 - z, 1 + z), or (low, high), for
         each axis by itself. width_shift_range, height_shift_range: a share below 1 of the length, or pixels, drawn evenly
         from [-r, r); an int n: whole pixels below n; a list: one of its numbers, to either side.
-    brightness_range: (low, high), factors. channel_shift_range: r, what is added is drawn from [-r, r).
+    brightness_range: (low, high), factors for values from 0 to 255; those of x / 255 become black: pass x, and write
+        rescale=1 / 255, which comes later. channel_shift_range: r, what is added is drawn from [-r, r).
     fill_mode ("nearest", "constant", "reflect", "wrap"), cval, interpolation_order: as in apply_affine_transform.
     horizontal_flip, vertical_flip: half of the images are mirrored. rescale: a factor, after preprocessing_function(image).
-    validation_split: the share of `flow(subset="validation")`. data_format, dtype: of the images that come out.
+    validation_split: the share of `flow(subset="validation")`. data_format, dtype: of the images that come out; whole numbers
+        only without rescale, centring, normalization and whitening.
 
     Every draw is a function of (seed, pass, image): no thread and no other draw changes it. Layers such as RandomFlip do the
     like within the compiled step, which is faster.
+    Raises: ValueError, TypeError for settings that cannot be meant, before the first image.
     Source: as keras.preprocessing.image of Keras 2.2.4.
     """
 
@@ -60,15 +72,18 @@ class ImageDataGenerator(Spelled):
         self.samplewise_std_normalization = samplewise_std_normalization
         self.zca_whitening, self.zca_epsilon = zca_whitening, zca_epsilon
         self.rotation_range, self.shear_range, self.channel_shift_range = rotation_range, shear_range, channel_shift_range
-        self.width_shift_range = _shifts("width_shift_range", width_shift_range)
-        self.height_shift_range = _shifts("height_shift_range", height_shift_range)
-        self.zoom_range = two_numbers("zoom_range", (1 - zoom_range, 1 + zoom_range) if is_number(zoom_range) else zoom_range)
-        self.brightness_range = None if brightness_range is None else two_numbers("brightness_range", brightness_range)
-        self.fill_mode, self.cval = one_of("fill_mode", fill_mode, affine.FILL_MODES), cval
+        self.width_shift_range = shifts_of("width_shift_range", width_shift_range)
+        self.height_shift_range = shifts_of("height_shift_range", height_shift_range)
+        self.zoom_range, self.brightness_range = zoom_of(zoom_range), brightness_of(brightness_range)
+        self.fill_mode, self.cval = one_of("fill_mode", fill_mode, FILL_MODES), cval
         self.horizontal_flip, self.vertical_flip = horizontal_flip, vertical_flip
-        self.rescale, self.preprocessing_function = rescale, preprocessing_function
+        self.rescale, self.preprocessing_function = rescale_of(rescale), function_of(preprocessing_function)
         self.data_format = one_of("data_format", data_format or "channels_last", ("channels_last", "channels_first"))
-        self.validation_split, self.interpolation_order, self.dtype = validation_split, interpolation_order, dtype or "float32"
+        self.validation_split, self.interpolation_order = validation_split, order_of(interpolation_order)
+        scaling = {"rescale": rescale, "featurewise_center": featurewise_center, "samplewise_center": samplewise_center,
+                   "featurewise_std_normalization": featurewise_std_normalization,
+                   "samplewise_std_normalization": samplewise_std_normalization, "zca_whitening": zca_whitening}
+        self.dtype = dtype_of(dtype, [argument for argument, value in scaling.items() if value])
         self.mean = self.std = self.zca_whitening_matrix = None
         if featurewise_std_normalization and zca_whitening:
             warnings.warn("zca_whitening takes the place of featurewise_std_normalization.", stacklevel=2)
@@ -109,6 +124,7 @@ class ImageDataGenerator(Spelled):
         """Batches of the images that a data frame names in x_col, with the classes of y_col; class_mode="raw": its numbers.
 
         directory: what the paths are counted from. classes: those to keep, in the order of their numbers; None: all, sorted.
+        A class is a string, a whole number or what else can be sorted, one in each row.
         """
         return of_frame(self, dataframe, directory, (x_col, y_col, weight_col), classes, class_mode, subset,
                         self.validation_split, (color_mode, target_size, interpolation, keep_aspect_ratio),
@@ -143,7 +159,7 @@ class ImageDataGenerator(Spelled):
         """x, one image or several, after preprocessing_function, rescale, and what it is to be brought to. A new array."""
         x = np.array(x, self.dtype)
         if self.preprocessing_function is not None:
-            x = np.asarray(self.preprocessing_function(x))
+            x = np.asarray(self.preprocessing_function(x), self.dtype)
         if self.rescale is not None:
             x = x * x.dtype.type(self.rescale)
         if self.samplewise_center:
@@ -207,14 +223,6 @@ class ImageDataGenerator(Spelled):
                 "flip_vertical": bool(self.vertical_flip and turned < 0.5),
                 "channel_shift_intensity": evenly(shift, self.channel_shift_range) if self.channel_shift_range else None,
                 "brightness": None if self.brightness_range is None else between(light, *self.brightness_range)}
-
-
-def _shifts(argument: str, value: Any) -> Any:
-    """A number, or a tuple of them; else a ValueError."""
-    several = tuple(value) if isinstance(value, list | tuple | np.ndarray) else value
-    numbers = several if isinstance(several, tuple) else (several,)
-    require(numbers and all(map(is_number, numbers)), f"{argument}={value!r}: write a number, or a list of numbers.")
-    return in_python(several)
 
 
 def _shift(unit: float, sign: float, shifts: Any, length: int) -> float:

@@ -17,17 +17,19 @@ MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 INTERPOLATIONS = "nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"
 LAYOUTS = None, "channels_last", "channels_first"
-GREY = "L", "I", "I;16"         # modes of Pillow that are grey as they are
+GREY = "L", "I"     # modes of Pillow that are grey as they are
 
 
 def load_img(path: Any, color_mode: str = "rgb", target_size: Any = None, interpolation: str = "nearest",
              keep_aspect_ratio: bool = False, grayscale: bool = False) -> Any:
     """The image of a file, as Pillow has it.
 
-    path: a path, or io.BytesIO. color_mode: "rgb", "rgba", "grayscale"; grey images of more than 8 bits stay what they are.
+    path: a path, or io.BytesIO. color_mode: "rgb", "rgba", "grayscale"; of 16 bits of grey the first 8 are kept,
+        rounded, and images of 32 stay what they are in "grayscale".
     target_size: (height, width) to resize to. keep_aspect_ratio: of the middle, the largest part of these proportions.
     grayscale=True: Keras 2's word for color_mode="grayscale".
     Raises: OSError, with the path, for what is no image that Pillow can read, and for one that is cut off.
+    Differs from Keras, where 16 bits stay in "grayscale" and values above 255 become white otherwise.
     """
     color_mode = one_of("color_mode", "grayscale" if grayscale else color_mode, tuple(MODES))
     one_of("interpolation", interpolation, INTERPOLATIONS)
@@ -35,8 +37,9 @@ def load_img(path: Any, color_mode: str = "rgb", target_size: Any = None, interp
     require(known, f"path={path!r}: write a path, or an io.BytesIO.", TypeError)
     try:
         with pillow().open(path) as opened:
-            grey = color_mode == "grayscale" and opened.mode in GREY
-            image = opened.copy() if grey or opened.mode == MODES[color_mode] else opened.convert(MODES[color_mode])
+            image = _of_8_bits(opened) if _has_16_bits(opened) else opened.copy()
+            grey = color_mode == "grayscale" and image.mode in GREY
+            image = image if grey or image.mode == MODES[color_mode] else image.convert(MODES[color_mode])
     except FileNotFoundError:
         raise
     except (OSError, SyntaxError, ValueError) as error:       # SyntaxError: what Pillow calls a broken PNG
@@ -94,6 +97,15 @@ def size_of(argument: str, size: Any) -> tuple[int, int]:
     pair = tuple(size) if isinstance(size, tuple | list) else (size, size)
     require(len(pair) == 2, f"{argument}={size!r}: write (height, width).")
     return positive_int(argument, pair[0]), positive_int(argument, pair[1])
+
+
+def _has_16_bits(image: Any) -> bool:
+    return image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PNG")      # the latter in Pillow before 11
+
+
+def _of_8_bits(image: Any) -> Any:
+    """A grey image of 16 bits in the nearest of 256 greys: 65535, white, is 255."""
+    return pillow().fromarray(_bytes(np.rint(np.asarray(image) / 257)))
 
 
 def _resized(image: Any, size: tuple[int, int], interpolation: str, keep_aspect_ratio: bool) -> Any:

@@ -123,8 +123,8 @@ class RandomRotation(_RandomAffine):
 class RandomZoom(_RandomAffine):
     """Zooms images about their middle in training: what was (1 + a) long is 1 long, a drawn evenly from the factors.
 
-    height_factor, width_factor: f for [-f, f], or (low, high), within [-0.99, 1]; positive shows more of the image, and
-        smaller. width_factor=None: one draw for both axes.
+    height_factor, width_factor: f up to 0.99 for [-f, f], or (low, high), within [-0.99, 1]; positive shows more of the image,
+        and smaller. width_factor=None: one draw for both axes.
     The other settings, shapes, errors: as RandomTranslation.
     Source: as keras.layers.RandomZoom, which also takes what lies between -1 and -0.99: a hundredth of the image and less.
     """
@@ -138,6 +138,12 @@ class RandomZoom(_RandomAffine):
     data_format: str | None = None
 
     factors = {"height_factor": (-0.99, 1), "width_factor": (-0.99, 1)}
+
+    def __post_init__(self):
+        super().__post_init__()
+        for argument in self.factors:
+            if getattr(self, argument) is not None:
+                self.interval(argument)
 
     def draws(self, draw):
         height = 1 + draw("height", self.interval("height_factor"))

@@ -78,6 +78,14 @@ def test_channel_shift_is_keras():
     assert_allclose(apply_channel_shift(SQUARE, 40.0, 2), theirs.apply_channel_shift(SQUARE, 40.0, 2), rtol=1e-6)
 
 
+@pytest.mark.parametrize("intensity", [100, 300, -100, -300, 100.0, np.int64(100)], ids=repr)
+def test_a_channel_shift_of_bytes_stays_within_them(intensity):
+    x = np.array([[[10, 200, 60]]], "uint8")
+    got = apply_channel_shift(x, intensity, 2)
+    assert got.dtype == np.uint8
+    assert_array_equal(got, np.clip(np.int64(x) + int(intensity), 10, 200))
+
+
 # ---- at random
 
 
@@ -110,8 +118,8 @@ def test_random_ones_follow_from_their_seed_and_leave_the_global_generator_alone
     (lambda: apply_affine_transform(np.ones((3, 3)), 1), "apply_affine_transform wants one image of three axes, got (3, 3)."),
     (lambda: apply_affine_transform(SQUARE, 1, row_axis=0), "row_axis=0, col_axis=2, channel_axis=0: write 0, 1 and 2 in some "
      "order, such as row_axis=0, col_axis=1, channel_axis=2."),
-    (lambda: apply_affine_transform(SQUARE, 1, fill_mode="mirror"), "fill_mode='mirror': write one of 'constant', 'nearest', "
-     "'reflect', 'wrap'."),
+    (lambda: apply_affine_transform(SQUARE, 1, fill_mode="mirror"), "fill_mode='mirror': write one of 'reflect', 'wrap', "
+     "'constant', 'nearest'."),
     (lambda: random_zoom(SQUARE, 0.2), "zoom_range=0.2: write two numbers, (low, high)."),
     (lambda: random_brightness(SQUARE, (1,)), "brightness_range=(1,): write two numbers, (low, high)."),
     (lambda: random_rotation(SQUARE, 1, seed=-1), "seed=-1: write a whole number from 0 to 2**63 - 1, or None."),

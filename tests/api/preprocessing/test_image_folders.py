@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras.src.utils import dataset_utils
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 from shares import always
 
 from jaxseq import Sequential, layers as L
@@ -76,6 +77,19 @@ def test_colors_and_layout(folder):
     assert read(folder, color_mode="rgba", data_format="channels_first", **words)[0][0].shape == (8, 4, 4, 5)
 
 
+def test_a_grey_picture_of_16_bits_has_values_to_255(tmp_path):
+    Image.fromarray(np.full((4, 4), 65535, "uint16")).save(tmp_path / "white.png")
+    Image.fromarray(np.full((4, 4), 25700, "uint16")).save(tmp_path / "grey.png")
+    for color_mode in "grayscale", "rgb":
+        batch = read(tmp_path, labels=None, shuffle=False, color_mode=color_mode, image_size=2, **QUIET)[0]
+        assert (batch[0] == 100).all() and (batch[1] == 255).all()
+
+
+def test_the_format_that_keras_would_give_is_taken(folder):
+    words = {"shuffle": False, "image_size": 4, **QUIET}
+    assert_array_equal(read(folder, format="grain", **words)[0][0], read(folder, **words)[0][0])
+
+
 def test_a_batch_is_the_same_whenever_it_is_read(folder):
     one, other = (read(folder, image_size=4, seed=2, batch_size=3, **QUIET) for _ in range(2))
     for number in 2, 0, 1:
@@ -115,9 +129,15 @@ def test_a_folder_trains_and_says_what_it_found(folder, capsys):
      "none out."),
     ({"crop_to_aspect_ratio": True, "pad_to_aspect_ratio": True}, "crop_to_aspect_ratio, pad_to_aspect_ratio: write one of "
      "them."),
-    ({"labels": [1] * 8, "label_mode": "categorical"}, "to_categorical: y[0] = 1 is too large: "
-     "num_classes=1 leaves 0 to 0. Write num_classes=2, or y - 1 if your classes are counted from 1."),
-], ids=range(16))
+    ({"labels": [0, 2] * 4, "label_mode": "categorical"}, "labels= with label_mode='categorical' are 0 to 1 for 2 classes, "
+     "here are 0, 2. Write labels=np.unique(labels, return_inverse=True)[1]."),
+    ({"labels": [1, 2] * 4, "label_mode": "binary"}, "labels= with label_mode='binary' are 0 to 1 for 2 classes, here are "
+     "1, 2. Write labels=np.unique(labels, return_inverse=True)[1]."),
+    ({"labels": [-1, 1] * 4, "label_mode": "binary"}, "labels= with label_mode='binary' are 0 to 1 for 2 classes, here are "
+     "-1, 1. Write labels=np.unique(labels, return_inverse=True)[1]."),
+    *(({"labels": labels}, f"labels= has the shape {shape}: write a number for each file, in the order of their paths, such as "
+       "labels.argmax(1) of one-hot rows.") for labels, shape in ((np.eye(8), (8, 8)), ([[0]] * 8, (8, 1)), (3, ()))),
+], ids=range(21))
 def test_errors_say_what_to_write(words, message, folder):
     with pytest.raises(ValueError, match=f"^{re.escape(message.replace('{f}', str(folder)))}$"):
         read(folder, **words, **QUIET)

@@ -63,6 +63,22 @@ def test_standardizing_leaves_the_data_alone(images):
     assert_array_equal(images, before)
 
 
+def test_a_preprocessing_function_may_give_another_dtype(images):
+    words = {"preprocessing_function": lambda image: np.clip(image, 0, 255).astype("uint8"), "rescale": 1 / 255}
+    got = ImageDataGenerator(**words).flow(images, shuffle=False)[0]
+    assert got.dtype == np.float32
+    assert_allclose(got, np.floor(images) / 255, rtol=1e-6)
+    assert ImageDataGenerator(preprocessing_function=np.float64).standardize(images).dtype == np.float32
+
+
+def test_whole_numbers_stay_what_they_are_without_scaling(images):
+    whole = images.astype("uint8")
+    generator = ImageDataGenerator(dtype="uint8", horizontal_flip=True, channel_shift_range=50)
+    batch = generator.flow(whole, batch_size=12, seed=0)[0]
+    assert batch.dtype == np.uint8 and batch.min() >= whole.min() and batch.max() <= whole.max()
+    assert_array_equal(ImageDataGenerator(dtype=np.uint8).flow(whole, shuffle=False, batch_size=12)[0], whole)
+
+
 @pytest.mark.parametrize("told", [
     {"theta": 25, "tx": 2, "ty": -1, "shear": 10, "zx": 0.8, "zy": 1.2}, {"flip_horizontal": True}, {"flip_vertical": True},
     {"channel_shift_intensity": 20.0}, {"brightness": 0.6}, {"theta": 5, "flip_horizontal": True, "brightness": 1.3}, {},
@@ -260,7 +276,28 @@ def test_a_frame_is_read_as_keras_reads_it(folder):
     assert_array_equal(x[1], img_to_array(load_img(folder / "dogs/1.png", target_size=(4, 4))))
 
 
+@pytest.mark.parametrize("values", [[7, 3, 7, 3], np.array([7, 3, 7, 3], "uint8"), [2.5, 1.5, 2.5, 1.5],
+                                    [True, False, True, False], pd.Categorical(["y", "x", "y", "x"])], ids=lambda values: type(
+                                        values[0]).__name__)
+@pytest.mark.parametrize("class_mode", ["binary", "sparse", "categorical"])
+def test_classes_that_are_no_strings_are_numbered_in_their_order(values, class_mode, folder):
+    names = ["cats/b.png", "dogs/1.png", "cats/c.bmp", "dogs/2.png"]
+    words = {"directory": folder, "shuffle": False, "target_size": (4, 4), "class_mode": class_mode}
+    flows = [ImageDataGenerator().flow_from_dataframe(pd.DataFrame({"filename": names, "class": each}), **words)
+             for each in (values, list("baba"))]
+    first, second = list(values)[:2]
+    assert flows[0].class_indices == {second: 0, first: 1}
+    assert_array_equal(flows[0][0][1], flows[1][0][1])
+    one = ImageDataGenerator().flow_from_dataframe(pd.DataFrame({"filename": names, "class": values}), folder, classes=[second])
+    assert one.filenames == names[1::2] and one.num_classes == 1
+
+
 # ---- errors
+
+
+def framed(folder, values, **words):
+    names = ["cats/b.png", "dogs/1.png"]
+    return ImageDataGenerator().flow_from_dataframe(pd.DataFrame({"filename": names, "class": values}), folder, **words)
 
 
 def test_a_broken_file_is_named_with_its_batch(folder):
@@ -329,7 +366,38 @@ X = np.ones((4, 3, 3, 1))
      "column 'filename'. Did you mean 'file'?"),
     (lambda f: ImageDataGenerator().flow_from_dataframe(pd.DataFrame({"filename": ["a.png"], "class": ["b"]}), f),
      FileNotFoundError, "1 of 1 images are not there, the first of them ['a.png']. Write directory=, or remove the rows."),
-], ids=range(28))
+    (lambda f: ImageDataGenerator(zoom_range=1.0), ValueError, "zoom_range=1.0 zooms by 0: write a number from 0 up to, and "
+     "without, 1, or two above 0, such as (0.5, 1.5)."),
+    (lambda f: ImageDataGenerator(zoom_range=(-0.5, 1)), ValueError, "zoom_range=(-0.5, 1) zooms by -0.5: write a number from "
+     "0 up to, and without, 1, or two above 0, such as (0.5, 1.5)."),
+    (lambda f: ImageDataGenerator(brightness_range=(-0.5, 1)), ValueError, "brightness_range=(-0.5, 1): write factors of at "
+     "least 0, such as (0.5, 1.5)."),
+    *((lambda f, each=each: ImageDataGenerator(rescale=each), ValueError, f"rescale={each!r}: write a finite number other than "
+       "0, such as 1 / 255, or None.") for each in (0, float("nan"), "1/255", True)),
+    (lambda f: ImageDataGenerator(preprocessing_function=1 / 255), TypeError, f"preprocessing_function={1 / 255}: write a "
+     "function of one image, such as lambda image: image / 127.5 - 1."),
+    *((lambda f, each=each: ImageDataGenerator(interpolation_order=each), ValueError, f"interpolation_order={each!r}: write a "
+       "whole number from 0 to 5.") for each in (6, -1, 1.0, True)),
+    *((lambda f, each=each: ImageDataGenerator(dtype=each), ValueError, f"dtype={each!r}: write the name of a dtype of "
+       "numbers, such as 'float32' or 'uint8'.") for each in ("float31", "str", "bool", 32)),
+    (lambda f: ImageDataGenerator(dtype="uint8", rescale=1 / 255), ValueError, "dtype='uint8' with rescale: whole numbers "
+     "cannot hold what comes out. Write dtype='float32'."),
+    (lambda f: ImageDataGenerator(dtype="int32", samplewise_center=True, zca_whitening=True), ValueError, "dtype='int32' with "
+     "samplewise_center, zca_whitening: whole numbers cannot hold what comes out. Write dtype='float32'."),
+    (lambda f: framed(f, [1, 1], class_mode="binary"), ValueError, "class_mode='binary' needs two classes, and there are 1: 1. "
+     "Write class_mode='categorical' or 'sparse'."),
+    (lambda f: framed(f, ["a", ["a", "b"]]), ValueError, "The column 'class' has several classes in a row, the first of them "
+     "[['a', 'b']]. Write a column of 0 and 1 for each class, class_mode='raw', and y_col=[...], the names of these columns."),
+    *((lambda f, lost=lost: framed(f, ["a", lost], classes=["a"]), ValueError, "The column 'class' has no class in 1 of 2 "
+       "rows, the first of them row [1]. Write dataframe.dropna(subset=['class']) in the place of dataframe.")
+      for lost in (None, float("nan"), pd.NA)),
+    (lambda f: framed(f, ["a", 1]), ValueError, "The column 'class' has classes of int and str, which have no order. Write "
+     "classes=[...], or dataframe.astype({'class': str}) in the place of dataframe."),
+    (lambda f: framed(f, [1, 2], classes=["1", "2"]), ValueError, "classes=['1', '2']: the column 'class' has none of them, "
+     "but 1, 2."),
+    (lambda f: framed(f, [1, 2], y_col=["class"]), ValueError, "y_col=['class'] with class_mode='categorical': write one "
+     "column, such as y_col='class', or class_mode='raw' for the numbers of several."),
+], ids=range(54))
 def test_errors_say_what_to_write(make, error, message, folder):
     with pytest.raises(error, match=f"^{re.escape(message.replace('{f}', str(folder)))}$"):
         make(folder)

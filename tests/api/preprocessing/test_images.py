@@ -17,15 +17,16 @@ DRAW = np.random.default_rng(0)
 PICTURE = DRAW.integers(0, 256, (7, 9, 4)).astype("uint8")
 
 
-@pytest.fixture(params=["RGB", "RGBA", "L", "I;16", "P", "1", "LA", "CMYK"])
+@pytest.fixture(params=["RGB", "RGBA", "L", "P", "1", "LA", "CMYK", "I"])
 def path(request, tmp_path):
     """A file with an image of that kind."""
-    if request.param == "I;16":
-        image = Image.fromarray(DRAW.integers(0, 60000, (7, 9)).astype("uint16"))
+    if request.param == "I":
+        image = Image.fromarray(DRAW.integers(0, 60000, (7, 9)).astype("int32"))
     else:
         image = Image.fromarray(PICTURE).convert("RGB").convert(request.param)
-    image.save(tmp_path / ("image.tif" if request.param == "CMYK" else "image.png"))
-    return tmp_path / ("image.tif" if request.param == "CMYK" else "image.png")
+    path = tmp_path / ("image.tif" if request.param in ("CMYK", "I") else "image.png")
+    image.save(path)
+    return path
 
 
 @pytest.mark.parametrize("color_mode", ["rgb", "rgba", "grayscale"])
@@ -33,6 +34,19 @@ def test_load_img_is_keras(path, color_mode):
     ours, theirs = load_img(path, color_mode), keras.utils.load_img(path, color_mode)
     assert ours.mode == theirs.mode
     assert_array_equal(img_to_array(ours), keras.utils.img_to_array(theirs))
+
+
+@pytest.mark.parametrize(("ending", "dtype"), [("png", "uint16"), ("tif", "<u2"), ("tif", ">u2")])
+@pytest.mark.parametrize("color_mode", ["rgb", "rgba", "grayscale"])
+def test_16_bits_of_grey_are_brought_to_8(color_mode, ending, dtype, tmp_path):
+    greys = np.array([[0, 128, 129, 257, 25700, 65535 - 257, 65535]])
+    Image.fromarray(greys.astype(dtype)).save(tmp_path / f"deep.{ending}")
+    image = load_img(tmp_path / f"deep.{ending}", color_mode)
+    assert image.mode == {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}[color_mode]
+    x = img_to_array(image)
+    for channel in range(min(x.shape[-1], 3)):
+        assert_array_equal(x[..., channel], [[0, 0, 1, 1, 100, 254, 255]])
+    assert color_mode != "rgba" or (x[..., 3] == 255).all()
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"])
