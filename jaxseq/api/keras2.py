@@ -18,8 +18,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 # Keras 1's words, and what to write in their place. It counted rows where Keras 2 counts batches.
-OF_KERAS_1 = {"samples_per_epoch": "steps_per_epoch=rows // batch_size", "nb_val_samples": "validation_steps=rows // batch_size",
-              "val_samples": "steps=rows // batch_size", "nb_worker": "workers", "nb_epoch": "epochs",
+OF_KERAS_1 = {"samples_per_epoch": "steps_per_epoch=rows // batch_size", "val_samples": "steps=rows // batch_size",
+              "nb_val_samples": "validation_steps=rows // batch_size", "nb_worker": "workers", "nb_epoch": "epochs",
               "max_q_size": "max_queue_size", "pickle_safe": "use_multiprocessing"}
 
 

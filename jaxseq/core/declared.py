@@ -12,6 +12,7 @@ from typing import Any, Self, TypeGuard
 import jax
 import numpy as np
 
+from jaxseq.core.handle import is_function
 from jaxseq.core.require import Spelled, pick, require
 
 
@@ -56,7 +57,7 @@ def from_config(kind: str, identifier: Any, table: Mapping[str, Callable[..., An
         return identifier()
     if isinstance(identifier, str | Mapping):
         return _by_name(kind, *_parsed(kind, identifier), table, custom_objects or {})
-    require(callable(identifier), f"{identifier!r} is no {kind}: write one of the names {', '.join(sorted(table))}, or "
+    require(is_function(identifier), f"{identifier!r} is no {kind}: write one of the names {', '.join(sorted(table))}, or "
             "pass an object that can be called.")
     return identifier
 

@@ -42,6 +42,11 @@ class Home(NamedTuple):
     drawn: bool = False
 
 
+def is_function(value: Any) -> bool:
+    """Whether it can be called: a layer cannot, though it has a `__call__`, which says what to write."""
+    return callable(value) and not isinstance(value, Handle)
+
+
 class answer(Generic[T]):
     """A property that gives way to an attribute or a field of the same name, which a layer may have. No class has it."""
 
@@ -146,6 +151,12 @@ class Handle:
         """The shape of the layer's output in its model, batch axis first, None where any length fits."""
         model, name = self._placed("output_shape")
         return model.layer_shapes(name)[1]
+
+    if not TYPE_CHECKING:       # a type checker says by itself that a layer is no function
+
+        def __call__(self, *values: Any, **words: Any) -> Any:
+            raise TypeError(f"{type(self).__name__} is called within a model: Sequential([{type(self).__name__}(...)]). Alone: "
+                            "params, state = layer.init(key, x); y, state = layer.apply(params, state, x, Ctx()).")
 
     def count_params(self) -> int:
         """The number of weights, trained or not, moving statistics included."""

@@ -19,6 +19,7 @@ from jaxseq.core.crossentropy import (
     sparse_categorical_crossentropy_from_logits,
 )
 from jaxseq.core.declared import from_config, to_config as serialize
+from jaxseq.core.handle import is_function
 from jaxseq.core.loss_classes import *  # noqa: F403
 from jaxseq.core.loss_classes import CLASSES, BinaryFocalCrossentropy, CategoricalFocalCrossentropy, DeclaredLoss, Loss
 from jaxseq.core.pairs import EPSILON as EPSILON, class_ids as class_ids
@@ -63,7 +64,7 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Los
         identifier = from_config("loss", identifier, CLASSES, custom_objects)
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         identifier = identifier()
-    require(callable(identifier), f"loss={identifier!r}: write a name such as 'mse', or a function (y_true, y_pred).",
+    require(is_function(identifier), f"loss={identifier!r}: write a name such as 'mse', or a function (y_true, y_pred).",
             TypeError)
     if isinstance(identifier, DeclaredLoss) and identifier == type(identifier)(name=identifier.name):
         return plain(identifier)

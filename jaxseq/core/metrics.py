@@ -9,6 +9,7 @@ from jaxseq.core import confusion, crossentropy, keras_metric, losses, mean_metr
 from jaxseq.core.confusion import *  # noqa: F403
 from jaxseq.core.crossentropy import *  # noqa: F403
 from jaxseq.core.declared import from_config, to_config as serialize
+from jaxseq.core.handle import is_function
 from jaxseq.core.keras_metric import *  # noqa: F403
 from jaxseq.core.keras_metric import Mean, Metric, Sum
 from jaxseq.core.mean_metrics import *  # noqa: F403
@@ -75,7 +76,7 @@ def get(identifier: Any, loss: Any = None, custom_objects: Mapping[str, Any] | N
         identifier = identifier()
     if isinstance(identifier, DeclaredMetric | Metric):
         return identifier.metric()
-    require(callable(identifier), f"metric {identifier!r}: write a name such as 'accuracy', or a function (y_true, y_pred).",
+    require(is_function(identifier), f"metric {identifier!r}: write a name such as 'accuracy', or a function (y_true, y_pred).",
             TypeError)
     of_shares = any(identifier is each for each in _OF_LOGITS)
     return mean(getattr(identifier, "__name__", type(identifier).__name__), identifier)._replace(of_shares=of_shares)

@@ -30,8 +30,8 @@ def confusion_matrix(y_true: Any, y_pred: Any, labels: Any = None) -> Any:
     require(len(true) == len(predicted), f"y_true has {len(true)} rows and y_pred {len(predicted)}.")
     require(len(true), "confusion_matrix: there are no rows.")
     used = 1 + int(max(true.max(), predicted.max()))
-    require(used <= CLASSES, f"The largest class number is {used - 1}, and confusion_matrix shows up to {CLASSES} classes, from "
-            "0 on. Number those that occur: classes = np.unique(np.concatenate([y_true, y_pred])), and pass "
+    require(used <= CLASSES, f"The largest class number is {used - 1}, and confusion_matrix shows up to {CLASSES} classes, "
+            "from 0 on. Number those that occur: classes = np.unique(np.concatenate([y_true, y_pred])), and pass "
             "np.searchsorted(classes, y_true), np.searchsorted(classes, y_pred), labels=classes.")
     names = [str(each) for each in (range(used) if labels is None else labels)]
     require(len(names) >= used, f"There are {used} classes and {len(names)} labels.")
@@ -121,9 +121,9 @@ def activations(model: Any, x: Any, layer: Any, row: int = 0) -> Any:
 
 def _class_numbers(argument: str, y: Any) -> np.ndarray:
     y = np.asarray(y)
-    bad = np.argwhere(np.isnan(y)) if y.dtype.kind == "f" else []
-    require(not len(bad), f"{argument} holds NaN, which is no class and no probability: the first at {[*map(int, bad[0])] if len(bad) else None}. Look with "
-            "model.fit(..., check_finite=True) for where it comes from.")
+    bad = np.argwhere(np.isnan(y)).tolist() if y.dtype.kind == "f" else []
+    require(not bad, f"{argument} holds NaN, which is no class and no probability: the first at {(bad or [0])[0]}. Look "
+            "with model.fit(..., check_finite=True) for where it comes from.")
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y.argmax(1) if y.ndim == 2 else y
     whole = y.ndim == 1 and y.dtype.kind in "biuf" and bool(np.all((y >= 0) & (y == np.floor(y))))
     require(whole, f"{argument} {y.shape} {y.dtype} holds no class numbers from 0 on, and no row of probabilities per class. "

@@ -85,8 +85,8 @@ def test_nan_is_no_class(refuses, predicted, place):
 def test_one_large_label_asks_for_no_memory(refuses):
     true, predicted = np.array([0, 200_000]), np.array([0, 0])
     with refuses("The largest class number is 200000, and confusion_matrix shows up to 1000 classes, from 0 on. Number those "
-                 "that occur: classes = np.unique(np.concatenate([y_true, y_pred])), and pass np.searchsorted(classes, y_true), "
-                 "np.searchsorted(classes, y_pred), labels=classes."):
+                 "that occur: classes = np.unique(np.concatenate([y_true, y_pred])), and pass "
+                 "np.searchsorted(classes, y_true), np.searchsorted(classes, y_pred), labels=classes."):
         plotting.confusion_matrix(true, predicted)
     classes = np.unique(np.concatenate([true, predicted]))
     figure = plotting.confusion_matrix(np.searchsorted(classes, true), np.searchsorted(classes, predicted), labels=classes)
