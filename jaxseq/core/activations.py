@@ -12,9 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxseq.core.handle import is_function
 from jaxseq.core.precision import widened
-from jaxseq.core.require import pick, require
+from jaxseq.core.require import is_function, pick, require
 from jaxseq.core.types import Array
 
 # ---- straight lines and kinks ----

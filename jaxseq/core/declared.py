@@ -12,8 +12,7 @@ from typing import Any, Self, TypeGuard
 import jax
 import numpy as np
 
-from jaxseq.core.handle import is_function
-from jaxseq.core.require import Spelled, pick, require
+from jaxseq.core.require import Spelled, is_function, pick, require
 
 
 class Declared(Spelled):

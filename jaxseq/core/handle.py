@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import Field, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, dataclass_transform
 
-from jaxseq.core.require import require
+from jaxseq.core.require import NoFunction, require
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,11 +42,6 @@ class Home(NamedTuple):
     drawn: bool = False
 
 
-def is_function(value: Any) -> bool:
-    """Whether it can be called: a layer cannot, though it has a `__call__`, which says what to write."""
-    return callable(value) and not isinstance(value, Handle)
-
-
 class answer(Generic[T]):
     """A property that gives way to an attribute or a field of the same name, which a layer may have. No class has it."""
 
@@ -60,7 +55,7 @@ class answer(Generic[T]):
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-class Handle:
+class Handle(NoFunction):
     """The bound half of a layer. See `jaxseq.core.layer.Layer` for the pure half."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]

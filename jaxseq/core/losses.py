@@ -19,12 +19,11 @@ from jaxseq.core.crossentropy import (
     sparse_categorical_crossentropy_from_logits,
 )
 from jaxseq.core.declared import from_config, to_config as serialize
-from jaxseq.core.handle import is_function
 from jaxseq.core.loss_classes import *  # noqa: F403
 from jaxseq.core.loss_classes import CLASSES, BinaryFocalCrossentropy, CategoricalFocalCrossentropy, DeclaredLoss, Loss
 from jaxseq.core.pairs import EPSILON as EPSILON, class_ids as class_ids
 from jaxseq.core.regression import *  # noqa: F403
-from jaxseq.core.require import pick, require
+from jaxseq.core.require import is_function, pick, require
 from jaxseq.core.types import Array
 from jaxseq.core.unpaired import *  # noqa: F403
 

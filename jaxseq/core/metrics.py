@@ -9,14 +9,13 @@ from jaxseq.core import confusion, crossentropy, keras_metric, losses, mean_metr
 from jaxseq.core.confusion import *  # noqa: F403
 from jaxseq.core.crossentropy import *  # noqa: F403
 from jaxseq.core.declared import from_config, to_config as serialize
-from jaxseq.core.handle import is_function
 from jaxseq.core.keras_metric import *  # noqa: F403
 from jaxseq.core.keras_metric import Mean, Metric, Sum
 from jaxseq.core.mean_metrics import *  # noqa: F403
 from jaxseq.core.measures import *  # noqa: F403
 from jaxseq.core.measures import binary_accuracy, categorical_accuracy, sparse_categorical_accuracy
 from jaxseq.core.regression import *  # noqa: F403
-from jaxseq.core.require import require, require_known
+from jaxseq.core.require import is_function, require, require_known
 from jaxseq.core.scores import *  # noqa: F403
 from jaxseq.core.totals import (
     DeclaredMetric as DeclaredMetric,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jaxseq.core import regularizers
-from jaxseq.core.handle import is_function
 from jaxseq.core.layer import Layer
-from jaxseq.core.require import require
+from jaxseq.core.require import is_function, require
 from jaxseq.core.types import Array
 
 
