@@ -19,12 +19,17 @@ QUICK = "--quick" in sys.argv
 LENGTH, BATCH, EPOCHS, UNITS = (64, 32, 1, 64) if QUICK else (128, 32, 12, 256)
 LETTERS, TEMPERATURE = 3_000, 0.7           # how much is written, and how boldly: at 0 always the likeliest letter
 
-text = Path(next(each for each in sys.argv[1:] if not each.startswith("--"))).read_text(encoding="utf-8")
+file = next((each for each in sys.argv[1:] if not each.startswith("--")), None)
+if file is None:
+    sys.exit("Pass a file with a text of a megabyte or so: python examples/shakespeare.py FILE")
+text = Path(file).read_text(encoding="utf-8")
 text = text[:100_000] if QUICK else text
 alphabet = sorted(set(text))
 ids = np.searchsorted(alphabet, list(text))
 rows = (len(ids) - 1) // LENGTH
 x, y = (ids[shift:shift + rows * LENGTH].reshape(rows, LENGTH) for shift in (0, 1))     # each letter's target is the next
+if rows < 20:
+    sys.exit(f"{file} has {len(text):,} letters, which is too short: pass a text of at least {20 * LENGTH + 1:,}.")
 held = rows // 20                                                                       # the last twentieth is held out
 
 
@@ -48,7 +53,7 @@ loss, accuracy = model.evaluate(x[-held:], y[-held:], verbose=0)
 
 writer = net(batch_input_shape=(1, 1))
 writer.set_weights(model.get_weights())
-draw, letter, written = np.random.default_rng(0), alphabet.index("\n"), []
+draw, letter, written = np.random.default_rng(0), (alphabet.index("\n") if "\n" in alphabet else 0), []
 writer.predict(np.array([[letter]]))        # compiles
 writer.reset_states()
 began = time.perf_counter()

@@ -272,6 +272,17 @@ def test_predict_is_silent(capsys):
         assert (capsys.readouterr().out == "") == silent
 
 
+def test_a_call_in_training_mode():
+    """Keras's call draws anew and moves the moving statistics; ours is that of the next step, and moves nothing."""
+    for k, moves in (keras, True), (jaxseq, False):
+        model = stacked(k, k.layers.BatchNormalization(), k.layers.Dropout(0.5))
+        before = model.get_weights()
+        first, second = (np.asarray(model(X, training=True)) for _ in range(2))
+        assert ((first == 0) != (second == 0)).any() == moves
+        assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True)) == moves
+        assert (first == 0).any() and not (np.asarray(model(X)) == 0).any()
+
+
 def hooked(k, hook, action):
     """A callback of either library whose `hook` calls action(callback, *values)."""
     return type("Hooked", (k.callbacks.Callback,), {hook: lambda self, *values, **words: action(self, *values, **words)})()

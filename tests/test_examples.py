@@ -63,12 +63,26 @@ def test_every_example_has_a_case():
     assert {path.stem for path in (ROOT / "examples").glob("*.py")} == {*CASES}
 
 
+def run(name, *given, cwd):
+    command = [sys.executable, ROOT / "examples" / f"{name}.py", *given, "--quick"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    (None, "Pass a file with a text of a megabyte or so: python examples/shakespeare.py FILE\n"),
+    ("To be. " * 182, "short.txt has 1,274 letters, which is too short: pass a text of at least 1,281.\n")])
+def test_shakespeare_needs_a_text(text, told, tmp_path):
+    if text is not None:
+        (tmp_path / "short.txt").write_text(text)
+    ran = run("shakespeare", *([] if text is None else ["short.txt"]), cwd=tmp_path)
+    assert ran.returncode == 1 and ran.stderr.endswith(told) and "Traceback" not in ran.stderr
+
+
 @pytest.mark.parametrize("name", always(QUICK, CASES))
 def test_it_runs(name, tmp_path):
     given = CASES[name](tmp_path)
-    command = [sys.executable, ROOT / "examples" / f"{name}.py", *([given] if given else []), "--quick"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path,
-                         env={**os.environ, "PYTHONPATH": str(ROOT)})
+    ran = run(name, *([given] if given else []), cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr[-3000:]
     score, = re.findall(r"accuracy (\d\.\d+)", ran.stdout.splitlines()[-1])[:1]
     assert 0 <= float(score) <= 1 and " s" in ran.stdout.splitlines()[-1]

@@ -14,6 +14,7 @@ LEADING = {
     "layers.advanced_activations": "LeakyReLU PReLU ELU ThresholdedReLU Softmax ReLU", "layers.noise": "GaussianNoise",
     "layers.wrappers": "TimeDistributed Bidirectional", "layers.experimental.preprocessing": "Rescaling Normalization",
     "utils.np_utils": "to_categorical normalize", "utils.generic_utils": "to_categorical", "utils.data_utils": "Sequence",
+    "utils.vis_utils": "plot_model",
     "optimizers.legacy": "SGD Adam RMSprop",
 }
 

@@ -162,9 +162,17 @@ class Body(Stack):
 
         return Functional(init, apply)
 
-    def __call__(self, x: Any) -> Array:
-        """The model's output for x as a JAX array, in evaluation mode; no state moves."""
-        y, _ = self.functional().apply(self.train_state.params, self.train_state.state, x)
+    def __call__(self, x: Any, training: bool | None = False) -> Array:
+        """The model's output for x as a JAX array; no state moves.
+
+        training: True for what a training step computes: dropout and the like draw, BatchNormalization goes by the batch. The
+            draws are those of the model's next step, a pure function of seed and step, so they are the same until it has been
+            made. In Keras each call draws anew, and moves the moving statistics. None: False.
+        """
+        require(training is None or isinstance(training, bool), f"training={training!r}: write True or False.", TypeError)
+        ts = self.train_state
+        key = rng.fold_in(rng.fold_in(ts.key, rng.Purpose.STEP), ts.step) if training else None
+        y, _ = self.functional().apply(ts.params, ts.state, x, train=bool(training), key=key)
         return y
 
     # ---- what a bound layer asks (see core/handle.py)

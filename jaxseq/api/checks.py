@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from jaxseq.api.columns import Column, Rows, finite, in_code, whole, within
+from jaxseq.api.sparse import SparseRows
 from jaxseq.core import losses
 from jaxseq.core.layers import Embedding
 from jaxseq.core.require import require
@@ -23,11 +25,35 @@ def fitted_x(name: str, x: Rows, shape: Shape) -> Rows:
     if x.ndim == 1 and len(shape) == 2 and shape[1] in (1, None):
         x = x[:, None]
     fits = x.ndim == len(shape) and _agree(x.shape[1:], shape[1:])
-    single = _agree(x.shape, shape[1:])
-    require(fits, f"{name} has shape {x.shape}, but the model wants {shape}"
-            + (f": pass {in_code(name)}[None] for a single example." if single else "."))
+    require(fits, f"{name} has shape {x.shape}, but the model wants {shape}" + _missing_axis(in_code(name), x, shape))
     require(0 not in x.shape[1:], f"{name} has shape {x.shape}: its rows are empty.")
     return x
+
+
+def _missing_axis(name: str, x: Rows, shape: Shape) -> str:
+    """The line to write where an axis of 1 makes x fit: that of a single example, or the last one."""
+    if _agree(x.shape, shape[1:]):
+        return f": pass {name}[None] for a single example."
+    flat = shape[-1] == 1 and _agree(x.shape[1:], shape[1:-1]) and not isinstance(x, SparseRows)
+    return f": pass {name}[..., None] to give it the axis of 1." if flat else "."
+
+
+def check_not_text(name: str, x: Any, first: Any) -> None:
+    """TypeError for text, by its first entry, where an Embedding stands in front."""
+    if isinstance(first, Embedding):
+        entry = _first_entry(x)
+        entry = entry.item() if isinstance(entry, np.generic) else entry
+        require(not isinstance(entry, str | bytes), f"{name} is text, {reprlib.repr(entry)}, and {first!r} takes token ids: "
+                "number the words, with jaxseq.layers.TextVectorization, or jaxseq.preprocessing.text.Tokenizer and "
+                "pad_sequences.", TypeError)
+
+
+def _first_entry(data: Any) -> Any:
+    """The first entry of lists within lists, or of an array."""
+    while isinstance(data, list | tuple) and data:
+        data = data[0]
+    data = data.to_numpy() if hasattr(data, "to_numpy") else data           # pandas, polars
+    return data.flat[0] if isinstance(data, np.ndarray) and data.size else data
 
 
 def check_x_values(name: str, x: Any, first: Any) -> None:

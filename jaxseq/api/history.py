@@ -15,6 +15,7 @@ from jaxseq.api.files.atomic import replacing
 from jaxseq.api.files.refusal import Source
 from jaxseq.api.progress import told
 from jaxseq.api.showing import curves, plots
+from jaxseq.core.require import spelled
 
 
 class History(Callback):
@@ -53,6 +54,7 @@ class History(Callback):
         self.measured = told.get("measured", {})
         return self
 
+    @spelled
     def plot(self, metrics: Any = None, ax: Any = None, *, log: bool = False) -> Any:
         """The curves over the epochs, counted from 1: a picture of matplotlib's with a panel for each metric and its val_.
 

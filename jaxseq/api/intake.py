@@ -197,7 +197,7 @@ def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | 
 
 def fitted_predictors(model: Architecture, x: Any, check_inputs: bool) -> Any:
     """x as a column that fits the model, on the host."""
-    given = columns.predictors("x", x, _wide(model))
+    given = _predictors(model, "x", x)
     require(model.input is not None or given.shape[0], f"x is empty, shape {given.shape}, and the model has not seen its input "
             "yet: build it first, build((None, 784)).")
     fitted = fitted_x(model, "x", given)
@@ -211,7 +211,7 @@ def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: A
     """x, y and weights as columns that fit the model, its output and its loss."""
     x_name, y_name, weight_name = f"{prefix}x", f"{prefix}y", f"{prefix}sample_weight"
     wide = _wide(model)
-    given_x = columns.predictors(x_name, x, wide)
+    given_x = _predictors(model, x_name, x)
     require(y is not None, f"{y_name} is missing: pass the targets, {y_name}, beside {x_name}.", TypeError)
     given_y = columns.column(y_name, y, wide)
     weight = None if sample_weight is None else columns.column(weight_name, sample_weight, wide)
@@ -267,7 +267,7 @@ def whole_batches(model: Architecture, name: str, rows: int, size: int) -> None:
 
 def one_batch(model: Architecture, x: Any) -> int:
     """The rows of x, for calls that take them as one batch; ValueError when a fixed batch size is another."""
-    rows, fixed = max(1, columns.predictors("x", x).shape[0]), _fixed_batch_size(model)
+    rows, fixed = max(1, _predictors(model, "x", x).shape[0]), _fixed_batch_size(model)
     require(fixed in (None, rows), f"x has {rows} rows, but the model is declared for batches of exactly {fixed}: pass {fixed} "
             "rows.")
     return rows
@@ -282,6 +282,13 @@ def limited(argument: str, steps: int | None, available: int | None) -> int | No
 
 def _fixed_batch_size(model: Architecture) -> int | None:
     return model.input[0] if model.input is not None else model.batch_size
+
+
+def _predictors(model: Architecture, name: str, x: Any) -> columns.Rows:
+    """x as a column; where the model begins with an Embedding, text is told how it becomes ids."""
+    if model.layers:
+        checks.check_not_text(name, x, _first_layer(model))
+    return columns.predictors(name, x, _wide(model))
 
 
 def _wide(model: Architecture) -> bool:

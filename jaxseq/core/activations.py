@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxseq.core.precision import widened
-from jaxseq.core.require import pick, require
+from jaxseq.core.require import is_function, pick, require
 from jaxseq.core.types import Array
 
 # ---- straight lines and kinks ----
@@ -265,7 +265,7 @@ def get(identifier: Any, custom_objects: Mapping[str, Callable[..., Array]] | No
         return linear
     if isinstance(wanted, str):
         return pick("activation", wanted, {**TABLE, **(custom_objects or {})})
-    require(callable(wanted), f"{wanted!r} is no activation: write a name, as 'relu', or pass a function of an array.")
+    require(is_function(wanted), f"{wanted!r} is no activation: write a name, as 'relu', or pass a function of an array.")
     return next((ours for theirs, ours in _OF_JAX.items() if wanted is theirs), wanted)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeGuard
 import jax
 import numpy as np
 
-from jaxseq.core.require import Spelled, pick, require
+from jaxseq.core.require import Spelled, is_function, pick, require
 
 
 class Declared(Spelled):
@@ -56,7 +56,7 @@ def from_config(kind: str, identifier: Any, table: Mapping[str, Callable[..., An
         return identifier()
     if isinstance(identifier, str | Mapping):
         return _by_name(kind, *_parsed(kind, identifier), table, custom_objects or {})
-    require(callable(identifier), f"{identifier!r} is no {kind}: write one of the names {', '.join(sorted(table))}, or "
+    require(is_function(identifier), f"{identifier!r} is no {kind}: write one of the names {', '.join(sorted(table))}, or "
             "pass an object that can be called.")
     return identifier
 

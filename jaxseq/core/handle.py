@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import Field, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, dataclass_transform
 
-from jaxseq.core.require import require
+from jaxseq.core.require import NoFunction, require
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ class answer(Generic[T]):
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-class Handle:
+class Handle(NoFunction):
     """The bound half of a layer. See `jaxseq.core.layer.Layer` for the pure half."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -146,6 +146,12 @@ class Handle:
         """The shape of the layer's output in its model, batch axis first, None where any length fits."""
         model, name = self._placed("output_shape")
         return model.layer_shapes(name)[1]
+
+    if not TYPE_CHECKING:       # a type checker says by itself that a layer is no function
+
+        def __call__(self, *values: Any, **words: Any) -> Any:
+            raise TypeError(f"{type(self).__name__} is called within a model: Sequential([{type(self).__name__}(...)]). Alone: "
+                            "params, state = layer.init(key, x); y, state = layer.apply(params, state, x, Ctx()).")
 
     def count_params(self) -> int:
         """The number of weights, trained or not, moving statistics included."""

@@ -112,10 +112,6 @@ class KerasStyle(Copies, declared=False):
 
     # ---- what the user's class uses; `call` and `build` are in core/keras_copies.py
 
-    def __call__(self, *values: Any, **words: Any) -> Any:
-        raise TypeError(f"{type(self).__name__} is called within a model: Sequential([{type(self).__name__}(...)]). Alone: "
-                        "params, state = layer.init(key, x); y, state = layer.apply(params, state, x, Ctx()).")
-
     def add_weight(self, *values: Any, **words: Any) -> Any:
         """A weight. By position as in Keras 2, add_weight(name, shape, ...), or as in Keras 3, add_weight(shape, ...).
 

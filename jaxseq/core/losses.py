@@ -23,7 +23,7 @@ from jaxseq.core.loss_classes import *  # noqa: F403
 from jaxseq.core.loss_classes import CLASSES, BinaryFocalCrossentropy, CategoricalFocalCrossentropy, DeclaredLoss, Loss
 from jaxseq.core.pairs import EPSILON as EPSILON, class_ids as class_ids
 from jaxseq.core.regression import *  # noqa: F403
-from jaxseq.core.require import pick, require
+from jaxseq.core.require import is_function, pick, require
 from jaxseq.core.types import Array
 from jaxseq.core.unpaired import *  # noqa: F403
 
@@ -63,7 +63,7 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Los
         identifier = from_config("loss", identifier, CLASSES, custom_objects)
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         identifier = identifier()
-    require(callable(identifier), f"loss={identifier!r}: write a name such as 'mse', or a function (y_true, y_pred).",
+    require(is_function(identifier), f"loss={identifier!r}: write a name such as 'mse', or a function (y_true, y_pred).",
             TypeError)
     if isinstance(identifier, DeclaredLoss) and identifier == type(identifier)(name=identifier.name):
         return plain(identifier)

@@ -15,7 +15,7 @@ from jaxseq.core.mean_metrics import *  # noqa: F403
 from jaxseq.core.measures import *  # noqa: F403
 from jaxseq.core.measures import binary_accuracy, categorical_accuracy, sparse_categorical_accuracy
 from jaxseq.core.regression import *  # noqa: F403
-from jaxseq.core.require import require, require_known
+from jaxseq.core.require import is_function, require, require_known
 from jaxseq.core.scores import *  # noqa: F403
 from jaxseq.core.totals import (
     DeclaredMetric as DeclaredMetric,
@@ -75,7 +75,7 @@ def get(identifier: Any, loss: Any = None, custom_objects: Mapping[str, Any] | N
         identifier = identifier()
     if isinstance(identifier, DeclaredMetric | Metric):
         return identifier.metric()
-    require(callable(identifier), f"metric {identifier!r}: write a name such as 'accuracy', or a function (y_true, y_pred).",
+    require(is_function(identifier), f"metric {identifier!r}: write a name such as 'accuracy', or a function (y_true, y_pred).",
             TypeError)
     of_shares = any(identifier is each for each in _OF_LOGITS)
     return mean(getattr(identifier, "__name__", type(identifier).__name__), identifier)._replace(of_shares=of_shares)

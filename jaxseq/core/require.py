@@ -81,6 +81,15 @@ def _keywords(function: Callable[..., Any]) -> set[str] | None:
     return None if any(each.kind is each.VAR_KEYWORD for each in taken) else {each.name for each in taken} - {"self"}
 
 
+class NoFunction:
+    """A base of what has a `__call__` only to say what to write instead."""
+
+
+def is_function(value: Any) -> bool:
+    """Whether it can be called to some end."""
+    return callable(value) and not isinstance(value, NoFunction)
+
+
 def one_of(argument: str, value: T, choices: tuple[T, ...]) -> T:
     """`value` if it is one of `choices`, else a ValueError that lists them."""
     require(value in choices, f"{argument}={value!r}: write one of {', '.join(map(repr, choices))}.")

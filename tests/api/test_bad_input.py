@@ -18,7 +18,7 @@ import pytest
 from compiled import COMPILED
 
 from jaxseq import callbacks, optimizers
-from jaxseq.layers import LSTM, Conv2D, Dense, Dropout, Embedding, Flatten, Input, Reshape
+from jaxseq.layers import LSTM, Conv2D, Dense, Dropout, Embedding, Flatten, Input, RandomFlip, ReLU, Reshape
 from jaxseq.models import Sequential
 
 DRAW = np.random.Generator(np.random.Philox(0))
@@ -29,6 +29,7 @@ ONE_HOT = np.eye(3, dtype=np.float32)[LABELS]
 BINARY = (np.arange(24) % 2)[:, None]
 IDS = DRAW.integers(0, 10, (24, 5))
 SEQUENCES = DRAW.normal(size=(24, 6, 4)).astype(np.float32)
+PICTURES = SEQUENCES[:, :5, :, None].repeat(2, 2)[:, :, :5]
 STEP_LABELS = DRAW.integers(0, 3, (24, 6))
 ONES = np.ones(24)
 
@@ -49,6 +50,7 @@ SUBJECTS: dict[str, Callable[[], tuple]] = {
     "words": lambda: ([Embedding(10, 4, input_length=5), Flatten(), Dense(1)], "mse", IDS, Y),
     "tagger": lambda: ([Dense(3, activation="softmax", input_shape=(6, 4))], "sparse_categorical_crossentropy", SEQUENCES,
                        STEP_LABELS),
+    "pictures": lambda: ([Flatten(input_shape=(5, 5, 1)), Dense(1)], "mse", PICTURES, Y),
     "fixed": lambda: ([Dense(1, batch_input_shape=(8, 4))], "mse", X[:8], Y[:8]),
 }
 
@@ -112,6 +114,8 @@ ASKS = FITS | {
     "predict_on_batch": lambda model, x, y: model.predict_on_batch(x),
 }
 OF_EMBEDDING = "Embedding(input_dim=10, output_dim=4, name='embedding', batch_input_shape=(None, 5)) has the ids 0 to 9"
+OF_TEXT = ("Embedding(input_dim=10, output_dim=4, name='embedding', batch_input_shape=(None, 5)) takes token ids: number the "
+           "words, with jaxseq.layers.TextVectorization, or jaxseq.preprocessing.text.Tokenizer and pad_sequences.")
 FOR_TEXTS = "pass numbers. Give each text a number: np.unique(x, return_inverse=True)[1]."
 
 
@@ -172,6 +176,17 @@ FOR_TEXTS = "pass numbers. Give each text a number: np.unique(x, return_inverse=
      "x[0] is 'b', of type str: pass an array of numbers."),
     ("a Series of dates", "regressor", pd.Series(pd.to_datetime(["2020-01-01"] * 24).as_unit("s")), TypeError,
      "x has dtype datetime64[s]: pass numbers, for example days since the first: (x - x.min()) / np.timedelta64(1, 'D')."),
+    ("images without channels", "pictures", PICTURES[..., 0], ValueError,
+     "x has shape (24, 5, 5), but the model wants (None, 5, 5, 1): pass x[..., None] to give it the axis of 1."),
+    ("other images without channels", "pictures", PICTURES[:, :4, :, 0], ValueError,
+     "x has shape (24, 4, 5), but the model wants (None, 5, 5, 1)."),
+    ("one picture", "pictures", PICTURES[0], ValueError,
+     "x has shape (5, 5, 1), but the model wants (None, 5, 5, 1): pass x[None] for a single example."),
+    ("texts for ids", "words", ["the cat sat"] * 24, TypeError, f"x is text, 'the cat sat', and {OF_TEXT}"),
+    ("an array of texts for ids", "words", np.array([["the"] * 5] * 24), TypeError, f"x is text, 'the', and {OF_TEXT}"),
+    ("a Series of texts for ids", "words", pd.Series(["a b"] * 24, dtype=object), TypeError,
+     f"x is text, 'a b', and {OF_TEXT}"),
+    ("ragged words for ids", "words", [["a", "b"], ["c"]] * 12, TypeError, f"x is text, 'a', and {OF_TEXT}"),
     ("a NaN", "regressor", put(X, (5, 1), np.nan), ValueError,
      "x has 1 value that is NaN or infinite, at [5, 1]: nan. Clean the data, for example with np.nan_to_num."),
     ("NaN and both infinities", "regressor", put(X, ([5, 7, 9], 1), [-np.inf, np.nan, np.inf]), ValueError,
@@ -544,6 +559,13 @@ SHAPED = "write a tuple of whole numbers, None where any length fits."
     ("activation", lambda: Dense(3, activation="rleu"), ValueError, MEANT_RELU),
     ("activation 5", lambda: Dense(3, activation=5), ValueError,
      "5 is no activation: write a name, as 'relu', or pass a function of an array."),
+    ("a layer for an activation", lambda: Dense(3, activation=ReLU()), ValueError,
+     "ReLU() is no activation: write a name, as 'relu', or pass a function of an array."),
+    ("a layer that is called", lambda: Dense(3)(X), TypeError, "Dense is called within a model: Sequential([Dense(...)]). "
+     "Alone: params, state = layer.init(key, x); y, state = layer.apply(params, state, x, Ctx())."),
+    ("one that changes images", lambda: RandomFlip()(X), TypeError, "RandomFlip is called within a model: "
+     "Sequential([RandomFlip(...)]). Alone: params, state = layer.init(key, x); y, state = layer.apply(params, state, x, "
+     "Ctx())."),
     ("initializer", lambda: Dense(3, kernel_initializer="glorot"), ValueError,
      "Unknown initializer 'glorot'. Did you mean 'glorot_normal' or 'glorot_uniform'?"),
     ("regularizer", lambda: Dense(3, kernel_regularizer="l3"), ValueError, "Unknown regularizer 'l3'. Known: L1, L1L2, L2, "

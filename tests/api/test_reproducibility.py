@@ -278,3 +278,28 @@ def test_a_recurrent_model_with_statistics_repeats_itself():
             done = stop
         found.add(model.fingerprint())
     assert len(found) == 1
+
+
+# ---- a call of the model
+
+def test_a_call_with_training_draws_as_the_next_step_and_moves_nothing(refuses):
+    model = Sequential([Dense(8, input_shape=(4,)), BatchNormalization(), Dropout(0.5)], seed=3)
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
+
+    def of_step(step):
+        key = jax.random.fold_in(jax.random.fold_in(model.train_state.key, 2), step)       # 2: Purpose.STEP
+        return model.functional().apply(model.params, model.state, x, train=True, key=key)[0]
+
+    before = model.fingerprint()
+    assert_array_equal(model(x, training=True), of_step(0))
+    assert_array_equal(model(x, training=True), of_step(0))
+    assert (np.asarray(model(x, training=True)) == 0).mean() > 0.3
+    assert_array_equal(model(x), model.functional().apply(model.params, model.state, x)[0])
+    assert_array_equal(model(x), model(x, training=False))
+    assert_array_equal(model(x), model(x, None))
+    assert (np.asarray(model(x)) != 0).all() and model.fingerprint() == before
+    model.train_on_batch(x, np.zeros((16, 8)))
+    assert_array_equal(model(x, training=True), of_step(1))
+    with refuses("training=1: write True or False.", TypeError):
+        model(x, training=1)

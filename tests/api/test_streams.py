@@ -116,6 +116,48 @@ def test_a_generator_function_of_keras_2_runs(expected):
     assert_array_equal(model.predict_generator(iter(batches())), model.predict(X, batch_size=SIZE))
 
 
+def test_the_fractional_steps_of_keras_2_are_the_next_whole_number(expected):
+    """Keras 2.2.4 goes on while fewer steps are done: 20 rows in batches of 6 are 4 steps."""
+    def forever():
+        while True:
+            yield from batches()
+
+    model, steps = make(), len(X) / SIZE
+    history = model.fit_generator(forever(), steps_per_epoch=steps, epochs=3, verbose=0, validation_data=forever(),
+                                  validation_steps=np.float64(steps))
+    assert model.fingerprint() == expected[0].fingerprint()
+    assert history.history["val_loss"][-1] == pytest.approx(model.evaluate(X, Y, verbose=0)[0], rel=1e-6)
+    assert model.evaluate_generator(forever(), steps) == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-6)
+    assert_array_equal(model.predict_generator(forever(), steps), model.predict(X, batch_size=SIZE))
+
+
+def test_fit_itself_takes_whole_steps_alone(refuses):
+    with refuses("steps_per_epoch=2.5: write a whole number of at least 1."):
+        make().fit(iter(batches()), steps_per_epoch=2.5, verbose=0)
+    with refuses("steps_per_epoch=0: write a whole number of at least 1."):
+        make().fit_generator(iter(batches()), steps_per_epoch=0.0, verbose=0)
+
+
+@pytest.mark.parametrize(("method", "word", "told"), [
+    ("fit_generator", "samples_per_epoch", "write steps_per_epoch=rows // batch_size."),
+    ("fit_generator", "nb_val_samples", "write validation_steps=rows // batch_size."),
+    ("fit_generator", "nb_worker", "write workers."), ("fit_generator", "nb_epoch", "write epochs."),
+    ("evaluate_generator", "val_samples", "write steps=rows // batch_size."),
+    ("predict_generator", "val_samples", "write steps=rows // batch_size.")])
+def test_the_words_of_keras_1_are_told_what_they_are_called(refuses, method, word, told):
+    with refuses(f"{method} takes no argument {word!r}, which is Keras 1's: {told}", TypeError):
+        getattr(make(), method)(iter(batches()), **{word: 20})
+
+
+@pytest.mark.parametrize(("method", "word", "meant"), [
+    ("fit_generator", "steps_per_epochs", "'steps_per_epoch'"), ("evaluate_generator", "step", "'steps'"),
+    ("predict_generator", "step", "'steps'"), ("predict_proba", "batchsize", "'batch_size'"),
+    ("predict_classes", "batchsize", "'batch_size'")])
+def test_a_misspelt_word_of_keras_2s_methods(refuses, method, word, meant):
+    with refuses(f"{method} takes no argument {word!r}. Did you mean {meant}?", TypeError):
+        getattr(make(), method)(X, **{word: 2})
+
+
 def test_a_generator_is_asked_for_no_more_than_is_trained_on():
     asked = []
 

@@ -8,8 +8,9 @@ from jaxseq import callbacks, constraints, initializers, losses, metrics, optimi
 from jaxseq.core.declared import Declared
 from jaxseq.core.layers import LSTM, Dense
 from jaxseq.core.require import Spelled, spelled
+from jaxseq.datasets import digits
 from jaxseq.models import Sequential
-from jaxseq.utils import Sequence
+from jaxseq.utils import Sequence, image_dataset_from_directory, load_img, pad_sequences
 
 CLASSES = sorted({each for module in (callbacks, constraints, initializers, losses, metrics, optimizers, optimizers.schedules,
                                       regularizers) for each in vars(module).values()
@@ -40,6 +41,12 @@ def test_every_class_names_what_it_does_not_know(cls):
     (lambda: Sequential().compile(metric=["mse"]), "compile takes no argument 'metric'. Did you mean 'metrics'?"),
     (lambda: Sequential().train_on_batch(1, 2, sampel_weight=1), "train_on_batch takes no argument 'sampel_weight'. Did you "
      "mean 'sample_weight' or 'class_weight'?"),
+    (lambda: pad_sequences([[1]], max_len=1), "pad_sequences takes no argument 'max_len'. Did you mean 'maxlen'?"),
+    (lambda: image_dataset_from_directory(".", img_size=8), "image_dataset_from_directory takes no argument 'img_size'. Did "
+     "you mean 'image_size'?"),
+    (lambda: load_img("a.png", targetsize=8), "load_img takes no argument 'targetsize'. Did you mean 'target_size'?"),
+    (lambda: digits.load_data(testsplit=0.5), "load_data takes no argument 'testsplit'. Did you mean 'test_split'?"),
+    (lambda: callbacks.History().plot(metric="loss"), "plot takes no argument 'metric'. Did you mean 'metrics'?"),
     (lambda: Dense(3, activaton="relu"), "Dense takes no argument 'activaton'. Did you mean 'activation'?"),
     (lambda: LSTM(3, return_sequence=True), "LSTM takes no argument 'return_sequence'. Did you mean 'return_sequences' or "
      "'return_state'?"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxseq.core.require import require
+from jaxseq.core.require import require, spelled
 
 __all__ = ["load_data"]
 
@@ -24,6 +24,7 @@ _MEND = "The package is damaged. Reinstall it: pip install --force-reinstall --n
 Pair = tuple[np.ndarray, np.ndarray]
 
 
+@spelled
 def load_data(test_split: float = 0.2, seed: int = 113) -> tuple[Pair, Pair]:
     """(x_train, y_train), (x_test, y_test): x uint8 (n, 8, 8), values 0 to 16; y uint8 (n,), classes 0 to 9.
 

@@ -42,10 +42,16 @@ class Published(NamedTuple):
     aliases: tuple[str, ...] = ()
 
     def called(self, path: Any) -> Published:
-        """The same under the name that the user gave: one without folders, or a whole path, which is then the file."""
+        """The same under the name that the user gave: one without folders, or a whole path, which is then the file.
+
+        Raises: ValueError for what is neither, FileNotFoundError for a whole path into a folder that is not there.
+        """
         name = os.fspath(path)
         require(os.path.isabs(name) or (name == os.path.basename(name) and name not in ("", ".", "..")),
                 f"path={path!r}: write a name without folders, such as {self.name!r}, or a whole path.")
+        folder = os.path.dirname(name)
+        require(not folder or os.path.isdir(folder), f"path={path!r}: there is no folder {folder!r}. Make it first, or write a "
+                f"name without folders, such as {self.name!r}.", FileNotFoundError)
         return self._replace(name=name)
 
 
@@ -131,6 +137,8 @@ def _downloader(file: Published) -> tuple[Callable[..., Any], tuple[type[Excepti
 
 def _by_hand(file: Published, place: Path) -> str:
     known = f" Its checksum is {' or '.join(file.checksums)}." if file.checksums else ""
+    folder = os.environ.get("JAXSEQ_DATA", "")
+    known += f" JAXSEQ_DATA={folder!r}: there is no such folder." if folder and not Path(folder).expanduser().is_dir() else ""
     return (f"Where there is no network, get it from {' or '.join(file.urls)} elsewhere, and put it at {place}, or as "
             f"{file.name} into a folder that the environment variable JAXSEQ_DATA names.{known}")
 

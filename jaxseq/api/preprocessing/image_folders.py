@@ -11,11 +11,12 @@ import numpy as np
 from jaxseq.api.preprocessing.directories import FileBatches, Split, announced, encoded, listed, parted
 from jaxseq.api.preprocessing.images import CHANNELS, LAYOUTS, img_to_array, load_img, size_of
 from jaxseq.api.preprocessing.resampling import KERNELS, resized
-from jaxseq.core.require import one_of, pick, require
+from jaxseq.core.require import one_of, pick, require, spelled
 
 ENDINGS = ".bmp", ".gif", ".jpeg", ".jpg", ".png"
 
 
+@spelled
 def image_dataset_from_directory(directory: str | os.PathLike[str], labels: Any = "inferred", label_mode: str | None = "int",
                                  class_names: Sequence[str] | None = None, color_mode: str = "rgb",
                                  batch_size: int | None = 32, image_size: Any = (256, 256), shuffle: bool = True,

@@ -69,6 +69,10 @@ class Iterator(Sequence):
                 self.on_epoch_end()
         return batch
 
+    def next(self) -> Any:
+        """Keras 2's word for next(iterator)."""
+        return next(self)
+
 
 class ImageIterator(Iterator):
     """Batches of images that an ImageDataGenerator changes: what arrays and files have in common.

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxseq.api.preprocessing.extras import pillow
 from jaxseq.core.kernels.crops import largest_part
-from jaxseq.core.require import one_of, positive_int, require
+from jaxseq.core.require import one_of, positive_int, require, spelled
 
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
@@ -20,6 +20,7 @@ LAYOUTS = None, "channels_last", "channels_first"
 GREY = "L", "I"     # modes of Pillow that are grey as they are
 
 
+@spelled
 def load_img(path: Any, color_mode: str = "rgb", target_size: Any = None, interpolation: str = "nearest",
              keep_aspect_ratio: bool = False, grayscale: bool = False) -> Any:
     """The image of a file, as Pillow has it.

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxseq.core.require import one_of, require
+from jaxseq.core.require import one_of, require, spelled
 
 
+@spelled
 def pad_sequences(sequences: Any, maxlen: int | None = None, dtype: Any = "int32", padding: str = "pre",
                   truncating: str = "pre", value: Any = 0.0) -> np.ndarray:
     """Every sequence as a row of `maxlen` steps: filled up with `value`, or cut off, where `padding` and `truncating` say.

@@ -9,24 +9,30 @@ import numpy as np
 
 from jaxseq.api.showing.needed import picture
 from jaxseq.api.showing.tiles import Field, tiled
-from jaxseq.core.require import positive_int, require
+from jaxseq.core.require import positive_int, require, spelled
 
 MOST = 64           # maps or filters of one picture
 LARGEST = 400       # images of one picture
+CLASSES = 1_000     # rows of one confusion matrix
 
 
+@spelled
 def confusion_matrix(y_true: Any, y_pred: Any, labels: Any = None) -> Any:
     """How often each class (a row) was taken for each (a column): counts, and their share of the row.
 
     y_true, y_pred: class numbers (n,) or (n, 1), or one-hot rows or probabilities (n, classes), of which the largest counts.
     labels: the classes' names, from class 0 on; their numbers when absent.
-    Raises: ValueError for what are no class numbers, for different lengths, and for too few labels.
+    Raises: ValueError for what are no class numbers, for NaN, for different lengths, for too few labels, and for more than
+    1,000 classes, of which the largest number says how many there are.
     The colors are the shares. Counts are those of sklearn.metrics.confusion_matrix.
     """
     true, predicted = _class_numbers("y_true", y_true), _class_numbers("y_pred", y_pred)
     require(len(true) == len(predicted), f"y_true has {len(true)} rows and y_pred {len(predicted)}.")
     require(len(true), "confusion_matrix: there are no rows.")
     used = 1 + int(max(true.max(), predicted.max()))
+    require(used <= CLASSES, f"The largest class number is {used - 1}, and confusion_matrix shows up to {CLASSES} classes, "
+            "from 0 on. Number those that occur: classes = np.unique(np.concatenate([y_true, y_pred])), and pass "
+            "np.searchsorted(classes, y_true), np.searchsorted(classes, y_pred), labels=classes.")
     names = [str(each) for each in (range(used) if labels is None else labels)]
     require(len(names) >= used, f"There are {used} classes and {len(names)} labels.")
     count = len(names)
@@ -47,6 +53,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, labels: Any = None) -> Any:
     return figure
 
 
+@spelled
 def image_grid(images: Any, labels: Any = None, columns: int | None = None) -> Any:
     """Images side by side, row by row.
 
@@ -66,6 +73,7 @@ def image_grid(images: Any, labels: Any = None, columns: int | None = None) -> A
     return tiled([Field("", _from_0_to_1(shown), labels, columns)], bar=False, cmap="gray", vmin=0, vmax=1)
 
 
+@spelled
 def weights(layer: Any, channel: int = 0) -> Any:
     """The layer's weights of two axes and more: red above 0, blue below, white at 0.
 
@@ -83,6 +91,7 @@ def weights(layer: Any, channel: int = 0) -> Any:
     return tiled(fields, bar=all(field.images.ndim == 3 for field in fields), cmap="RdBu_r", vmin=-largest, vmax=largest)
 
 
+@spelled
 def activations(model: Any, x: Any, layer: Any, row: int = 0) -> Any:
     """What a layer gives for one row of x, in evaluation mode: maps one by one, up to 64, or a sequence as (features, time),
     or a bar for each feature.
@@ -112,6 +121,9 @@ def activations(model: Any, x: Any, layer: Any, row: int = 0) -> Any:
 
 def _class_numbers(argument: str, y: Any) -> np.ndarray:
     y = np.asarray(y)
+    bad = np.argwhere(np.isnan(y)).tolist() if y.dtype.kind == "f" else []
+    require(not bad, f"{argument} holds NaN, which is no class and no probability: the first at {(bad or [0])[0]}. Look "
+            "with model.fit(..., check_finite=True) for where it comes from.")
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y.argmax(1) if y.ndim == 2 else y
     whole = y.ndim == 1 and y.dtype.kind in "biuf" and bool(np.all((y >= 0) & (y == np.floor(y))))
     require(whole, f"{argument} {y.shape} {y.dtype} holds no class numbers from 0 on, and no row of probabilities per class. "

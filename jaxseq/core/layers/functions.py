@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxseq.core import regularizers
 from jaxseq.core.layer import Layer
-from jaxseq.core.require import require
+from jaxseq.core.require import is_function, require
 from jaxseq.core.types import Array
 
 
@@ -28,7 +28,7 @@ class Lambda(Layer):
     unused_words = ("output_shape",)
 
     def __post_init__(self):
-        require(callable(self.function), f"Lambda({self.function!r}): write a function of x, Lambda(lambda x: x ** 2).",
+        require(is_function(self.function), f"Lambda({self.function!r}): write a function of x, Lambda(lambda x: x ** 2).",
                 TypeError)
         if isinstance(self.arguments, dict):
             object.__setattr__(self, "arguments", tuple(self.arguments.items()))

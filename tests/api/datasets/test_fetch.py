@@ -107,6 +107,25 @@ def test_a_path_that_is_neither_name_nor_whole(path):
         published().called(path)
 
 
+def test_a_whole_path_into_a_folder_that_is_not_there(tmp_path, server, refuses):
+    place = tmp_path / "no" / "such" / "data.bin"
+    server.pages["/data.bin"] = CONTENT
+    with refuses(f"path={place!r}: there is no folder {str(place.parent)!r}. Make it first, or write a name without folders, "
+                 "such as 'data.bin'.", FileNotFoundError):
+        fetch.fetch(published(server.url("/data.bin")).called(place))
+    assert not (tmp_path / "no").exists() and server.asked == []
+
+
+def test_the_users_own_folder_that_is_not_there_is_told(folders, monkeypatch, server):
+    gone = folders.own / "gone"
+    monkeypatch.setenv("JAXSEQ_DATA", str(gone))
+    with pytest.raises(FileNotFoundError) as caught:
+        fetch.fetch(published(server.url("/none")))
+    assert str(caught.value).endswith(f" JAXSEQ_DATA={str(gone)!r}: there is no such folder.")
+    server.pages["/data.bin"] = CONTENT
+    assert fetch.fetch(published(server.url("/data.bin"))) == folders.kept / "data.bin"
+
+
 # ---- mirrors that fail
 
 

@@ -154,6 +154,12 @@ def test_rows_stay_together_and_each_comes_once(images):
     assert_array_equal(ImageDataGenerator().flow(images, shuffle=False)[0], images)
 
 
+def test_next_is_a_method_as_in_keras_2(images):
+    flow, same = (ImageDataGenerator().flow(images, batch_size=5, seed=1) for _ in range(2))
+    for _ in range(4):
+        assert_array_equal(flow.next(), next(same))
+
+
 def test_batches_follow_from_seed_pass_and_index_alone(images):
     one, other = (changing().flow(images, batch_size=5, seed=3) for _ in range(2))
     backwards = [one[number] for number in (2, 1, 0)][::-1]

@@ -75,6 +75,33 @@ def test_what_are_no_classes_is_said(refuses):
         plotting.confusion_matrix([], [])
 
 
+@pytest.mark.parametrize(("predicted", "place"), [([[0.1, 0.9], [np.nan, np.nan]], [1, 0]), ([1, np.nan], [1])])
+def test_nan_is_no_class(refuses, predicted, place):
+    with refuses(f"y_pred holds NaN, which is no class and no probability: the first at {place}. Look with model.fit(..., "
+                 "check_finite=True) for where it comes from."):
+        plotting.confusion_matrix([0, 1], predicted)
+
+
+def test_one_large_label_asks_for_no_memory(refuses):
+    true, predicted = np.array([0, 200_000]), np.array([0, 0])
+    with refuses("The largest class number is 200000, and confusion_matrix shows up to 1000 classes, from 0 on. Number those "
+                 "that occur: classes = np.unique(np.concatenate([y_true, y_pred])), and pass "
+                 "np.searchsorted(classes, y_true), np.searchsorted(classes, y_pred), labels=classes."):
+        plotting.confusion_matrix(true, predicted)
+    classes = np.unique(np.concatenate([true, predicted]))
+    figure = plotting.confusion_matrix(np.searchsorted(classes, true), np.searchsorted(classes, predicted), labels=classes)
+    assert cells(figure) == {(0, 0): "1\n100%", (1, 0): "1\n100%"}
+    assert [each.get_text() for each in figure.axes[0].get_yticklabels()] == ["0", "200000"]
+
+
+@pytest.mark.parametrize(("function", "written", "meant"), [
+    ("confusion_matrix", "label", "labels"), ("image_grid", "column", "columns"), ("weights", "chanel", "channel"),
+    ("activations", "rows", "row")])
+def test_a_misspelt_word_is_told_the_nearest(refuses, function, written, meant):
+    with refuses(f"{function} takes no argument {written!r}. Did you mean {meant!r}?", TypeError):
+        getattr(plotting, function)([0], [0], **{written: None})
+
+
 # ---- image_grid
 
 
