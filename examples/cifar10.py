@@ -15,7 +15,6 @@ from jaxseq.layers import (
     BatchNormalization,
     Conv2D,
     Dense,
-    Dropout,
     GlobalAveragePooling2D,
     MaxPooling2D,
     RandomFlip,
@@ -28,7 +27,7 @@ from jaxseq.optimizers.schedules import CosineDecay
 
 QUICK = "--quick" in sys.argv
 FILES = [each for each in sys.argv[1:] if not each.startswith("--")]
-ROWS, EPOCHS, BATCH = (1_000, 1, 64) if QUICK else (10_000, 25, 64)
+ROWS, EPOCHS, BATCH = (1_000, 1, 64) if QUICK else (10_000, 30, 64)
 
 if FILES:
     with np.load(FILES[0]) as held:
@@ -39,7 +38,7 @@ x, y = x[:ROWS], y[:ROWS]
 
 
 def block(filters):
-    return [Conv2D(filters, 3, padding="same", activation="relu"), BatchNormalization(), MaxPooling2D(), Dropout(0.2)]
+    return [Conv2D(filters, 3, padding="same", activation="relu"), BatchNormalization(), MaxPooling2D()]
 
 
 def accuracy(*augmentation):
@@ -58,8 +57,8 @@ def accuracy(*augmentation):
 
 
 began = time.perf_counter()
-without = accuracy()
-seconds = time.perf_counter() - began
 augmented = accuracy(RandomFlip("horizontal"), RandomTranslation(0.1, 0.1))
+seconds = time.perf_counter() - began
+without = accuracy()
 print(f"test accuracy {augmented:.4f} with pictures moved and mirrored, {without:.4f} without, after {EPOCHS} epochs each, "
-      f"{seconds:.0f} s without")
+      f"{seconds:.0f} s with them")

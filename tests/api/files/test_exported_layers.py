@@ -48,13 +48,11 @@ def first_of_their_class(cases):
     return {id(case) for case in {type(layer): case for case in reversed(cases) for layer in case[1:2]}.values()}
 
 
-def each(cases, heavy):
-    quick = first_of_their_class(cases)
-    return [pytest.param(*case, id=case[0], marks=pytest.mark.full if heavy or id(case) not in quick else ())
-            for case in cases if case[0] not in STATEFUL and not isinstance(case[1], layers.InputLayer)]
+STATELESS = [case for case in CASES if case[0] not in STATEFUL and not isinstance(case[1], layers.InputLayer)]
+FIRST = [case for case in STATELESS if id(case) in first_of_their_class(STATELESS)]
 
 
-@pytest.mark.parametrize("name, layer, shape, dtype", each(CASES, heavy=False))
+@pytest.mark.parametrize("name, layer, shape, dtype", [pytest.param(*case, id=case[0]) for case in FIRST])
 def test_every_layer_is_lowered_for_every_platform(name, layer, shape, dtype, tmp_path):
     model = in_a_model(layer, shape, dtype)
     model.export(tmp_path / "m")
@@ -64,8 +62,11 @@ def test_every_layer_is_lowered_for_every_platform(name, layer, shape, dtype, tm
     assert program.out_avals[0].shape[1:] == model.output_shape[1:]
 
 
-@pytest.mark.parametrize("name, layer, shape, dtype", each(CASES, heavy=True))
+@pytest.mark.full
+@pytest.mark.parametrize("name, layer, shape, dtype", [pytest.param(*case, id=case[0]) for case in STATELESS])
 def test_every_layer_gives_what_predict_gives(name, layer, shape, dtype, tmp_path):
     model = in_a_model(layer, shape, dtype)
     model.export(tmp_path / "m")
-    assert_is_predict(model, read(tmp_path / "m"), (1, *shape[1:]), (7, *shape[1:]))
+    program = read(tmp_path / "m")
+    assert program.platforms == PLATFORMS
+    assert_is_predict(model, program, (1, *shape[1:]), (7, *shape[1:]))
