@@ -90,11 +90,12 @@ def of_compile(model: Any) -> dict[str, Any] | None:
     if model._compiled is None or not known_to_keras(model._compiled.optimizer):
         return None
     given = {name: of_value(value, f"compile({name})", names=_NAMES_IN_COMPILE.get(name, {}))
-             for name, value in model._compiled.given.items() if name != "optimizer"}
+             for name, value in model._compiled.given.items() if name not in _NOT_WRITTEN}
     return {"optimizer": of_optimizer(model._compiled.optimizer, model.learning_rate), **given,
             "run_eagerly": model.run_eagerly, "steps_per_execution": 1, "jit_compile": "auto"}
 
 
+_NOT_WRITTEN = "optimizer", "remat"      # the one in words of its own; the other is how to compute, and Keras refuses it
 _NAMES_IN_COMPILE = {"loss": losses.TABLE, "metrics": metrics.TABLE, "weighted_metrics": metrics.TABLE}
 
 
