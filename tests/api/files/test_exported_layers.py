@@ -5,10 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from jax import export
-from numpy.testing import assert_allclose
+from exported import assert_is_predict, read
 
 from jaxseq import layers
 from jaxseq.models import Sequential
@@ -25,23 +23,6 @@ PLATFORMS = "cpu", "cuda", "tpu"
 
 def in_a_model(layer, shape, dtype):
     return Sequential([layers.InputLayer(batch_input_shape=(None, *shape[1:]), dtype=dtype), copy.deepcopy(layer)], seed=3)
-
-
-def read(path):
-    return export.deserialize(bytearray(path.read_bytes()))
-
-
-def some(shape, dtype="float32", seed=0):
-    draws = np.random.default_rng(seed)
-    return (draws.normal(size=shape) if np.dtype(dtype).kind == "f" else draws.integers(4, size=shape)).astype(dtype)
-
-
-def assert_is_predict(model, program, *shapes):
-    for shape in shapes:
-        x = some(shape, program.in_avals[0].dtype)
-        y, expected = program.call(x), model.predict(x)
-        assert y.dtype == expected.dtype
-        assert_allclose(y, expected, rtol=1e-6, atol=1e-6)
 
 
 def first_of_their_class(cases):
