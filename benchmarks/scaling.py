@@ -75,7 +75,7 @@ def measured(name: str, kind: str, devices: int) -> dict:
     model.compile(optimizers.RMSprop(**RMSPROP), "categorical_crossentropy", metrics=["accuracy"], distribution=spread)
     layout, rows = spread.layout(), work.batch * devices
     x, y = (column[:1] for column in data(work))
-    task, model.layout = model._task(), None               # so that nothing is put on the devices
+    task, model.layout = model.task, None               # so that nothing is put on the devices
     ts = model.train_state
     spec = lambda leaf, place: Spec(leaf.shape, leaf.dtype, sharding=place)
     slab = Batch(*(Spec((1, rows, *column.shape[1:]), column.dtype, sharding=layout.dealt) for column in (x, y)))

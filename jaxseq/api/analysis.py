@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -126,7 +125,7 @@ def _programs(model: Any, x: Spec) -> Iterator[tuple[str, Any, tuple[Any, ...]]]
     if model.loss is not None:
         programs = model.programs
         batch, rows = Batch(x, _target(model, programs.task, ts, x)), Spec((1, x.shape[0]), "int32")
-        batch = batch if model.layout is None else jax.tree.map(partial(dealt_like, model.layout), batch)
+        batch = batch if model.layout is None else dealt_like(model.layout, batch, 1, x.shape[0])
         yield "train", programs.train, (ts, programs.zero, batch, rows, 0, 1)
         yield "evaluate", programs.evaluate, (ts.params, ts.state, programs.zero, batch, rows, 0, 1)
     if model.layout is not None:

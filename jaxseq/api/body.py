@@ -258,9 +258,13 @@ class Body(Stack):
         params, state = run.draw(self._architecture.typed, self._key, spec, {*own, *empty})
         for name, box in empty.items():
             box.begin(sharing.Entry(params.pop(name, {}), state.pop(name, {})))
+        return self._begun(params, state)
+
+    def _begun(self, params: dict[str, Any], state: dict[str, Any], opt_state: Any = ()) -> TrainState:
+        """The TrainState before the first step, of weights that were drawn; and the order in which these are listed."""
         self._mark_drawn()
         self._order = {"params": _order(params), "state": _order(state)}
-        return TrainState(params, state, (), jax.device_put(np.int32(0)), self._key)
+        return TrainState(params, state, opt_state, jax.device_put(np.int32(0)), self._key)
 
     def _fitted_optimizer(self, ts: TrainState, old: Any = ()) -> TrainState:
         """The TrainState with the optimizer's state for it, entries of `old` kept. Nothing optimizes a mere body."""
@@ -287,9 +291,7 @@ class Body(Stack):
     def begin_with(self, params: dict[str, Any], state: dict[str, Any], opt_state: Any) -> None:
         """Takes for its first weights what `run.draw` gave for its layers and its key, and the optimizer's state for them."""
         self._settle()
-        self._mark_drawn()
-        self._order = {"params": _order(params), "state": _order(state)}
-        self.train_state = TrainState(params, state, opt_state, jax.device_put(np.int32(0)), self._key)
+        self.train_state = self._begun(params, state, opt_state)
 
     def specs(self) -> dict[weights.Slot, Spec]:
         """Where every weight and every entry of the state stands, and its shape and dtype. Nothing is drawn."""

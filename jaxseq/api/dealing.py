@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 
-from jaxseq.api.data import NO_ROW, Batches, Segment, Streamed, columns_of, on_host
+from jaxseq.api.data import NO_ROW, Segment, Streamed, columns_of, on_host
 from jaxseq.api.sparse import SparseRows
 from jaxseq.core.layout import Layout, of_state
 from jaxseq.core.require import require
@@ -57,23 +55,17 @@ class Dealt(Streamed):
     A process reads those rows that its own devices get. layout: of these devices.
     """
 
-    layout: Layout | None = None
+    layout: Layout = field(kw_only=True)
 
     def _slabs(self, parts, steps):
         for part in parts:
             rows = np.pad(part, ((0, steps - len(part)), (0, 0)), constant_values=NO_ROW)
-            yield Segment(dealt(self._layout, self.columns, rows), put(self._layout.everywhere, rows), len(part))
+            yield Segment(dealt(self.layout, self.columns, rows), put(self.layout.everywhere, rows), len(part))
 
     def _kind(self, steps, size):
-        steps, layout = self._steps_of_a_slab(size), self._layout
-        shape = steps, layout.dealt_size(size)
-        slab = jax.tree.map(lambda column: Spec((*shape, *column.shape[1:]), column.dtype, sharding=layout.dealt), self.columns)
-        return Segment(slab, Spec((steps, size), np.int32, sharding=layout.everywhere), steps)
-
-    @property
-    def _layout(self) -> Layout:
-        assert self.layout is not None
-        return self.layout
+        steps = self._steps_of_a_slab(size)
+        rows = Spec((steps, size), np.int32, sharding=self.layout.everywhere)
+        return Segment(dealt_like(self.layout, self.columns, steps, size), rows, steps)
 
 
 def dealt_feed(layout: Layout, x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool | str = False,
@@ -97,9 +89,10 @@ def dealt(layout: Layout, columns: Batch, rows: np.ndarray) -> Batch:
     return jax.tree.map(one, columns)
 
 
-def dealt_like(layout: Layout, column: Spec) -> Spec:
-    """What `dealt` makes of one batch of such a column."""
-    return Spec((1, layout.dealt_size(column.shape[0]), *column.shape[1:]), column.dtype, sharding=layout.dealt)
+def dealt_like(layout: Layout, columns: Batch, steps: int, size: int) -> Batch:
+    """The specs of what `dealt` makes of columns, or of specs of them, for so many steps of `size` rows."""
+    shape = steps, layout.dealt_size(size)
+    return jax.tree.map(lambda column: Spec((*shape, *column.shape[1:]), column.dtype, sharding=layout.dealt), columns)
 
 
 def _rows_of(column: Any, rows: np.ndarray) -> np.ndarray:
@@ -125,38 +118,9 @@ def dealt_batch(layout: Layout, batch: Batch, rows: np.ndarray) -> tuple[Batch, 
     return jax.tree.map(whole, batch), put(layout.everywhere, every)
 
 
-class DealtRows(NamedTuple):
-    """Rows to predict, batch by batch: each device gets its part of a batch where they divide it, else all of it."""
-
-    batches: Batches
-    layout: Layout
-
-    @property
-    def steps(self) -> int | None:
-        """The number of batches."""
-        return self.batches.steps
-
-    @property
-    def rows(self) -> int | None:
-        """The number of rows."""
-        return self.batches.rows
-
-    @property
-    def batch_size(self) -> int | None:
-        """The rows of a batch."""
-        return self.batches.batch_size
-
-    @property
-    def x(self) -> Any:
-        """Some of the rows."""
-        return self.batches.x
-
-    def one_pass(self) -> Generator[Segment]:
-        """A segment for each batch."""
-        with closing(self.batches.one_pass()) as segments:
-            for segment in segments:
-                x = np.asarray(segment.slab.x)
-                yield segment._replace(slab=Batch(put(place_of_rows(self.layout, len(x)), x), None))
+def rows_on(layout: Layout | None, x: np.ndarray) -> Any:
+    """Rows to predict, where the layout has them; without one as they are."""
+    return x if layout is None else put(place_of_rows(layout, len(x)), np.asarray(x))
 
 
 def place_of_rows(layout: Layout, size: int) -> NamedSharding:

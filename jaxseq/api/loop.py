@@ -22,6 +22,7 @@ from jaxseq.api import hosts
 from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import BatchLogs, Logs
 from jaxseq.api.data import NO_ROW, Batches, Cursor, Feed, Segment
+from jaxseq.api.dealing import rows_on
 from jaxseq.api.finite import Watch
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.api.memory import advised
@@ -211,7 +212,7 @@ def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: Cal
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
         program, ts = model.predict_program, model.train_state
-        y, state = program(ts.params, ts.state, segment.slab.x)
+        y, state = program(ts.params, ts.state, rows_on(model.layout, segment.slab.x))
         parts.append(np.asarray(y)[:segment.rows.shape[1]])
         if state:
             model.train_state = ts._replace(state=jax.block_until_ready(state))

@@ -19,7 +19,7 @@ from jaxseq.api.body import Body
 from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.compiling import Compiled, interpreted
-from jaxseq.api.dealing import DealtRows, on_all, placed
+from jaxseq.api.dealing import on_all, placed
 from jaxseq.api.distribution.strategies import Distribution, distribution as current, layout_of
 from jaxseq.api.files.methods import FileMethods
 from jaxseq.api.history import History
@@ -160,7 +160,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         folder = folder_of(profile)
         with at_step_boundary() as interrupt:
             plan, shape = intake.fit_plan(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
-                                          validation_data, wish, check_inputs, self._task())
+                                          validation_data, wish, check_inputs, self.task)
             names = self.metrics_names
             run_callbacks = CallbackList(
                 callbacks, True, shown(verbose), self, verbose=verbose, epochs=plan.epochs.stop, steps=plan.steps,
@@ -188,7 +188,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         compiled = self._need_compile("evaluate")
         with at_step_boundary() as interrupt:
             feed, shape = intake.evaluation_feed(self._architecture, compiled.loss, x, y, sample_weight, batch_size,
-                                                 check_inputs, self._task())
+                                                 check_inputs, self.task)
             steps = intake.limited("steps", steps, feed.steps)
             run_callbacks = CallbackList(callbacks, False, shown(verbose), self, verbose=verbose, epochs=1, steps=steps,
                                          batch_size=feed.batch_size, samples=feed.rows)
@@ -202,7 +202,6 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         """The model's output for every row of x, as a NumPy array."""
         with at_step_boundary() as interrupt:
             batches, shape = intake.prediction_feed(self._architecture, x, batch_size, steps, check_inputs)
-            batches = batches if self.layout is None else DealtRows(batches, self.layout)
             steps = intake.limited("steps", steps, batches.steps)
             run_callbacks = CallbackList(callbacks, False, shown(verbose), self, verbose=verbose, epochs=1, steps=steps,
                                          batch_size=batches.batch_size, samples=batches.rows)
@@ -310,8 +309,8 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         """The compiled programs for what is trained at present; others when a layer was frozen or freed."""
         frozen = self._frozen()
         if frozen not in self._programs:
-            task = self._task()
-            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self._zero(task), Ahead(),
+            task = self.task
+            self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self.zero_sums(), Ahead(),
                                               {"train": {}, "test": {}})
         self.settled_state()
         return self._programs[frozen]
@@ -332,7 +331,12 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     @property
     def task(self) -> run.Task:
         """What is trained at present, and towards what."""
-        return self._task()
+        compiled = self._need_compile("fit")
+        assert compiled.loss is not None
+        layers = self._architecture.typed if compiled.trainable else chain.stilled(self._architecture.typed)
+        return run.Task(layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
+                        compiled.transform, self._frozen(), compiled.loss_weight,
+                        stretches(compiled.remat, self._architecture.names), self.layout)
 
     @property
     def declared_optimizer(self) -> Any:
@@ -341,7 +345,12 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
 
     def zero_sums(self) -> run.Sums:
         """The totals that an epoch begins with."""
-        return self._zero(self._task())
+        y_hat = None
+        if self._architecture.edges:
+            shape, dtype = self._architecture.edges[-1]
+            y_hat = Spec(tuple(size or 1 for size in shape), wide_dtype(dtype))
+        zero = run.zero_sums(self.task, y_hat)
+        return zero if self.layout is None else on_all(self.layout, zero)
 
     def state_spec(self) -> TrainState:
         """What the TrainState of a model without weights is going to look like. Nothing is drawn."""
@@ -400,24 +409,6 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         average = optimizers.average_to_take(ts.opt_state)
         if average:
             self.train_state = ts._replace(params=chain.merged(ts.params, average))
-
-    def _zero(self, task: run.Task) -> run.Sums:
-        """The totals that an epoch begins with."""
-        y_hat = None
-        if self._architecture.edges:
-            shape, dtype = self._architecture.edges[-1]
-            y_hat = Spec(tuple(size or 1 for size in shape), wide_dtype(dtype))
-        zero = run.zero_sums(task, y_hat)
-        return zero if self.layout is None else on_all(self.layout, zero)
-
-    def _task(self) -> run.Task:
-        """What is trained at present, and towards what."""
-        compiled = self._need_compile("fit")
-        assert compiled.loss is not None
-        layers = self._architecture.typed if compiled.trainable else chain.stilled(self._architecture.typed)
-        return run.Task(layers, self._architecture.input_dtype, compiled.loss, compiled.metrics,
-                        compiled.transform, self._frozen(), compiled.loss_weight,
-                        stretches(compiled.remat, self._architecture.names), self.layout)
 
     def _interpreted(self, optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any,
                      auto_scale_loss: bool = True, remat: Any = False) -> Compiled:

@@ -164,7 +164,7 @@ def test_images_travel_to_the_device_as_bytes():
     assert all(batch.slab.x.dtype == np.uint8 for batch in batches.one_pass())
     assert_array_equal(model.predict(images), model.predict(images.astype(np.float32)))
     y = np.zeros(12, np.float16)
-    feed, _ = intake.evaluation_feed(model._architecture, "mse", images, y, None, None, True, model._task())
+    feed, _ = intake.evaluation_feed(model._architecture, "mse", images, y, None, None, True, model.task)
     slabs = [segment.slab for segment in feed.one_pass()]
     assert slabs and all(slab.x.dtype == np.uint8 and slab.y.dtype == np.float16 for slab in slabs)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -36,15 +36,9 @@ class Distribution(ABC):
         """The same, as the core takes it."""
         return Layout(self.device_mesh.mesh, (self.batch_dim_name,), self.spec)
 
-    @contextmanager
-    def scope(self) -> Iterator[None]:
+    def scope(self) -> AbstractContextManager[None]:
         """Models that are compiled inside are spread so."""
-        before = distribution()
-        set_distribution(self)
-        try:
-            yield
-        finally:
-            set_distribution(before)
+        return spread_as(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} over {self.device_mesh}>"
@@ -129,9 +123,9 @@ def distribution() -> Distribution | None:
 
 
 @contextmanager
-def on_one_device() -> Iterator[None]:
-    """Models that are compiled inside are not spread."""
-    token = _current.set(None)
+def spread_as(value: Distribution | None) -> Iterator[None]:
+    """Models that are compiled inside are spread so; None: on one device."""
+    token = _current.set(value)
     try:
         yield
     finally:

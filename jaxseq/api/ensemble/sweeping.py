@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
 from jaxseq.api.copies import clone_model
-from jaxseq.api.distribution.strategies import on_one_device
+from jaxseq.api.distribution.strategies import spread_as
 from jaxseq.api.sequential import Sequential
 from jaxseq.core import regularizers
 from jaxseq.core.require import require, require_known
@@ -61,7 +61,7 @@ def made(model: Sequential, seed: Any, chosen: Mapping[Place, Any]) -> Sequentia
     member = clone_model(model, copied, seed=seed)
     changes = {place.path: value for place, value in chosen.items() if place.layer == OPTIMIZER}
     optimizer = _with(model.declared_optimizer, changes)
-    with on_one_device():
+    with spread_as(None):
         member.compile(**{**model.compile_arguments, "optimizer": optimizer})
     return member
 
