@@ -291,12 +291,23 @@ def test_bad_input_is_told_before_the_first_step(error, message, call):
         call()
 
 
-def test_an_error_in_a_callback_leaves_whole_epochs():
+def test_an_error_in_a_callback_leaves_its_member_at_the_epoch_and_the_others_at_a_whole_step():
     def explode(epoch, logs):
         raise KeyError("mine")
 
-    ensemble, alone = jaxseq.Ensemble(perceptron(), seeds=[1, 2]), perceptron(2)
+    ensemble = jaxseq.Ensemble(perceptron(), seeds=[1, 2])
     with pytest.raises(KeyError, match="mine"):
-        ensemble.fit(X, Y, epochs=3, callbacks=LambdaCallback(on_epoch_end=explode), verbose=0)
-    alone.fit(X, Y, epochs=1, verbose=0)
-    assert_same(ensemble[1], alone)
+        ensemble.fit(X, Y, batch_size=16, epochs=3, verbose=0,
+                     callbacks=lambda number: [LambdaCallback(on_epoch_end=explode)] if number else [])
+    other, failed = (int(member.train_state.step) for member in ensemble)
+    assert failed == 4
+    assert_same(ensemble[1], after(4, 2))
+    assert_same(ensemble[0], after(other, 1))
+
+
+def after(steps, seed):
+    """The perceptron that a seed gives alone, after so many steps of training."""
+    alone = perceptron(seed)
+    if steps:
+        alone.fit(X, Y, batch_size=16, epochs=1, steps_per_epoch=steps, verbose=0)
+    return alone
