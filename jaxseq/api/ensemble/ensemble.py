@@ -22,6 +22,7 @@ from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.monitoring import EarlyStopping
 from jaxseq.api.progress import shown
 from jaxseq.api.sequential import Sequential
+from jaxseq.api.showing.ensembles import counted
 from jaxseq.api.sources import source_of
 from jaxseq.core.require import Spelled, one_of, require, spelled
 from jaxseq.core.types import Shape, Spec
@@ -83,7 +84,7 @@ class Ensemble(Spelled):
         return {**vars(self), "_units": {}}                # programs are compiled anew
 
     def __repr__(self) -> str:
-        return f"<Ensemble of {len(self)} members of {self[0]!r}>"
+        return f"<Ensemble of {counted(len(self), 'member')} of {self[0]!r}>"
 
     @spelled
     def fit(self, x: Any, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: Any = 1,
@@ -114,10 +115,8 @@ class Ensemble(Spelled):
             for model in self:
                 model.stop_training = False
             loop.fit_loop(units, plan, own, crew, interrupt, tell)
-        self.history = Histories([each.history for each in own.values()])
-        last = {name: np.array([_at_the_end(own[number], row) for number, row in enumerate(rows)])
-                for name, rows in self.history.values.items()}
-        self.results = Results(self.settings, self.seeds, last)
+        self.history = Histories([each.history for each in own.values()], list(map(_kept, own.values())))
+        self.results = Results(self.settings, self.seeds, self.history.last)
         return self.history
 
     @spelled
@@ -187,12 +186,10 @@ def _require_arrays(x: Any, validation_data: Any = None) -> None:
                 "an order of its own: pass arrays.", TypeError)
 
 
-def _at_the_end(callbacks: CallbackList, row: np.ndarray) -> float:
-    """Of a member's values over the epochs, that of the weights it was left with; else the last there is."""
+def _kept(callbacks: CallbackList) -> int | None:
+    """The epoch whose weights were put back at the end; None where none were."""
     put_back = [each.best_epoch for each in callbacks if isinstance(each, EarlyStopping) and each.best_weights is not None]
-    measured = row[~np.isnan(row)]
-    first = callbacks.history.epoch[:1]
-    return row[put_back[-1] - first[0]] if put_back else measured[-1] if len(measured) else np.nan
+    return put_back[-1] if put_back else None
 
 
 def _same_signature(one: Any, other: Any) -> bool:

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxseq.api.ensemble.spread import spread_of
 from jaxseq.api.monitoring import direction
 from jaxseq.api.showing import ensembles
 from jaxseq.core.require import require, require_known
 
 
 class Row(NamedTuple):
-    """settings: what they had in common. members: their numbers. mean, spread: {name: over them}."""
+    """settings: what they had in common. members: their numbers. mean, spread: {name: over them}; the spread of one is NaN."""
 
     settings: dict[str, Any]
     members: tuple[int, ...]
@@ -33,7 +34,7 @@ class Results:
             home = next((members for other, members in alike if other == chosen), None)
             alike.append((chosen, [number])) if home is None else home.append(number)
         over = lambda reduce, members: {name: float(reduce(values[members])) for name, values in last.items()}
-        self.rows = [Row(chosen, tuple(own), over(np.mean, own), over(np.std, own)) for chosen, own in alike]
+        self.rows = [Row(chosen, tuple(own), over(np.mean, own), over(spread_of, own)) for chosen, own in alike]
 
     def best(self, monitor: str = "val_loss", mode: str = "auto") -> int:
         """The number of the member with the best value; NaN is the worst. mode: as in EarlyStopping.
