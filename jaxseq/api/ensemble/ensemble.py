@@ -33,12 +33,15 @@ CALLED = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "o
 class Ensemble(Spelled):
     """Models of the same layers, compiled alike, which differ in their seed and in the settings of a sweep.
 
-    model: a compiled Sequential. It says what the members are like, and stays as it is; its weights are not theirs.
+    model: a compiled Sequential. It says what the members are like, and stays as it is. What it has learnt is not theirs: they draw
+        their own weights. Those of frozen layers, which cannot learn any, they take from the model, with their state, as they
+        are now.
     seeds: one for each member, as Sequential takes them; the model's own when absent.
     sweep: {setting: values}. Every combination of values is trained with every seed. A setting is a field of the optimizer,
         "learning_rate", or of a layer behind its name or its class, "dense.kernel_regularizer.l2", "Dropout.rate".
-    Member k is the model that its seed and its settings give alone: the same first weights, draws and order of rows. Where the
-    members differ in their seeds or their learning rates alone, it is so to the bit on a CPU, else to rounding.
+    Member k is the model that its seed, its settings and the frozen weights give alone: the same first weights, draws and order
+    of rows. Where the members differ in their seeds or their learning rates alone, it is so to the bit on a CPU, else to
+    rounding.
 
     len, iteration and ensemble[k] give the members, which are models of their own: they may be trained on, saved and asked.
     Raises: TypeError for a model that is none; ValueError for one that is not compiled, for settings that there are not, and

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from jaxseq.api.copies import clone_model
 from jaxseq.api.distribution.strategies import spread_as
+from jaxseq.api.ensemble.frozen import take_frozen
 from jaxseq.api.sequential import Sequential
 from jaxseq.core import regularizers
 from jaxseq.core.require import require, require_known
@@ -54,7 +55,8 @@ def places(model: Sequential, word: str) -> list[Place]:
 
 
 def made(model: Sequential, seed: Any, chosen: Mapping[Place, Any]) -> Sequential:
-    """A model of the same layers, compiled alike, with first weights by another seed and other values at some places."""
+    """A model of the same layers, compiled alike, with first weights by another seed and other values at some places; what
+    is frozen in it has the weights of `model`."""
     swaps = {id(layer): _with(layer, {place.path: value for place, value in chosen.items() if place.layer == number})
              for number, layer in enumerate(model.layers) if any(place.layer == number for place in chosen)}
     copied = lambda layer: swaps[id(layer)] if id(layer) in swaps else layer.with_models(clone_model)
@@ -63,6 +65,7 @@ def made(model: Sequential, seed: Any, chosen: Mapping[Place, Any]) -> Sequentia
     optimizer = _with(model.declared_optimizer, changes)
     with spread_as(None):
         member.compile(**{**model.compile_arguments, "optimizer": optimizer})
+    take_frozen(member, model, member.task.frozen)
     return member
 
 
