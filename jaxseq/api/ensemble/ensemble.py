@@ -13,6 +13,7 @@ from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import HOOKS, Callback
 from jaxseq.api.ensemble import loop, sweeping
 from jaxseq.api.ensemble.crew import Crew, units_of
+from jaxseq.api.ensemble.files import require_own_files
 from jaxseq.api.ensemble.histories import Histories
 from jaxseq.api.ensemble.kinds import Member, TrialOf, kinds_of
 from jaxseq.api.ensemble.results import Results
@@ -33,9 +34,9 @@ CALLED = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "o
 class Ensemble(Spelled):
     """Models of the same layers, compiled alike, which differ in their seed and in the settings of a sweep.
 
-    model: a compiled Sequential. It says what the members are like, and stays as it is. What it has learnt is not theirs: they draw
-        their own weights. Those of frozen layers, which cannot learn any, they take from the model, with their state, as they
-        are now.
+    model: a compiled Sequential. It says what the members are like, and stays as it is. What it has learnt is not theirs: they
+        draw their own weights. Those of frozen layers, which cannot learn any, they take from the model, with their state, as
+        they are now.
     seeds: one for each member, as Sequential takes them; the model's own when absent.
     sweep: {setting: values}. Every combination of values is trained with every seed. A setting is a field of the optimizer,
         "learning_rate", or of a layer behind its name or its class, "dense.kernel_regularizer.l2", "Dropout.rate".
@@ -53,6 +54,9 @@ class Ensemble(Spelled):
         require(isinstance(model, Sequential), f"Ensemble({model!r}): pass a compiled Sequential.", TypeError)
         require(model.layers, "Ensemble: the model is empty, add a layer first, model.add(Dense(10)).")
         _ = model.task                                     # which a model has once it is compiled with a loss
+        require(model.layout is None, "Ensemble: the model was compiled to be spread over devices, and an Ensemble places its "
+                "members itself, each whole on one device. Compile it without distribution=..., and where set_distribution(...) is "
+                "in force after set_distribution(None).")
         require(not model.run_eagerly, "Ensemble: the model was compiled with run_eagerly=True, and members run in programs "
                 "alone. Compile it without.")
         require(seeds is None or isinstance(seeds, Iterable) and not isinstance(seeds, str), f"seeds={seeds!r}: write one for "
@@ -99,8 +103,8 @@ class Ensemble(Spelled):
         """Trains all members, each in the order of rows that its seed gives. The arguments are those of Sequential.fit.
 
         x, y: arrays. verbose: 0 nothing, else a line per epoch. callbacks: of each member a copy; or a function
-        (number of a member) -> callbacks of its own, for such as write files. They are called at the edges of epochs. A member
-        that one of them stops stays where it is while the others go on.
+        (number of a member) -> callbacks of its own, which such as write files need: no two members may write one path. They
+        are called at the edges of epochs. A member that one of them stops stays where it is while the others go on.
         Returns the members' Histories; they are also at `ensemble.history`, and each at its model's.
         Raises: one clear error before the first step. After Ctrl-C every member stands at its last whole step.
         """
@@ -112,6 +116,7 @@ class Ensemble(Spelled):
             plan, shape = intake.fit_plan(first.architecture, first.task.loss, x, y, sample_weight, class_weight,
                                           validation_data, wish, check_inputs, first.task)
             own = {member.number: self._callbacks(callbacks, member, plan) for member in self._members}
+            require_own_files(own)
             tell = Teller(plan.epochs.stop, len(self), shown(verbose))
             units = self._ready(shape, "fit", lambda ts: loop.trial(ts, first, plan.train))
             plan = plan._replace(train=units[0].readable(plan.train))
