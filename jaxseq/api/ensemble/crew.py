@@ -18,6 +18,7 @@ import jax
 from jaxseq.api.data import Feed
 from jaxseq.api.ensemble.forms import Alone, SideBySide, Spread
 from jaxseq.api.ensemble.kinds import Kind
+from jaxseq.api.ensemble.naming import named
 from jaxseq.api.ensemble.units import Unit
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.core import members, run
@@ -76,9 +77,9 @@ class Crew:
 
     def compile(self, units: Sequence[Unit], train: Feed | None = None, valid: Feed | None = None) -> None:
         """Compiles what the units will run, each program once."""
-        jobs = {(id(program), _shapes(arguments)): (program, arguments)
-                for unit in units for program, arguments in unit.jobs(train, valid)}
-        self.do(lambda job: run.prepare(job[0], *job[1]), jobs.values())
+        jobs = {(id(program), _shapes(arguments)): (unit.name, program, arguments)
+                for unit in reversed(units) for program, arguments in unit.jobs(train, valid)}
+        self.do(_prepare, jobs.values())
 
 
 def units_of(kinds: Sequence[Kind]) -> list[Unit]:
@@ -104,6 +105,12 @@ def one_by_one(kind: Kind) -> list[Unit]:
         member.model.share_programs(kind.model)
     steps = members.alone(kind.task_of) if kind.given else members.Steps(own.train, own.evaluate, kind.model.predict_program)
     return [Unit(kind, [member], steps, Alone(), pace, bool(kind.given)) for member in kind.members]
+
+
+def _prepare(job: tuple[str, Any, Any]) -> None:
+    name, program, arguments = job
+    with named(name):
+        run.prepare(program, *arguments)
 
 
 def _cores() -> int:

@@ -16,6 +16,7 @@ from jaxseq.api.ensemble.crew import Crew, units_of
 from jaxseq.api.ensemble.files import require_own_files
 from jaxseq.api.ensemble.histories import Histories
 from jaxseq.api.ensemble.kinds import Member, TrialOf, kinds_of
+from jaxseq.api.ensemble.naming import name_of, named
 from jaxseq.api.ensemble.results import Results
 from jaxseq.api.ensemble.telling import Teller
 from jaxseq.api.ensemble.units import Unit
@@ -46,7 +47,8 @@ class Ensemble(Spelled):
 
     len, iteration and ensemble[k] give the members, which are models of their own: they may be trained on, saved and asked.
     Raises: TypeError for a model that is none; ValueError for one that is not compiled, for settings that there are not, and
-        for values that they do not take.
+        for values that they do not take; for a seed or a value that stands there twice; for a model that was compiled to be
+        spread over devices. An error that only some members of a sweep have carries a note with their number and settings.
     """
 
     def __init__(self, model: Sequential, seeds: Iterable[Any] | None = None, *,
@@ -55,8 +57,8 @@ class Ensemble(Spelled):
         require(model.layers, "Ensemble: the model is empty, add a layer first, model.add(Dense(10)).")
         _ = model.task                                     # which a model has once it is compiled with a loss
         require(model.layout is None, "Ensemble: the model was compiled to be spread over devices, and an Ensemble places its "
-                "members itself, each whole on one device. Compile it without distribution=..., and where set_distribution(...) is "
-                "in force after set_distribution(None).")
+                "members itself, each whole on one device. Compile it without distribution=..., and where set_distribution(...) "
+                "is in force after set_distribution(None).")
         require(not model.run_eagerly, "Ensemble: the model was compiled with run_eagerly=True, and members run in programs "
                 "alone. Compile it without.")
         require(seeds is None or isinstance(seeds, Iterable) and not isinstance(seeds, str), f"seeds={seeds!r}: write one for "
@@ -64,12 +66,16 @@ class Ensemble(Spelled):
         choices = sweeping.grid(sweep)
         seeds = [model.seed] if seeds is None else list(seeds)
         require(seeds, "seeds is empty: write one for each member, seeds=range(16).")
-        words = {word: sweeping.places(model, word) for word in sweep or ()}
+        sweeping.require_other_seeds(seeds)
+        words = sweeping.all_places(model, sweep or ())
         self.settings, self.seeds, self._members = [], [], []
         for chosen in choices:
             placed = {place: value for word, value in chosen.items() for place in words[word]}
             for seed in seeds:
-                self._members.append(Member(len(self._members), sweeping.made(model, seed, placed), placed))
+                name = name_of(len(self._members), seed, chosen)
+                with named(name):
+                    made = sweeping.made(model, seed, placed)
+                self._members.append(Member(len(self._members), made, placed, name))
                 self.settings.append(chosen)
                 self.seeds.append(seed)
         self.history: Histories | None = None
@@ -113,8 +119,9 @@ class Ensemble(Spelled):
                               validation_batch_size, validation_freq)
         _require_arrays(x, validation_data)
         with at_step_boundary() as interrupt, Crew(interrupt) as crew:
-            plan, shape = intake.fit_plan(first.architecture, first.task.loss, x, y, sample_weight, class_weight,
-                                          validation_data, wish, check_inputs, first.task)
+            plan, shape = self._fitting(lambda model: intake.fit_plan(
+                model.architecture, model.task.loss, x, y, sample_weight, class_weight, validation_data, wish, check_inputs,
+                model.task))
             own = {member.number: self._callbacks(callbacks, member, plan) for member in self._members}
             require_own_files(own)
             tell = Teller(plan.epochs.stop, len(self), shown(verbose))
@@ -134,8 +141,8 @@ class Ensemble(Spelled):
         _require_arrays(x)
         first = self[0]
         with at_step_boundary() as interrupt, Crew(interrupt) as crew:
-            feed, shape = intake.evaluation_feed(first.architecture, first.task.loss, x, y, sample_weight, batch_size,
-                                                 check_inputs, first.task)
+            feed, shape = self._fitting(lambda model: intake.evaluation_feed(
+                model.architecture, model.task.loss, x, y, sample_weight, batch_size, check_inputs, model.task))
             units = self._ready(shape, "fit", lambda ts: loop.trial(ts, first, feed))
             crew.compile(units, valid=feed)
             steps = intake.limited("steps", steps, feed.steps)
@@ -159,6 +166,20 @@ class Ensemble(Spelled):
         return stacked if reduce is None else stacked.mean(axis=0, dtype=stacked.dtype)
 
     # ---- within
+
+    def _fitting(self, read: Callable[[Sequential], tuple[Any, Shape]]) -> tuple[Any, Shape]:
+        """(the data as the first member reads them, the shape of x); asked are also those whose output is of another shape."""
+        first, *others = self._members
+        with named(first.told if len({model.output_shape for model in self}) > 1 else ""):
+            feed, shape = read(first.model)
+        output = lambda member: intake.shown(member.model.architecture, Spec(shape, first.model.input_dtype)).edges[-1][0]
+        seen = {output(first)}
+        for member in others:
+            with named(member.told):
+                if output(member) not in seen:
+                    seen.add(output(member))
+                    read(member.model)
+        return feed, shape
 
     def _ready(self, shape: Shape, what: str, trial: TrialOf) -> list[Unit]:
         """The members with their weights, in units; the same ones as long as no member was compiled anew or changed."""

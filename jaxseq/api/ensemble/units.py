@@ -34,6 +34,11 @@ class Unit:
         self._given = (settings,) if given else ()
 
     @property
+    def name(self) -> str:
+        """That of its first member."""
+        return self.members[0].told
+
+    @property
     def program(self) -> Any:
         """The one that trains."""
         return self._steps.train
