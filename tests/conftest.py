@@ -36,5 +36,13 @@ def forgotten():
 
 
 @pytest.fixture
+def quickly_compiled():
+    """XLA leaves most of its optimizations out, for programs whose compilation is what costs."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
 def key():
     return jax.random.key(0)

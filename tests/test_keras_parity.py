@@ -72,7 +72,7 @@ def compiled(k, layers, loss, optimizer):
     return model
 
 
-@pytest.mark.parametrize("name", always({"mlp_softmax", "convnet"}, MODELS))
+@pytest.mark.parametrize("name", always({"mlp_softmax"}, MODELS))
 def test_three_epochs_give_the_history_and_weights_of_keras(name):
     layers, x, y, loss, optimizer = MODELS[name]
     theirs, ours = compiled(keras, layers, loss, optimizer), compiled(jaxseq, layers, loss, optimizer)

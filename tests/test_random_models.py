@@ -23,15 +23,6 @@ def promoted():
         yield
 
 
-@pytest.fixture
-def quickly_compiled():
-    """A prediction's program runs twice: its compilation is what costs. Not for training: XLA without its optimizations
-    gives Keras's BatchNormalization without a scale a variance of zero, and a loss of infinity."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def twins(stack):
     """(ours, Keras's, x): the same stack with the same weights, none of them zero."""
     draw = np.random.default_rng(0)
@@ -95,6 +86,8 @@ def test_a_random_stack_predicts_as_keras_does(stack):
     predict_alike(stack)
 
 
+# Compiled as users have it: XLA without its optimizations gives Keras's BatchNormalization without a scale a variance of zero,
+# and a loss of infinity.
 @examples(5)
 @given(stacks(most=3))
 def test_a_random_stack_trains_as_keras_does(stack):

@@ -96,6 +96,7 @@ def test_large_data_lie_on_the_device_as_a_whole(monkeypatch):
     assert_close(together[1], alone)
 
 
+@pytest.mark.full
 def test_members_are_spread_over_eight_devices(monkeypatch):
     monkeypatch.setattr(ensemble, "units_of", side_by_side_on(jax.devices()))
     together = jaxseq.Ensemble(perceptron(), seeds=range(11))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from numpy.testing import assert_allclose
 
 from jaxseq.interop import from_equinox, from_flax, to_equinox, to_flax
@@ -61,7 +62,7 @@ def over_time(step, carry, x):
 # ---- Flax
 
 
-def of_flax(nnx, name, model, x):
+def of_flax(name, model, x):
     """What the module of Flax gives with the tree."""
     rngs, (layer,), (tree,) = nnx.Rngs(0), model.layers, to_flax(model).values()
     bias = "without" not in name
@@ -89,11 +90,10 @@ def of_flax(nnx, name, model, x):
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "lstm without bias"])
 def test_flax_computes_the_same(name):
-    nnx = pytest.importorskip("flax.nnx", reason="Flax is large, and not among what the tests install")
     model, x = a_model(name)
     if name == "gru":
         model.set_weights([*model.get_weights()[:2], model.get_weights()[2] * np.array([[1], [0]])])
-    assert_allclose(of_flax(nnx, name, model, x), model.predict(x), rtol=1e-5, atol=1e-6)
+    assert_allclose(of_flax(name, model, x), model.predict(x), rtol=1e-5, atol=1e-6)
 
 
 # The trees that nnx.to_pure_dict gives of Flax 0.12.8, and their shapes.

@@ -88,6 +88,7 @@ def test_with_sixteen_bits_and_accumulated_gradients(dtype):
     assert_trained_alike(*both, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.full
 def test_a_deep_perceptron_and_a_convnet_take_less():
     def perceptron(**words):
         model = Sequential([Dense(64, "tanh", input_shape=(64,)), *[Dense(64, "tanh") for _ in range(15)], Dense(1)], seed=1)

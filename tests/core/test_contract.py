@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from cases import own
 from numpy.testing import assert_allclose, assert_array_equal
+from shares import always
 
 from jaxseq.core import activations, chain, constraints, initializers, layers, policy, regularizers
 from jaxseq.core.layer import Layer
@@ -92,16 +93,16 @@ each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 FIRST = list({type(case.layer): case for case in reversed(CASES)}.values())
+TYPED = [case for case in CASES if not isinstance(case.layer, layers.InputLayer)]       # whose dtype is not the data's
 
 
-def each_in_turn(cases):
-    """Of a property that takes long to look at: the first case of every class, and with `make test-full` all of them."""
-    return pytest.mark.parametrize("case", [pytest.param(case, marks=[] if case in FIRST else [pytest.mark.full])
-                                            for case in cases], ids=lambda case: case.name)
+def each_in_turn(quick, cases):
+    return pytest.mark.parametrize("case", always(quick, cases), ids=lambda case: case.name)
 
 
-each_costly_case = each_in_turn(CASES)
-each_typed_case = each_in_turn(case for case in CASES if not isinstance(case.layer, layers.InputLayer))  # its dtype: the data's
+each_costly_case = each_in_turn(FIRST, CASES)           # the first case of every class; with `make test-full` all of them
+each_dear_case = each_in_turn(FIRST[::6], CASES)        # that of every sixth class
+each_typed_case = each_in_turn(FIRST[::6], TYPED)
 
 
 # ---- coverage
@@ -208,7 +209,7 @@ def test_every_dtype_gives_weights_and_outputs_of_its_own(case):
             assert specs(after) == specs(state)
 
 
-@each_costly_case
+@each_dear_case
 def test_whole_numbers_give_what_the_same_numbers_give_as_floats(case):
     """Within an Input(dtype="uint8"), say. Standard promotion, as users have it."""
     if case.dtype != "float32" or type(case.layer) in vars(own).values():
@@ -221,7 +222,7 @@ def test_whole_numbers_give_what_the_same_numbers_give_as_floats(case):
     assert_same([each.astype("float32") for each in got], wanted, rtol=1e-5, atol=1e-6)
 
 
-@each_costly_case
+@each_dear_case
 def test_a_leading_axis_of_models_equals_a_loop(case):
     models = [case.draw(seed) for seed in range(3)]
     if not jax.tree.leaves(models):

@@ -51,6 +51,7 @@ SEEN = {
     "load_another": "gives other weights", "refuse_with_other_words": "and not with 'is wrong in another way'"}
 
 
+@pytest.mark.full
 def test_the_watch_sees_what_no_reader_may_do(lab):
     empty, = (each for each in ATTACKS if each.title == "N1 empty [tensors]")
     attacks = [replace(empty, name=name, told="is wrong in another way") for name in sins.ALL]

@@ -59,7 +59,8 @@ def alone(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("kind", ["parallel", pytest.param("sharded", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["parallel", "sharded"])
 def test_two_processes_train_as_one(kind, alone, tmp_path):
     ended = run(2, tmp_path, kind)
     first, second = ended.lines("fingerprint")

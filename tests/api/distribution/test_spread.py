@@ -86,8 +86,7 @@ def alone(name):
     return trained(name, None)[1]
 
 
-QUICK = {("perceptron", "2"), ("perceptron", "8"), ("perceptron", "fully sharded"), ("perceptron", "sharded by hosts"),
-         ("convnet", "8"), ("recurrent", "4")}
+QUICK = {("perceptron", "2"), ("perceptron", "8"), ("perceptron", "fully sharded"), ("recurrent", "4")}
 
 
 @pytest.mark.parametrize("case", always(QUICK, product(MODELS, SPREADS)), ids="-".join)
@@ -223,7 +222,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", always({"weights of rows", "fewer rows than devices", "a generator", "many slabs"}, WAYS))
 def test_data_come_in_every_way(way, monkeypatch):
     if way == "many slabs":
         monkeypatch.setattr("jaxseq.api.dealing.Dealt.slab_bytes", 4096)
@@ -254,6 +253,7 @@ def test_a_stateful_layer_carries_on():
 # ---- the model meanwhile
 
 
+@pytest.mark.full
 def test_a_model_goes_on_where_it_is_spread_otherwise():
     model, x = compiled("perceptron", on(8, FullySharded))
     single, _ = compiled("perceptron", None)

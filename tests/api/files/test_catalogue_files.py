@@ -20,6 +20,9 @@ from jaxseq import layers as L
 from jaxseq.layers import Layer
 from jaxseq.models import load_model
 
+# Every program runs once or twice: its compilation is what costs.
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 MODULES = [importlib.import_module(f"core.cases.{each.name}") for each in pkgutil.iter_modules(cases.__path__)]
 CASES = {name: (layer, shape, dtype) for each in MODULES if each is not own for name, layer, shape, dtype in each.CASES}
 

@@ -11,6 +11,8 @@ from jaxseq import layers as L
 from jaxseq.core import losses, metrics, optimizers, schedules
 from jaxseq.models import Sequential, load_model
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")    # every program runs once or twice
+
 DRAW = np.random.default_rng(5)
 X = DRAW.normal(size=(6, 4)).astype("float32")
 SEQUENCES = DRAW.normal(size=(6, 8, 4)).astype("float32")
