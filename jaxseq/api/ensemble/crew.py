@@ -62,8 +62,8 @@ class Crew:
         while self._begun:
             future = self._over.get()
             self._begun -= 1
-            self._interrupt.check()
             yield future.result()
+            self._interrupt.check()
 
     def do(self, work: Callable[[Any], T], units: Iterable[Any]) -> list[T]:
         """work(unit) for all of them, side by side; the results in order. An error in one is raised once all have ended."""
@@ -84,9 +84,10 @@ class Crew:
 
 def units_of(kinds: Sequence[Kind]) -> list[Unit]:
     """The members of all kinds, cut into units as the devices want them."""
-    devices = jax.devices()
+    devices = jax.local_devices()
     if devices[0].platform == "cpu":            # of which there may be several, and they share the cores
-        return [unit for kind in kinds for unit in one_by_one(kind)]
+        crowd = sum(len(kind.members) for kind in kinds) >= _cores()
+        return [unit for kind in kinds for unit in (in_a_crowd(kind) if crowd else one_by_one(kind))]
     return [unit for kind in kinds for unit in side_by_side(kind, len(kind.members), devices)]
 
 
@@ -98,19 +99,25 @@ def side_by_side(kind: Kind, size: int, devices: Sequence[Any]) -> list[Unit]:
     return [Unit(kind, part, steps, form(len(part)), pace, True) for part in parts]
 
 
+def in_a_crowd(kind: Kind) -> list[Unit]:
+    """A unit for each of so many members that every core has one."""
+    _share(kind)
+    steps, pace = members.in_a_crowd(kind.task_of), {}
+    return [Unit(kind, [member], steps, Alone(), pace, True) for member in kind.members]
+
+
 def one_by_one(kind: Kind) -> list[Unit]:
     """A unit for each member. Where nothing is given to the programs, they are those of any of the models by itself."""
+    _share(kind)
     own, pace = kind.model.programs, {}
-    for member in kind.members[1:] if not kind.given else ():
-        member.model.share_programs(kind.model)
     steps = members.alone(kind.task_of) if kind.given else members.Steps(own.train, own.evaluate, kind.model.predict_program)
     return [Unit(kind, [member], steps, Alone(), pace, bool(kind.given)) for member in kind.members]
 
 
-def _prepare(job: tuple[str, Any, Any]) -> None:
-    name, program, arguments = job
-    with named(name):
-        run.prepare(program, *arguments)
+def _share(kind: Kind) -> None:
+    """Members that are trained on by themselves have one program for all."""
+    for member in kind.members[1:] if not kind.given else ():
+        member.model.share_programs(kind.model)
 
 
 def _cores() -> int:
