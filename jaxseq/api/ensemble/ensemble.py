@@ -57,8 +57,8 @@ class Ensemble(Spelled):
         require(model.layers, "Ensemble: the model is empty, add a layer first, model.add(Dense(10)).")
         _ = model.task                                     # which a model has once it is compiled with a loss
         require(model.layout is None, "Ensemble: the model was compiled to be spread over devices, and an Ensemble places its "
-                "members itself, each whole on one device. Compile it without distribution=..., and where set_distribution(...) "
-                "is in force after set_distribution(None).")
+                "members itself, each whole on one device. Compile it without distribution=..., and where "
+                "set_distribution(...) is in force after set_distribution(None).")
         require(not model.run_eagerly, "Ensemble: the model was compiled with run_eagerly=True, and members run in programs "
                 "alone. Compile it without.")
         require(seeds is None or isinstance(seeds, Iterable) and not isinstance(seeds, str), f"seeds={seeds!r}: write one for "
