@@ -120,6 +120,12 @@ def _share(kind: Kind) -> None:
         member.model.share_programs(kind.model)
 
 
+def _prepare(job: tuple[str, Any, Any]) -> None:
+    name, program, arguments = job
+    with named(name):
+        run.prepare(program, *arguments)
+
+
 def _cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -21,7 +21,6 @@ from jaxseq.api.loop import Plan
 from jaxseq.api.underway import Underway
 from jaxseq.core import members
 
-
 Ended = list[tuple[int, Measured]]      # whole epochs, and what was measured of each
 
 STRETCH = 0.1           # seconds after which a unit tells of the epochs that it has made
