@@ -88,8 +88,7 @@ class CallbackList:
 
     def wants(self, *hooks: str) -> bool:
         """Whether any callback has one of the hooks."""
-        return any(getattr(type(each), hook) is not getattr(Callback, hook) or hook in vars(each)
-                   for each in self.callbacks for hook in hooks)
+        return any(has(each, hook) for each in self.callbacks for hook in hooks)
 
     def run(self, what: str, body: Callable[[], Logs]) -> Logs:
         """on_<what>_begin, the body, on_<what>_end with what it gives; see `running`."""
@@ -120,6 +119,11 @@ class CallbackList:
 
     def _has(self, kind: type[Callback]) -> bool:
         return any(isinstance(each, kind) for each in self.callbacks)
+
+
+def has(callback: Callback, hook: str) -> bool:
+    """Whether a callback does something there."""
+    return getattr(type(callback), hook) is not getattr(Callback, hook) or hook in vars(callback)
 
 
 def _each(callbacks: Any) -> Iterator[Callback]:

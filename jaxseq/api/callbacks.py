@@ -28,9 +28,11 @@ class Callback(Spelled):
     A callback with a batch hook gets it at every step, with the running means of the epoch so far; the numbers of the
     run are the same bit for bit.
     for_all: where several processes train one model, whether the first alone calls the hooks: those that print or write.
+    writes_to: the file or the folder that it writes, which no other model's may write as well; None where it writes none.
     """
 
     for_all = False                     # whether, of several processes, the first calls the hooks for all of them
+    writes_to: Any = None
     model: Any = None
     validation_data: list[Any] | None = None
     params: dict[str, Any]

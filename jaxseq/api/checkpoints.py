@@ -51,6 +51,11 @@ class ModelCheckpoint(Callback):
         if save_freq != "epoch":
             self._count_batches()
 
+    @property
+    def writes_to(self) -> Any:
+        """The file, with the names that are filled in."""
+        return self.filepath
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """What would fail after an epoch fails now: a folder that cannot be written to, a model without a description."""
         if not self.save_weights_only:

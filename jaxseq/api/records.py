@@ -33,6 +33,11 @@ class CSVLogger(Callback):
         self._file: Any = None
         self._writer: csv.DictWriter | None = None
 
+    @property
+    def writes_to(self) -> Any:
+        """The file."""
+        return self.filename
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._before = self.filename.stat().st_size if self.append and self.filename.exists() else 0     # bytes of others
         self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")

@@ -45,6 +45,11 @@ class TensorBoard(Callback):
         self._writers: dict[str, Any] = {}
         self._training = False
 
+    @property
+    def writes_to(self) -> Any:
+        """The folder."""
+        return self.log_dir
+
     def state_dict(self) -> dict[str, Any]:
         """The steps at which something was written; clocks and open files are made anew."""
         return {name: vars(self)[name] for name in ("_written", "_first") if name in vars(self)}

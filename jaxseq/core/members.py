@@ -58,6 +58,11 @@ def alone(task_of: TaskOf) -> Steps:
     return Steps(*map(run.compiled, _steps(task_of)))
 
 
+def in_a_crowd(task_of: TaskOf) -> Steps:
+    """Those of one model, beside which others keep all cores busy."""
+    return Steps(*map(run.compiled_for_one_core, _steps(task_of)))
+
+
 def together(task_of: TaskOf) -> Steps:
     """Compiled programs of several models side by side: all arguments but the data, and the rows of an evaluation, have an axis
     of the models in front."""

@@ -31,6 +31,10 @@ CPU_OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": "",     # YNNPACK: slow at some products, wrong at others (jax#39103)
     "xla_cpu_prefer_vector_width": 512,             # where the processor has such vectors; XLA's own choice is 256
 }
+ONE_CORE = (
+    ("xla_cpu_multi_thread_eigen", False),          # no product is shared among threads
+    ("xla_cpu_enable_concurrency_optimized_scheduler", False),      # nor are operations handed from one to another
+)
 
 
 class Task(NamedTuple):
@@ -232,6 +236,11 @@ def compiled(function: Callable[..., Any]) -> Any:
     return jax.jit(function, compiler_options=_compiler_options())
 
 
+def compiled_for_one_core(function: Callable[..., Any]) -> Any:
+    """The same, for a program beside which others keep the other cores of a CPU busy: it takes none of them."""
+    return jax.jit(function, compiler_options=_compiler_options(*ONE_CORE))
+
+
 def objective(task: Task, params: Any, state: Any, batch: Batch, real: Array | None = None, *, train: bool,
               key: Key | None, through: Callable[..., chain.Output] = chain.apply) -> tuple[Array, Any]:
     """(the loss to differentiate, (new state, totals)) of one batch. real: (batch,) bool, which rows count; None: all.
@@ -355,12 +364,13 @@ def gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]
 
 
 @functools.cache
-def _compiler_options() -> dict[str, Any] | None:
-    """CPU_OPTIONS on the CPU, elsewhere None. A jaxlib that does not know the options raises, so it is asked once."""
+def _compiler_options(*more: tuple[str, Any]) -> dict[str, Any] | None:
+    """CPU_OPTIONS and more on the CPU, elsewhere None. A jaxlib that does not know the options raises, so it is asked once."""
     if jax.default_backend() != "cpu":
         return None
+    options = CPU_OPTIONS | dict(more)
     try:
-        jax.jit(lambda x: x, compiler_options=CPU_OPTIONS).lower(Spec((), jnp.float32)).compile()
+        jax.jit(lambda x: x, compiler_options=options).lower(Spec((), jnp.float32)).compile()
     except jax.errors.JaxRuntimeError:
         return None
-    return CPU_OPTIONS
+    return options

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+
+import jax
 import numpy as np
 import pytest
 from shares import always
@@ -9,6 +12,7 @@ from shares import always
 import jaxseq
 from jaxseq import Sequential
 from jaxseq.api.ensemble.histories import Histories
+from jaxseq.callbacks import ReduceLROnPlateau
 from jaxseq.layers import LSTM, Dense, Dropout
 from jaxseq.optimizers import SGD, Adam
 from jaxseq.regularizers import L2
@@ -152,3 +156,79 @@ def test_an_optimizer_of_optax_has_no_settings():
     alone = model(2, optimizer=optax.sgd(0.1))
     alone.fit(X, Y, verbose=0)
     assert_close(ensemble[1], alone)
+
+
+@pytest.mark.parametrize("values", [[3, 2], [2, 3]])
+@pytest.mark.parametrize("ask", ["fit", "evaluate"])
+def test_an_impossible_member_is_named_before_the_first_step(values, ask):
+    """Two classes are too few for the labels."""
+    sweep = jaxseq.Ensemble(model(), seeds=[5], sweep={"dense_2.units": values})
+    with pytest.raises(ValueError, match="has the classes 0 to 1") as caught:
+        getattr(sweep, ask)(X, Y)
+    assert caught.value.__notes__[-1] == f"In member {values.index(2)}, seed=5, dense_2.units=2."
+    assert not any(member.drawn for member in sweep)
+
+
+def test_a_setting_that_a_layer_does_not_take_is_named():
+    with pytest.raises(ValueError, match=r"Dense\(units\)=0") as caught:
+        jaxseq.Ensemble(model(), sweep={"dense.units": [8, 0]})
+    assert caught.value.__notes__[-1] == "In member 1, seed=0, dense.units=0."
+
+
+def test_a_program_that_cannot_be_made_is_named():
+    def narrow(y, y_hat):
+        if y_hat.shape[-1] > 3:
+            raise ValueError("too wide")
+        return y_hat.sum(-1)
+
+    pattern = model()
+    pattern.compile("sgd", narrow)
+    sweep = jaxseq.Ensemble(pattern, sweep={"dense_2.units": [3, 4]})
+    with pytest.raises(ValueError, match="too wide") as caught:
+        sweep.fit(X, Y, verbose=0)
+    assert "In member 1, seed=0, dense_2.units=4." in caught.value.__notes__
+
+
+def test_lr_is_the_learning_rate():
+    sweep, written = (jaxseq.Ensemble(model(), sweep={word: [0.1, 0.01]}) for word in ("lr", "learning_rate"))
+    assert [member.learning_rate for member in sweep] == [member.learning_rate for member in written]
+    assert sweep.settings == [{"lr": 0.1}, {"lr": 0.01}]
+
+
+@pytest.mark.parametrize(("message", "words"), [
+    ("batch_size is an argument of fit, .* an Ensemble for each", {"sweep": {"batch_size": [8, 16]}}),
+    ("'lr' and 'learning_rate' are the same setting", {"sweep": {"lr": [0.1], "learning_rate": [0.2]}}),
+    ("'LSTM.units' and 'lstm.units' are the same setting", {"sweep": {"LSTM.units": [1], "lstm.units": [2]}}),
+    (r"'momentum': \.\.\.}: \[0\.5\] stands there twice", {"sweep": {"momentum": [0.5, 0.9, 0.5]}}),
+    (r"'momentum': \.\.\.}: \[0\.0\] stands there twice", {"sweep": {"momentum": [0, 0.0]}}),
+    ("seeds: 1 stands there twice, and one member would count as two", {"seeds": [1, 2, 1]}),
+    ("seeds: .* stands there twice", {"seeds": [jax.random.key(1), 2, 1]}),
+])
+def test_what_would_count_twice_is_refused(message, words):
+    pattern = Sequential([LSTM(4, input_shape=(4, 5)), Dense(3, "softmax")], seed=0)
+    pattern.compile(SGD(0.1, momentum=0.3), "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match=message):
+        jaxseq.Ensemble(pattern, **words)
+
+
+def test_results_are_rows_of_a_data_frame(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    sweep = jaxseq.Ensemble(model(), seeds=[1, 2], sweep={"learning_rate": [0.1, 0.01], "dense.activation": ["relu"]})
+    sweep.fit(X, Y, validation_split=0.2, verbose=0)
+    frame, results = pandas.DataFrame(sweep.results), sweep.results
+    assert list(frame.columns) == ["learning_rate", "dense.activation", "seed", "loss", "accuracy", "val_loss", "val_accuracy"]
+    assert frame.learning_rate.tolist() == [0.1, 0.1, 0.01, 0.01] and frame.seed.tolist() == [1, 2, 1, 2]
+    np.testing.assert_array_equal(frame.val_loss, results.last["val_loss"])
+    assert len(results) == 4 and results[-1] == dict(frame.iloc[3]) == list(results)[3] and len(results[:2]) == 2
+    with (tmp_path / "results.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, results[0])
+        writer.writeheader()
+        writer.writerows(results)
+    assert pandas.read_csv(tmp_path / "results.csv").equals(frame)
+
+
+def test_what_was_set_keeps_its_name_where_it_is_measured_too():
+    sweep = jaxseq.Ensemble(model(), sweep={"learning_rate": [0.1]})
+    sweep.fit(X, Y, epochs=3, callbacks=ReduceLROnPlateau("loss", patience=0, min_delta=10.0), verbose=0)
+    assert sweep.results.last["learning_rate"][0] < 0.1
+    assert sweep.results[0]["learning_rate"] == 0.1

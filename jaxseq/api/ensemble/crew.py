@@ -18,6 +18,7 @@ import jax
 from jaxseq.api.data import Feed
 from jaxseq.api.ensemble.forms import Alone, SideBySide, Spread
 from jaxseq.api.ensemble.kinds import Kind
+from jaxseq.api.ensemble.naming import named
 from jaxseq.api.ensemble.units import Unit
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.core import members, run
@@ -61,8 +62,8 @@ class Crew:
         while self._begun:
             future = self._over.get()
             self._begun -= 1
-            self._interrupt.check()
             yield future.result()
+            self._interrupt.check()
 
     def do(self, work: Callable[[Any], T], units: Iterable[Any]) -> list[T]:
         """work(unit) for all of them, side by side; the results in order. An error in one is raised once all have ended."""
@@ -76,16 +77,17 @@ class Crew:
 
     def compile(self, units: Sequence[Unit], train: Feed | None = None, valid: Feed | None = None) -> None:
         """Compiles what the units will run, each program once."""
-        jobs = {(id(program), _shapes(arguments)): (program, arguments)
-                for unit in units for program, arguments in unit.jobs(train, valid)}
-        self.do(lambda job: run.prepare(job[0], *job[1]), jobs.values())
+        jobs = {(id(program), _shapes(arguments)): (unit.name, program, arguments)
+                for unit in reversed(units) for program, arguments in unit.jobs(train, valid)}
+        self.do(_prepare, jobs.values())
 
 
 def units_of(kinds: Sequence[Kind]) -> list[Unit]:
     """The members of all kinds, cut into units as the devices want them."""
-    devices = jax.devices()
+    devices = jax.local_devices()
     if devices[0].platform == "cpu":            # of which there may be several, and they share the cores
-        return [unit for kind in kinds for unit in one_by_one(kind)]
+        crowd = sum(len(kind.members) for kind in kinds) >= _cores()
+        return [unit for kind in kinds for unit in (in_a_crowd(kind) if crowd else one_by_one(kind))]
     return [unit for kind in kinds for unit in side_by_side(kind, len(kind.members), devices)]
 
 
@@ -97,13 +99,31 @@ def side_by_side(kind: Kind, size: int, devices: Sequence[Any]) -> list[Unit]:
     return [Unit(kind, part, steps, form(len(part)), pace, True) for part in parts]
 
 
+def in_a_crowd(kind: Kind) -> list[Unit]:
+    """A unit for each of so many members that every core has one."""
+    _share(kind)
+    steps, pace = members.in_a_crowd(kind.task_of), {}
+    return [Unit(kind, [member], steps, Alone(), pace, True) for member in kind.members]
+
+
 def one_by_one(kind: Kind) -> list[Unit]:
     """A unit for each member. Where nothing is given to the programs, they are those of any of the models by itself."""
+    _share(kind)
     own, pace = kind.model.programs, {}
-    for member in kind.members[1:] if not kind.given else ():
-        member.model.share_programs(kind.model)
     steps = members.alone(kind.task_of) if kind.given else members.Steps(own.train, own.evaluate, kind.model.predict_program)
     return [Unit(kind, [member], steps, Alone(), pace, bool(kind.given)) for member in kind.members]
+
+
+def _share(kind: Kind) -> None:
+    """Members that are trained on by themselves have one program for all."""
+    for member in kind.members[1:] if not kind.given else ():
+        member.model.share_programs(kind.model)
+
+
+def _prepare(job: tuple[str, Any, Any]) -> None:
+    name, program, arguments = job
+    with named(name):
+        run.prepare(program, *arguments)
 
 
 def _cores() -> int:

@@ -13,8 +13,10 @@ from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import HOOKS, Callback
 from jaxseq.api.ensemble import loop, sweeping
 from jaxseq.api.ensemble.crew import Crew, units_of
+from jaxseq.api.ensemble.files import require_own_files
 from jaxseq.api.ensemble.histories import Histories
 from jaxseq.api.ensemble.kinds import Member, TrialOf, kinds_of
+from jaxseq.api.ensemble.naming import name_of, named
 from jaxseq.api.ensemble.results import Results
 from jaxseq.api.ensemble.telling import Teller
 from jaxseq.api.ensemble.units import Unit
@@ -22,6 +24,7 @@ from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.monitoring import EarlyStopping
 from jaxseq.api.progress import shown
 from jaxseq.api.sequential import Sequential
+from jaxseq.api.showing.ensembles import counted
 from jaxseq.api.sources import source_of
 from jaxseq.core.require import Spelled, one_of, require, spelled
 from jaxseq.core.types import Shape, Spec
@@ -32,16 +35,20 @@ CALLED = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "o
 class Ensemble(Spelled):
     """Models of the same layers, compiled alike, which differ in their seed and in the settings of a sweep.
 
-    model: a compiled Sequential. It says what the members are like, and stays as it is; its weights are not theirs.
+    model: a compiled Sequential. It says what the members are like, and stays as it is. What it has learnt is not theirs: they
+        draw their own weights. Those of frozen layers, which cannot learn any, they take from the model, with their state, as
+        they are now.
     seeds: one for each member, as Sequential takes them; the model's own when absent.
     sweep: {setting: values}. Every combination of values is trained with every seed. A setting is a field of the optimizer,
         "learning_rate", or of a layer behind its name or its class, "dense.kernel_regularizer.l2", "Dropout.rate".
-    Member k is the model that its seed and its settings give alone: the same first weights, draws and order of rows. Where the
-    members differ in their seeds or their learning rates alone, it is so to the bit on a CPU, else to rounding.
+    Member k is the model that its seed, its settings and the frozen weights give alone: the same first weights, draws and order
+    of rows. Where the members differ in their seeds or their learning rates alone, it is so to the bit on a CPU, else to
+    rounding.
 
     len, iteration and ensemble[k] give the members, which are models of their own: they may be trained on, saved and asked.
     Raises: TypeError for a model that is none; ValueError for one that is not compiled, for settings that there are not, and
-        for values that they do not take.
+        for values that they do not take; for a seed or a value that stands there twice; for a model that was compiled to be
+        spread over devices. An error that only some members of a sweep have carries a note with their number and settings.
     """
 
     def __init__(self, model: Sequential, seeds: Iterable[Any] | None = None, *,
@@ -49,6 +56,9 @@ class Ensemble(Spelled):
         require(isinstance(model, Sequential), f"Ensemble({model!r}): pass a compiled Sequential.", TypeError)
         require(model.layers, "Ensemble: the model is empty, add a layer first, model.add(Dense(10)).")
         _ = model.task                                     # which a model has once it is compiled with a loss
+        require(model.layout is None, "Ensemble: the model was compiled to be spread over devices, and an Ensemble places its "
+                "members itself, each whole on one device. Compile it without distribution=..., and where "
+                "set_distribution(...) is in force after set_distribution(None).")
         require(not model.run_eagerly, "Ensemble: the model was compiled with run_eagerly=True, and members run in programs "
                 "alone. Compile it without.")
         require(seeds is None or isinstance(seeds, Iterable) and not isinstance(seeds, str), f"seeds={seeds!r}: write one for "
@@ -56,12 +66,16 @@ class Ensemble(Spelled):
         choices = sweeping.grid(sweep)
         seeds = [model.seed] if seeds is None else list(seeds)
         require(seeds, "seeds is empty: write one for each member, seeds=range(16).")
-        words = {word: sweeping.places(model, word) for word in sweep or ()}
+        sweeping.require_other_seeds(seeds)
+        words = sweeping.all_places(model, sweep or ())
         self.settings, self.seeds, self._members = [], [], []
         for chosen in choices:
             placed = {place: value for word, value in chosen.items() for place in words[word]}
             for seed in seeds:
-                self._members.append(Member(len(self._members), sweeping.made(model, seed, placed), placed))
+                name = name_of(len(self._members), seed, chosen)
+                with named(name):
+                    made = sweeping.made(model, seed, placed)
+                self._members.append(Member(len(self._members), made, placed, name))
                 self.settings.append(chosen)
                 self.seeds.append(seed)
         self.history: Histories | None = None
@@ -83,7 +97,7 @@ class Ensemble(Spelled):
         return {**vars(self), "_units": {}}                # programs are compiled anew
 
     def __repr__(self) -> str:
-        return f"<Ensemble of {len(self)} members of {self[0]!r}>"
+        return f"<Ensemble of {counted(len(self), 'member')} of {self[0]!r}>"
 
     @spelled
     def fit(self, x: Any, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: Any = 1,
@@ -95,8 +109,8 @@ class Ensemble(Spelled):
         """Trains all members, each in the order of rows that its seed gives. The arguments are those of Sequential.fit.
 
         x, y: arrays. verbose: 0 nothing, else a line per epoch. callbacks: of each member a copy; or a function
-        (number of a member) -> callbacks of its own, for such as write files. They are called at the edges of epochs. A member
-        that one of them stops stays where it is while the others go on.
+        (number of a member) -> callbacks of its own, which such as write files need: no two members may write one path. They
+        are called at the edges of epochs. A member that one of them stops stays where it is while the others go on.
         Returns the members' Histories; they are also at `ensemble.history`, and each at its model's.
         Raises: one clear error before the first step. After Ctrl-C every member stands at its last whole step.
         """
@@ -105,19 +119,19 @@ class Ensemble(Spelled):
                               validation_batch_size, validation_freq)
         _require_arrays(x, validation_data)
         with at_step_boundary() as interrupt, Crew(interrupt) as crew:
-            plan, shape = intake.fit_plan(first.architecture, first.task.loss, x, y, sample_weight, class_weight,
-                                          validation_data, wish, check_inputs, first.task)
+            plan, shape = self._fitting(lambda model: intake.fit_plan(
+                model.architecture, model.task.loss, x, y, sample_weight, class_weight, validation_data, wish, check_inputs,
+                model.task))
             own = {member.number: self._callbacks(callbacks, member, plan) for member in self._members}
+            require_own_files(own)
             tell = Teller(plan.epochs.stop, len(self), shown(verbose))
             units = self._ready(shape, "fit", lambda ts: loop.trial(ts, first, plan.train))
             plan = plan._replace(train=units[0].readable(plan.train))
             for model in self:
                 model.stop_training = False
             loop.fit_loop(units, plan, own, crew, interrupt, tell)
-        self.history = Histories([each.history for each in own.values()])
-        last = {name: np.array([_at_the_end(own[number], row) for number, row in enumerate(rows)])
-                for name, rows in self.history.values.items()}
-        self.results = Results(self.settings, self.seeds, last)
+        self.history = Histories([each.history for each in own.values()], list(map(_kept, own.values())))
+        self.results = Results(self.settings, self.seeds, self.history.last)
         return self.history
 
     @spelled
@@ -127,8 +141,8 @@ class Ensemble(Spelled):
         _require_arrays(x)
         first = self[0]
         with at_step_boundary() as interrupt, Crew(interrupt) as crew:
-            feed, shape = intake.evaluation_feed(first.architecture, first.task.loss, x, y, sample_weight, batch_size,
-                                                 check_inputs, first.task)
+            feed, shape = self._fitting(lambda model: intake.evaluation_feed(
+                model.architecture, model.task.loss, x, y, sample_weight, batch_size, check_inputs, model.task))
             units = self._ready(shape, "fit", lambda ts: loop.trial(ts, first, feed))
             crew.compile(units, valid=feed)
             steps = intake.limited("steps", steps, feed.steps)
@@ -152,6 +166,20 @@ class Ensemble(Spelled):
         return stacked if reduce is None else stacked.mean(axis=0, dtype=stacked.dtype)
 
     # ---- within
+
+    def _fitting(self, read: Callable[[Sequential], tuple[Any, Shape]]) -> tuple[Any, Shape]:
+        """(the data as the first member reads them, the shape of x); asked are also those whose output is of another shape."""
+        first, *others = self._members
+        with named(first.told if len({model.output_shape for model in self}) > 1 else ""):
+            feed, shape = read(first.model)
+        output = lambda member: intake.shown(member.model.architecture, Spec(shape, first.model.input_dtype)).edges[-1][0]
+        seen = {output(first)}
+        for member in others:
+            with named(member.told):
+                if output(member) not in seen:
+                    seen.add(output(member))
+                    read(member.model)
+        return feed, shape
 
     def _ready(self, shape: Shape, what: str, trial: TrialOf) -> list[Unit]:
         """The members with their weights, in units; the same ones as long as no member was compiled anew or changed."""
@@ -187,12 +215,10 @@ def _require_arrays(x: Any, validation_data: Any = None) -> None:
                 "an order of its own: pass arrays.", TypeError)
 
 
-def _at_the_end(callbacks: CallbackList, row: np.ndarray) -> float:
-    """Of a member's values over the epochs, that of the weights it was left with; else the last there is."""
+def _kept(callbacks: CallbackList) -> int | None:
+    """The epoch whose weights were put back at the end; None where none were."""
     put_back = [each.best_epoch for each in callbacks if isinstance(each, EarlyStopping) and each.best_weights is not None]
-    measured = row[~np.isnan(row)]
-    first = callbacks.history.epoch[:1]
-    return row[put_back[-1] - first[0]] if put_back else measured[-1] if len(measured) else np.nan
+    return put_back[-1] if put_back else None
 
 
 def _same_signature(one: Any, other: Any) -> bool:

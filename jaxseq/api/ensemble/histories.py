@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from jaxseq.api.ensemble.spread import spread_of
 from jaxseq.api.history import History
 from jaxseq.api.showing import ensembles
 
@@ -15,10 +16,13 @@ class Histories(Sequence[History]):
     """One History for each member, in the members' order. `fit` of an ensemble returns it.
 
     epoch: the epochs' numbers, up to the last that any member made.
+    kept: for each member the epoch whose weights were put back, None where those of its last epoch stayed.
+    Its text, in a notebook too, has mean ± spread of `last`: over all members, each where it ended.
     """
 
-    def __init__(self, histories: Sequence[History]):
+    def __init__(self, histories: Sequence[History], kept: Sequence[int | None] | None = None):
         self._histories = tuple(histories)
+        self._kept = [None] * len(self) if kept is None else list(kept)
         self.epoch: list[int] = sorted({epoch for each in self._histories for epoch in each.epoch})
 
     def __len__(self) -> int:
@@ -41,27 +45,37 @@ class Histories(Sequence[History]):
         return {name: np.stack([self._row(each, name) for each in self._histories]) for name in self.names}
 
     @property
+    def last(self) -> dict[str, np.ndarray]:
+        """{"loss": (members,) float64, ...}: what each member measured in its own last epoch, or where its weights were put
+        back to an earlier one, in that. NaN where it never measured it."""
+        return {name: np.array([_at_the_end(each, name, kept) for each, kept in zip(self, self._kept, strict=True)])
+                for name in self.names}
+
+    @property
     def mean(self) -> dict[str, np.ndarray]:
-        """{"loss": (epochs,), ...} over the members that measured it in that epoch."""
-        return {name: _over_members(np.mean, values) for name, values in self.values.items()}
+        """{"loss": (epochs,), ...}: in each epoch the mean over the members that made it and measured this.
+
+        Once members have stopped, it is the mean of those that are left, which are not like the others, and it may jump: how
+        all members ended says `last`.
+        """
+        return self._by_epoch(np.mean)
 
     @property
     def spread(self) -> dict[str, np.ndarray]:
-        """Like `mean`: the standard deviation, sqrt(mean((value - mean)^2)); 0 where one member is left."""
-        return {name: _over_members(np.std, values) for name, values in self.values.items()}
+        """Like `mean`: the standard deviation, sqrt(mean((value - mean)^2)); NaN where one member is left, which has none."""
+        return self._by_epoch(spread_of)
 
     def plot(self, metrics: Any = None, ax: Any = None, *, log: bool = False) -> Any:
         """The members' curves, faint, and their mean in a band of one spread: as `History.plot`, with its arguments."""
         return ensembles.curves(self, metrics, ax, log)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: of every metric the last and the best mean. Needs no matplotlib."""
+        """What a notebook shows: of every metric how the members ended, and the best mean of all. Needs no matplotlib."""
         return ensembles.of_histories(self)
 
     def __repr__(self) -> str:
-        spread = self.spread
-        last = ", ".join(f"{name}={mean[-1]:.4g} ± {spread[name][-1]:.2g}" for name, mean in self.mean.items() if len(mean))
-        return f"<Histories of {len(self)} members, {len(self.epoch)} epochs{': ' + last if last else ''}>"
+        last = ", ".join(f"{name}={ensembles.told(values.mean(), spread_of(values))}" for name, values in self.last.items())
+        return f"<{ensembles.titled(self)}{': ' + last if last else ''}>"
 
     def _row(self, history: History, name: str) -> np.ndarray:
         """A member's values over all epochs; of a metric that gives several numbers their mean."""
@@ -70,8 +84,15 @@ class Histories(Sequence[History]):
             row[self.epoch.index(epoch)] = np.mean(value)
         return row
 
+    def _by_epoch(self, reduce: Callable[[Any], Any]) -> dict[str, np.ndarray]:
+        """{name: `reduce` over those members of each epoch that measured it}; NaN where none did."""
+        over = lambda values, made: reduce(values[made]) if made.any() else np.nan
+        made = {name: np.stack([np.isin(self.epoch, each.measured.get(name, ())) for each in self]) for name in self.names}
+        return {name: np.array([over(*columns) for columns in zip(values.T, made[name].T, strict=True)])
+                for name, values in self.values.items()}
 
-def _over_members(reduce: Any, values: np.ndarray) -> np.ndarray:
-    """`reduce` over those members of each epoch that are not NaN; NaN where all are."""
-    columns = [column[~np.isnan(column)] for column in values.T]
-    return np.array([reduce(column) if len(column) else np.nan for column in columns])
+
+def _at_the_end(history: History, name: str, kept: int | None) -> float:
+    """A member's value in the epoch whose weights it kept; else its last."""
+    measured = dict(zip(history.measured.get(name, ()), history.history.get(name, ()), strict=True))
+    return float(np.mean(measured.get(kept, list(measured.values())[-1]))) if measured else np.nan

@@ -18,11 +18,12 @@ TrialOf = Callable[[Any], members.Trial]        # (specs of a TrainState) -> wha
 
 
 class Member(NamedTuple):
-    """A model, its number among all, and the values that a sweep has put into it."""
+    """A model, its number among all, and the values that a sweep has put into it. told: which they are, for errors."""
 
     number: int
     model: Sequential
     values: Values
+    told: str = ""
 
 
 class Kind:

@@ -1,16 +1,17 @@
 """The epochs of an ensemble: units make theirs side by side, in turns, and none waits for another.
 
-A thread makes one epoch of one unit at a time. When it is over, the callbacks of its members are called, in the thread that
-called fit, and the unit stands in line for its next epoch.
+A thread makes an epoch of one unit, or a stretch of them where no callback waits for their ends. Then the callbacks of its
+members are called, in the thread that called fit, and the unit stands in line for its next epoch.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 
-from jaxseq.api.callback_list import CallbackList
+from jaxseq.api.callback_list import CallbackList, has
 from jaxseq.api.data import Feed
 from jaxseq.api.ensemble.crew import Crew
 from jaxseq.api.ensemble.passes import way
@@ -19,6 +20,10 @@ from jaxseq.api.interrupt import Interrupt
 from jaxseq.api.loop import Plan
 from jaxseq.api.underway import Underway
 from jaxseq.core import members
+
+Ended = list[tuple[int, Measured]]      # whole epochs, and what was measured of each
+
+STRETCH = 0.1           # seconds after which a unit tells of the epochs that it has made
 
 
 def fit_loop(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackList], crew: Crew, interrupt: Interrupt,
@@ -48,44 +53,61 @@ def _epochs(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackList
         runs = [Run(unit, plan, {member.number: callbacks[member.number] for member in unit.members}, stack) for unit in units]
         stack.callback(crew.halt)                       # before the ways through the data are closed
         for run in runs if plan.epochs else ():
-            crew.begin(run.start(plan.epochs.start, crew.broken_off))
-        for run, epoch, measured in crew.ended():
-            run.end(epoch, measured)
-            for number, logs in measured.items():
-                last[number].clear()
-                last[number].update(logs)
-            told.add(epoch, measured)
-            if run.goes_on and epoch + 1 < plan.epochs.stop:
-                crew.begin(run.start(epoch + 1, crew.broken_off))
+            crew.begin(run.start(crew.broken_off))
+        for run, ended in crew.ended():
+            for epoch, measured in ended:
+                run.end(epoch, measured)
+                for number, logs in measured.items():
+                    last[number].clear()
+                    last[number].update(logs)
+                told.add(epoch, measured)
+            if run.goes_on:
+                crew.begin(run.start(crew.broken_off))
             else:
-                told.leave(epoch + 1)
+                told.leave(run.epoch)
 
 
 class Run:
-    """A unit's way through the epochs."""
+    """A unit's way through the epochs. epoch: the next one."""
 
     def __init__(self, unit: Unit, plan: Plan, callbacks: dict[int, CallbackList], stack: ExitStack):
         self._unit, self._plan, self._callbacks = unit, plan, callbacks
         self._ways = {number: stack.enter_context(closing(way(plan, own.model.train_state)))
                       for number, own in callbacks.items()}
+        self.epoch = plan.epochs.start
+        self._watched = any(has(each, hook) for own in callbacks.values() for each in own.callbacks
+                            for hook in ("on_epoch_begin", "on_epoch_end") if each is not own.history)
 
     @property
     def goes_on(self) -> bool:
-        """Whether any of its members is still at work."""
-        return bool(self._ways)
+        """Whether any of its members is still at work, and has an epoch left."""
+        return bool(self._ways) and self.epoch < self._plan.epochs.stop
 
-    def start(self, epoch: int, broken_off: Callable[[], bool]) -> Callable[[], tuple[Run, int, Measured]]:
-        """Calls what callbacks do first, and gives the rest of the epoch as work for a thread."""
+    def start(self, broken_off: Callable[[], bool]) -> Callable[[], tuple[Run, Ended]]:
+        """Calls what callbacks do first, and gives the rest of the epoch, or of a stretch of them, as work for a thread."""
         for number in self._ways:
-            self._callbacks[number].call("on_epoch_begin", epoch, {})
-        return lambda: (self, epoch, self._measured(epoch, broken_off))
+            self._callbacks[number].call("on_epoch_begin", self.epoch, {})
+        return lambda: (self, self._ended(broken_off))
 
     def end(self, epoch: int, measured: Measured) -> None:
         """Calls what callbacks do at last. Members that they stop have made their last epoch."""
+        self.epoch = epoch + 1
         for number, logs in measured.items():
             self._callbacks[number].call("on_epoch_end", epoch, logs)
         self._ways = {number: each for number, each in self._ways.items()
                          if not self._callbacks[number].model.stop_training}
+
+    def _ended(self, broken_off: Callable[[], bool]) -> Ended:
+        """The next epoch, and where nobody watches those after it for a while; but none that was broken off."""
+        ended, until = [], time.perf_counter() + STRETCH
+        for epoch in range(self.epoch, self.epoch + 1 if self._watched else self._plan.epochs.stop):
+            measured = self._measured(epoch, broken_off)
+            if broken_off():
+                break
+            ended.append((epoch, measured))
+            if time.perf_counter() > until:
+                break
+        return ended
 
     def _measured(self, epoch: int, broken_off: Callable[[], bool]) -> Measured:
         """The training of one epoch, and the validation after it."""

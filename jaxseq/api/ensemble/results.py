@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxseq.api.ensemble.spread import spread_of
 from jaxseq.api.monitoring import direction
 from jaxseq.api.showing import ensembles
 from jaxseq.core.require import require, require_known
 
 
 class Row(NamedTuple):
-    """settings: what they had in common. members: their numbers. mean, spread: {name: over them}."""
+    """settings: what they had in common. members: their numbers. mean, spread: {name: over them}; the spread of one is NaN."""
 
     settings: dict[str, Any]
     members: tuple[int, ...]
@@ -20,9 +22,12 @@ class Row(NamedTuple):
     spread: dict[str, float]
 
 
-class Results:
+class Results(Sequence[dict[str, Any]]):
     """What every member measured in its last epoch, or where its weights were put back to an earlier one, in that.
 
+    As a sequence, a dict for each member: its settings, "seed", and what it measured. So pandas.DataFrame(results) has a row
+    for each member, and csv.DictWriter writes them. Where a setting is measured, too, as ReduceLROnPlateau does with the
+    learning rate, the dict has what was set, and `last` what was measured.
     rows: one `Row` for each choice of settings, in the order of the sweep. last: {name: (members,) float64}.
     """
 
@@ -33,7 +38,19 @@ class Results:
             home = next((members for other, members in alike if other == chosen), None)
             alike.append((chosen, [number])) if home is None else home.append(number)
         over = lambda reduce, members: {name: float(reduce(values[members])) for name, values in last.items()}
-        self.rows = [Row(chosen, tuple(own), over(np.mean, own), over(np.std, own)) for chosen, own in alike]
+        self.rows = [Row(chosen, tuple(own), over(np.mean, own), over(spread_of, own)) for chosen, own in alike]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getitem__(self, place: Any) -> Any:
+        """The numbers of a member; of a slice, a list of them."""
+        numbers = range(len(self))[place]
+        return self._told(numbers) if isinstance(numbers, int) else list(map(self._told, numbers))
+
+    def _told(self, number: int) -> dict[str, Any]:
+        own = {**self.settings[number], "seed": self.seeds[number]}
+        return own | {name: float(values[number]) for name, values in self.last.items() if name not in own}
 
     def best(self, monitor: str = "val_loss", mode: str = "auto") -> int:
         """The number of the member with the best value; NaN is the worst. mode: as in EarlyStopping.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
+import jax
+
 from jaxseq.api.copies import clone_model
 from jaxseq.api.distribution.strategies import spread_as
+from jaxseq.api.ensemble.frozen import take_frozen
 from jaxseq.api.sequential import Sequential
-from jaxseq.core import regularizers
+from jaxseq.core import regularizers, rng
 from jaxseq.core.require import require, require_known
 from jaxseq.core.settings import replaced
 
@@ -35,6 +39,26 @@ def grid(sweep: Mapping[str, Iterable[Any]] | None) -> list[Chosen]:
     return [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())]
 
 
+def require_other_seeds(seeds: Sequence[Any]) -> None:
+    """ValueError for a seed that stands there twice: its members would be the same, and their spread nothing of the kind."""
+    known = []
+    for seed in seeds:
+        words = jax.random.key_data(rng.root_key(seed)).tolist()
+        require(words not in known, f"seeds: {seed!r} stands there twice, and one member would count as two. Write it once.")
+        known.append(words)
+
+
+def all_places(model: Sequential, words: Iterable[str]) -> dict[str, list[Place]]:
+    """{setting: its `places`}. ValueError for one place under two words."""
+    found: dict[str, list[Place]] = {}
+    for word in words:
+        own = places(model, word)
+        again = next((other for other, known in found.items() if known == own), None)
+        require(again is None, f"sweep: {again!r} and {word!r} are the same setting: write one of them.")
+        found[word] = own
+    return found
+
+
 def places(model: Sequential, word: str) -> list[Place]:
     """Where a setting stands: "momentum" in the optimizer, "dropout_1.rate" in the layer of that name, "Dropout.rate" in all
     layers of that class, "dense.kernel_regularizer.l2" in the regularizer there. ValueError for one that there is not."""
@@ -42,6 +66,8 @@ def places(model: Sequential, word: str) -> list[Place]:
             TypeError)
     owner, dot, rest = word.rpartition(".") if word.count(".") < 2 else _first_part(model, word)
     if not dot:
+        word = "learning_rate" if word == "lr" else word
+        _require_no_argument_of_fit(model, word)
         owned = [(Place(OPTIMIZER, _in_optimizer(model.declared_optimizer, word)), model.declared_optimizer)]
     else:
         owned = [(Place(number, tuple(rest.split("."))), layer) for number, (name, layer) in enumerate(model.named_layers)
@@ -54,7 +80,8 @@ def places(model: Sequential, word: str) -> list[Place]:
 
 
 def made(model: Sequential, seed: Any, chosen: Mapping[Place, Any]) -> Sequential:
-    """A model of the same layers, compiled alike, with first weights by another seed and other values at some places."""
+    """A model of the same layers, compiled alike, with first weights by another seed and other values at some places; what
+    is frozen in it has the weights of `model`."""
     swaps = {id(layer): _with(layer, {place.path: value for place, value in chosen.items() if place.layer == number})
              for number, layer in enumerate(model.layers) if any(place.layer == number for place in chosen)}
     copied = lambda layer: swaps[id(layer)] if id(layer) in swaps else layer.with_models(clone_model)
@@ -63,6 +90,7 @@ def made(model: Sequential, seed: Any, chosen: Mapping[Place, Any]) -> Sequentia
     optimizer = _with(model.declared_optimizer, changes)
     with spread_as(None):
         member.compile(**{**model.compile_arguments, "optimizer": optimizer})
+    take_frozen(member, model, member.task.frozen)
     return member
 
 
@@ -71,6 +99,9 @@ def _listed(word: str, values: Any) -> list[Any]:
     require(several, f"sweep={{{word!r}: {values!r}}}: write the values in a list, {{{word!r}: [{values!r}]}}.", TypeError)
     values = list(values)
     require(values, f"sweep={{{word!r}: []}}: write one value at least.")
+    again = [value for place, value in enumerate(values) if value in values[:place]]
+    require(not again, f"sweep={{{word!r}: ...}}: {again[:1]} stands there twice, and its members would count as two. Write it "
+            "once.")
     return values
 
 
@@ -79,6 +110,12 @@ def _first_part(model: Sequential, word: str) -> tuple[str, str, str]:
     names = [name for name, _ in model.named_layers if word.startswith(f"{name}.")]
     owner = max(names, key=len, default=word.split(".", 1)[0])
     return owner, ".", word[len(owner) + 1:]
+
+
+def _require_no_argument_of_fit(model: Sequential, word: str) -> None:
+    arguments = set(inspect.signature(type(model).fit).parameters) - {"self"}
+    require(word not in arguments, f"sweep={{{word!r}: ...}}: {word} is an argument of fit, and all members are trained with "
+            "the same. Write an Ensemble for each of its values.")
 
 
 def _in_optimizer(optimizer: Any, word: str) -> tuple[str, ...]:

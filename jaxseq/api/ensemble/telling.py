@@ -6,7 +6,9 @@ import time
 
 import numpy as np
 
+from jaxseq.api.ensemble.spread import spread_of
 from jaxseq.api.ensemble.units import Measured
+from jaxseq.api.showing.ensembles import counted
 
 
 class Teller:
@@ -20,12 +22,13 @@ class Teller:
         """Prints the line, where anything is to be shown."""
         seconds, self._began = time.perf_counter() - self._began, time.perf_counter()
         if self._visible:
-            at_work = f"{len(measured)} of {self._count} members"
+            at_work = f"{len(measured)} of {counted(self._count, 'member')}"
             print(" - ".join([f"Epoch {epoch + 1}/{self._epochs}", f"{seconds:.2f}s", at_work, *_shares(measured)]), flush=True)
 
 
 def _shares(measured: Measured) -> list[str]:
-    """loss: 0.3010 ± 0.0100, of every number."""
+    """loss: 0.3010 ± 0.0100, of every number; one member has no spread."""
     names = next(iter(measured.values()), {})
     columns = {name: np.array([np.mean(logs[name]) for logs in measured.values() if name in logs]) for name in names}
-    return [f"{name}: {values.mean():.4f} ± {values.std():.4f}" for name, values in columns.items()]
+    spread = {name: f" ± {spread_of(values):.4f}" if len(values) > 1 else "" for name, values in columns.items()}
+    return [f"{name}: {values.mean():.4f}{spread[name]}" for name, values in columns.items()]

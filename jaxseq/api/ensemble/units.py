@@ -34,6 +34,11 @@ class Unit:
         self._given = (settings,) if given else ()
 
     @property
+    def name(self) -> str:
+        """That of its first member."""
+        return self.members[0].told
+
+    @property
     def program(self) -> Any:
         """The one that trains."""
         return self._steps.train
@@ -117,6 +122,6 @@ class Unit:
                     member.model.train_state = member.model.train_state._replace(state=after)
 
     def _measured(self, sums: Any, wanted: Any) -> Measured:
-        each = self._form.split(jax.tree.map(np.asarray, sums))
+        each = self._form.split(jax.device_get(sums))
         return {member.number: run.finish(self._task, own) for member, own in zip(self.members, each, strict=True)
                 if member.number in wanted}

@@ -70,6 +70,11 @@ class BackupAndRestore(Callback):
         self._fit: Underway | None = None
         self._saved = ""
 
+    @property
+    def writes_to(self) -> Any:
+        """The folder."""
+        return self.backup_dir
+
     def state_dict(self) -> dict[str, Any]:
         return {}                       # it is not part of what it keeps
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxseq.api.ensemble.spread import spread_of
 from jaxseq.api.monitoring import known_direction
 from jaxseq.api.showing.described import printable
 from jaxseq.api.showing.markup import Markup, table, tag
@@ -14,12 +15,12 @@ from jaxseq.core.require import require, require_known
 
 
 def of_histories(histories: Any) -> Markup:
-    """A table: of every metric the last mean and spread over the members, and the best mean."""
-    head = tag("div", tag("b", f"Histories of {len(histories)} members, {len(histories.epoch)} epochs"),
-               style="margin:.2em 0;color:inherit")
-    mean, spread = histories.mean, histories.spread
-    rows = [(printable(name), _told(mean[name][-1], spread[name][-1]), *_best(name, mean[name], histories.epoch))
-            for name in mean]
+    """A table: of every metric mean and spread of what the members ended with, and the best mean that all of them have."""
+    head = tag("div", tag("b", titled(histories)), style="margin:.2em 0;color:inherit")
+    mean, together = histories.mean, _together(histories)
+    rows = [(printable(name), told(values.mean(), spread_of(values)),
+             *_best(name, np.where(together[name], mean[name], np.nan), histories.epoch))
+            for name, values in histories.last.items()]
     return tag("div", head, table(("Metric", "Last", "Best mean", "Epoch"), rows, right={1, 2, 3}) if rows else Markup())
 
 
@@ -33,7 +34,7 @@ def cells(results: Any) -> tuple[list[str], list[list[str]]]:
     """The head of the table, and its rows, as text."""
     words, names = list(results.settings[0]), list(results.last)
     rows = [[*(_short(row.settings[word]) for word in words), str(len(row.members)),
-             *(_told(row.mean[name], row.spread[name]) for name in names)] for row in results.rows]
+             *(told(row.mean[name], row.spread[name]) for name in names)] for row in results.rows]
     return [*words, "members", *names], rows
 
 
@@ -104,8 +105,28 @@ def _best(name: str, mean: np.ndarray, epochs: list[int]) -> tuple[str, str]:
     return _short(mean[place]), str(epochs[place] + 1)
 
 
-def _told(mean: float, spread: float) -> str:
-    return f"{mean:.4g} ± {spread:.2g}"
+def _together(histories: Any) -> dict[str, np.ndarray]:
+    """{name: (epochs,) whether as many members measured it in that epoch as in any}."""
+    measured = {name: np.array([sum(epoch in each.measured.get(name, ()) for each in histories) for epoch in histories.epoch])
+                for name in histories.names}
+    return {name: counts == counts.max() for name, counts in measured.items()}
+
+
+def titled(histories: Any) -> str:
+    """Histories of 4 members, 5 to 12 epochs."""
+    lengths = sorted({len(each.epoch) for each in histories}) or [0]
+    epochs = counted(lengths[-1], "epoch")
+    return f"Histories of {counted(len(histories), 'member')}, {f'{lengths[0]} to {epochs}' if lengths[1:] else epochs}"
+
+
+def counted(number: int, what: str) -> str:
+    """1 member, 2 members."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def told(mean: float, spread: float) -> str:
+    """0.301 ± 0.01; without a spread where there is none."""
+    return f"{mean:.4g}" if np.isnan(spread) else f"{mean:.4g} ± {spread:.2g}"
 
 
 def _short(value: Any) -> str:

@@ -308,6 +308,14 @@ def test_members_of_an_ensemble_are_on_one_device():
     assert together[0].fingerprint() == model.fingerprint()
 
 
+def test_a_spread_model_is_no_pattern_for_an_ensemble():
+    """Its members would not be spread so."""
+    with pytest.raises(ValueError, match=r"each whole on one device\. Compile it without distribution"):
+        Ensemble(compiled("perceptron", on(4))[0], seeds=[3, 4])
+    with on(4).scope(), pytest.raises(ValueError, match=r"after set_distribution\(None\)"):
+        Ensemble(compiled("perceptron", None)[0], seeds=[3, 4])
+
+
 def test_the_step_is_equal_to_the_bit_from_run_to_run():
     first, again = (trained("convnet", on(4))[0].fingerprint() for _ in range(2))
     assert first == again

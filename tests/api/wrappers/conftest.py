@@ -9,7 +9,7 @@ from jaxseq.core import run
 @pytest.fixture(autouse=True, scope="module")
 def quickly_compiled():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_compiler_options", lambda: {"xla_backend_optimization_level": 0})
+        patch.setattr(run, "_compiler_options", lambda *more: {"xla_backend_optimization_level": 0})
         yield
 
 
