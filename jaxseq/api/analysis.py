@@ -1,7 +1,11 @@
-"""What a model's programs need, asked of the programs before they run: memory, arithmetic, time to compile."""
+"""What a model's programs need, asked of the programs before they run: memory, arithmetic, time to compile.
+
+Of a model that is spread over devices every number is that of one device.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -34,8 +38,9 @@ class ProgramMemory(NamedTuple):
 
 
 class MemoryReport(NamedTuple):
-    """What a model holds on the device, and what each of its programs does with one batch, in bytes.
+    """What a model holds on a device, and what each of its programs does there with one batch, in bytes.
 
+    devices: over how many the model is spread; the numbers are those of one. batch_size: the rows of all.
     programs: {"train", "evaluate", "predict": ProgramMemory}; without a loss the last alone.
     """
 
@@ -45,6 +50,7 @@ class MemoryReport(NamedTuple):
     state: int
     optimizer: int
     programs: dict[str, ProgramMemory]
+    devices: int = 1
 
     def __repr__(self) -> str:
         return reports.memory_text(self)
@@ -54,9 +60,11 @@ class MemoryReport(NamedTuple):
 
 
 class ProgramCost(NamedTuple):
-    """What one step of a program costs.
+    """What one step of a program costs a device.
 
-    flops: of its matrix products and convolutions, counted in the traced program: see `jaxseq.core.flops`.
+    flops: of its matrix products and convolutions, counted in the traced program: see `jaxseq.core.flops`. Of a model that is
+        spread the number of all devices' work, divided by their number, rounded up; what several of them compute alike, as
+        layers that a ModelParallel leaves whole, is counted once.
     compiler_flops, bytes_accessed: the compiler's own estimates for everything; a loop within a step, as over the time of an
         LSTM, counts once there. None where it makes none.
     compile_seconds: how long it took to trace and compile now; less where the program was found in the cache.
@@ -69,11 +77,15 @@ class ProgramCost(NamedTuple):
 
 
 class CostReport(NamedTuple):
-    """What one step of each program costs: {"train", "evaluate", "predict": ProgramCost}."""
+    """What one step of each program costs a device: {"train", "evaluate", "predict": ProgramCost}.
+
+    devices: over how many the model is spread. batch_size: the rows of all.
+    """
 
     device: str
     batch_size: int
     programs: dict[str, ProgramCost]
+    devices: int = 1
 
     def __repr__(self) -> str:
         return reports.cost_text(self)
@@ -89,23 +101,25 @@ class AnalysisMethods:
         """How much memory training, evaluating and predicting take for batches of that size: 32 when absent, or the fixed one.
 
         The programs are compiled and asked, and nothing runs. Beside them the data lie on the device, all of them up to
-        64 MiB, else three pieces of that size. input_signature: the shape of x, where the model leaves a length open.
+        64 MiB, else three pieces of that size. input_signature: the shape of x, where the model leaves a length open. Of a
+        model that is spread over devices the numbers are those of each device.
         Returns: a MemoryReport, which shows itself; a model that is not compiled has `predict` alone.
         """
         model: Any = self
         x = _asked(model, "memory", batch_size, input_signature)
         ts = model.settled_state()
         programs = {name: _memory(program.lower(*given).compile()) for name, program, given in _programs(model, x)}
-        return MemoryReport(_device(), x.shape[0], *(_bytes(part) for part in (ts.params, ts.state, ts.opt_state)), programs)
+        held = (_bytes(part) for part in (ts.params, ts.state, ts.opt_state))
+        return MemoryReport(_device(), x.shape[0], *held, programs, _devices(model))
 
     def cost(self, batch_size: int | None = None, input_signature: Any = None) -> CostReport:
-        """What one step of training, evaluating and predicting costs: operations, bytes read and written, time to compile.
+        """What one step of training, evaluating and predicting costs a device: operations, bytes moved, time to compile.
 
         Arguments as those of `memory`. Returns: a CostReport, which shows itself.
         """
-        x = _asked(self, "cost", batch_size, input_signature)
-        programs = {name: _cost(program, given) for name, program, given in _programs(self, x)}
-        return CostReport(_device(), x.shape[0], programs)
+        x, devices = _asked(self, "cost", batch_size, input_signature), _devices(self)
+        programs = {name: _cost(program, given, devices) for name, program, given in _programs(self, x)}
+        return CostReport(_device(), x.shape[0], programs, devices)
 
 
 def _asked(model: Any, what: str, batch_size: Any, input_signature: Any) -> Spec:
@@ -152,16 +166,21 @@ def _memory(program: Any) -> ProgramMemory:
     return ProgramMemory(*parts, sum(parts) - told.alias_size_in_bytes)
 
 
-def _cost(program: Any, given: tuple[Any, ...]) -> ProgramCost:
+def _cost(program: Any, given: tuple[Any, ...], devices: int) -> ProgramCost:
     began = time.perf_counter()
     traced = program.trace(*given)
     told = traced.lower().compile().cost_analysis() or {}
     seconds = time.perf_counter() - began
-    return ProgramCost(flops(traced.jaxpr.jaxpr), told.get("flops"), told.get("bytes accessed"), seconds)
+    return ProgramCost(-(-flops(traced.jaxpr.jaxpr) // devices), told.get("flops"), told.get("bytes accessed"), seconds)
 
 
 def _bytes(tree: Any) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+    """What one device holds of the arrays."""
+    return sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _devices(model: Any) -> int:
+    return 1 if model.layout is None else model.layout.mesh.size
 
 
 def _device() -> str:

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxseq.api import sharing, summary, weights
 from jaxseq.api.architecture import Architecture
+from jaxseq.api.functional import Functional, OpenRow, opened
 from jaxseq.api.showing import diagram, tables
 from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import PENALTY
 from jaxseq.core.require import require, require_known, spelled
-from jaxseq.core.types import Array, Key, Shape, Spec, TrainState
-
-
-class Functional(NamedTuple):
-    """A model as two pure functions over named pytrees, for jax.jit, jax.grad and jax.vmap.
-
-    init: (key) -> (params, state).
-    apply: (params, state, x, *, train=False, key=None) -> (y, state). `key` is the step's, needed where a layer draws.
-    """
-
-    init: Callable[[Key], tuple[dict[str, Any], dict[str, Any]]]
-    apply: Callable[..., tuple[Array, dict[str, Any]]]
+from jaxseq.core.types import Array, Shape, Spec, TrainState
 
 
 class Body(Stack):
@@ -147,20 +136,11 @@ class Body(Stack):
 
         until: the name of the last layer that is applied, so that y is its output; all when absent.
         """
-        layers, dtype = self._architecture.typed, self._architecture.input_dtype
+        row, spec = self._open_row(), self._need_input_spec()
         if until is not None:
             require_known(until, self._architecture.names, f"There is no layer {until!r}.")
-            layers = layers[:self._architecture.names.index(until) + 1]
-        spec = self._need_input_spec()
-
-        def init(key: Key) -> tuple[dict[str, Any], dict[str, Any]]:
-            return chain.init(layers, rng.fold_in(rng.root_key(key), rng.Purpose.INIT), spec)
-
-        def apply(params: Any, state: Any, x: Array, *, train: bool = False, key: Key | None = None):
-            out = chain.apply(layers, params, state, jnp.asarray(x).astype(dtype), train=train, key=key)
-            return out.y, out.state
-
-        return Functional(init, apply)
+            row = row._replace(layers=row.layers[:self._architecture.names.index(until) + 1])
+        return opened(row, spec)
 
     def __call__(self, x: Any, training: bool | None = False) -> Array:
         """The model's output for x as a JAX array; no state moves.
@@ -172,7 +152,7 @@ class Body(Stack):
         require(training is None or isinstance(training, bool), f"training={training!r}: write True or False.", TypeError)
         ts = self.train_state
         key = rng.fold_in(rng.fold_in(ts.key, rng.Purpose.STEP), ts.step) if training else None
-        y, _ = self.functional().apply(ts.params, ts.state, x, train=bool(training), key=key)
+        y, _ = self._open_row().applied(ts.params, ts.state, x, train=bool(training), key=key)
         return y
 
     # ---- what a bound layer asks (see core/handle.py)
@@ -335,6 +315,9 @@ class Body(Stack):
         require(shape is not None, "The model has not seen its input yet, so it has no weights. Declare it, "
                 "Dense(32, input_shape=(784,)), or call build((None, 784)) or fit.")
         return some_array(shape or (), self._architecture.input_dtype)
+
+    def _open_row(self) -> OpenRow:
+        return OpenRow(self._architecture.typed, self.input_shape or (), self._architecture.input_dtype)
 
     def _slots(self, name: str | None = None) -> list[weights.Slot]:
         """Where the weights stand that Keras lists, in its order; of one layer, or of all."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxseq.api import weights
@@ -52,7 +53,11 @@ def to_equinox(model: Any) -> dict[str, Any]:
 
 
 def from_equinox(model: Any, tree: Mapping[str, Any]) -> None:
-    """Replaces all of the model's weights and moving statistics by those of a tree as `to_equinox` gives. See `from_flax`."""
+    """Replaces all of the model's weights and moving statistics by those of a tree as `to_equinox` gives. See `from_flax`.
+
+    In the place of {attribute: array} a layer may have the module itself, {"dense": eqx.nn.Linear(...)}; not for BatchNorm,
+    whose statistics are none of its attributes.
+    """
     _read(model, tree, EQUINOX, "Equinox")
 
 
@@ -81,6 +86,9 @@ def _taken(model: Any, tree: Mapping[str, Any], forms: dict[type, Form], library
     """(params, state) like the model's, with the numbers of the tree."""
     params, state = dict(model.params), dict(model.state)
     wanted = [name for name, layer in model.named_layers if name in params]
+    require(isinstance(tree, Mapping), f"{above[:-1] or 'The tree'} is a {type(tree).__name__}, which does not say what is the "
+            f"weights of which layer: write a dict, {{{', '.join(f'{name!r}: ...' for name in wanted)}}}, as to_"
+            f"{library.lower()}(model) gives.", TypeError)
     for name in tree:
         require(name in wanted, f"{above}{name} is no layer of the model that has weights. It has {', '.join(wanted)}.")
     for name, layer in model.named_layers:
@@ -91,7 +99,7 @@ def _taken(model: Any, tree: Mapping[str, Any], forms: dict[type, Form], library
             params[name], inner = _taken(layer, tree[name], forms, library, f"{above}{name}/")
             state |= {name: inner} if inner else {}
             continue
-        theirs = {path: np.asarray(value) for path, value in weights.by_path(tree[name])}
+        theirs = {path: np.asarray(value) for path, value in _leaves(tree[name])}
         form, had = _form(name, layer, forms, library), _entries(params, state, name)
         expected = set(form.there({entry: np.zeros(value.shape, value.dtype) for entry, value in had.items()}))
         require(set(theirs) >= expected, f"{above}{name} must have {', '.join(sorted(expected))}, got "
@@ -102,6 +110,16 @@ def _taken(model: Any, tree: Mapping[str, Any], forms: dict[type, Form], library
         if name in state:
             state[name] = {entry: ours.get(entry, value) for entry, value in state[name].items()}
     return params, state
+
+
+def _leaves(entry: Any) -> Iterator[tuple[str, Any]]:
+    """(path, array) of all in nested dicts, or in a module that JAX can look into, as one of Equinox."""
+    if isinstance(entry, Mapping):
+        yield from weights.by_path(entry)
+        return
+    for path, leaf in jax.tree_util.tree_leaves_with_path(entry):
+        if hasattr(leaf, "shape"):          # and no function, as an activation is
+            yield jax.tree_util.keystr(path, simple=True, separator="/") or "one array", leaf
 
 
 def _entries(params: Mapping[str, Any], state: Mapping[str, Any], name: str) -> Entry:

@@ -1,7 +1,8 @@
 """What pickle, joblib and copy.deepcopy take along of a model: its declaration, and its arrays as the host holds them.
 
-Compiled programs stay behind and are compiled anew where they are wanted. Classes and functions of the user's own go by
-their names, as everywhere in pickle. A pickle can run code when it is loaded: load only those of people one trusts.
+A distribution goes along with the names of its mesh's devices. Compiled programs stay behind and are compiled anew where they
+are wanted. Classes and functions of the user's own go by their names, as everywhere in pickle. A pickle can run code when it
+is loaded: load only those of people one trusts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxseq.api.distribution.strategies import Distribution, taken_up
+
 ON_THE_DEVICE = "seed", "_key", "_train_state", "_begins_with"      # the attributes that hold arrays or keys
 
 
@@ -20,6 +23,23 @@ class HeldKey(NamedTuple):
 
     generator: str
     words: np.ndarray
+
+
+class Spread:
+    """How a model is spread, on its way: a copy shares the distribution; out of a pickle it is what `taken_up` gives."""
+
+    def __init__(self, distribution: Distribution | None):
+        self.distribution = distribution
+
+    def __deepcopy__(self, memo: Any) -> Spread:
+        return self
+
+    def __reduce__(self) -> Any:
+        return _spread_again, (self.distribution,)
+
+
+def _spread_again(kept: Distribution | None) -> Spread:
+    return Spread(taken_up(kept))
 
 
 def packed(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from jaxseq.api.callback_list import CallbackList
 from jaxseq.api.callbacks import Callback, Logs
 from jaxseq.api.compiling import Compiled, interpreted
 from jaxseq.api.dealing import on_all, placed
-from jaxseq.api.distribution.strategies import Distribution, distribution as current, layout_of
+from jaxseq.api.distribution.strategies import Distribution, distribution as current, layout_of, look_over
 from jaxseq.api.files.methods import FileMethods
 from jaxseq.api.history import History
 from jaxseq.api.interrupt import Interrupt, at_step_boundary
@@ -81,6 +81,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         self._compiled: Compiled | None = None
         self._programs: dict[frozenset[str], Programs] = {}
         self._predict: Callable[..., Any] | None = None
+        self.distribution: Distribution | None = None       # what compile() was told of it, or set_distribution
         self.layout: Layout | None = None  # how its arrays lie on several devices
         self._begins_with: Any = None       # the optimizer's state before there are weights: see `opt_state`
         self.history: History | None = None
@@ -107,7 +108,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
             A number: what goes in to every so many layers; True: to about the root of how many there are; a list of names: to
             these layers, as to models among them. It is no part of what save writes.
         distribution: the devices that training is spread over, a jaxseq.distribution.DataParallel or the like; when absent the
-            one of jaxseq.distribution.set_distribution, else one device.
+            one of jaxseq.distribution.set_distribution, else one device. Copies have it, too, and no file that save writes.
         steps_per_execution, jit_compile, sample_weight_mode: Keras's; accepted, and without meaning here.
         Raises: ValueError for unknown names, TypeError for what is none of these. The optimizer's state starts anew.
         """
@@ -118,15 +119,16 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         one_of("jit_compile", jit_compile, ("auto", True, False))
         one_of("sample_weight_mode", sample_weight_mode, (None, "temporal"))
         require(isinstance(run_eagerly, bool), f"run_eagerly={run_eagerly!r}: write True or False.", TypeError)
-        layout = layout_of(current() if distribution is None else distribution)
+        spread = current() if distribution is None else distribution
+        layout = layout_of(spread)
         with at_step_boundary():
-            had = self._compiled, self.layout
-            self._compiled, self.layout = compiled, layout
+            had = self._compiled, self.layout, self.distribution
+            self._compiled, self.layout, self.distribution = compiled, layout, spread
             try:
                 if self._train_state is not None:
                     self.train_state = self._fitted_optimizer(placed(self.layout, self.train_state))
             except BaseException:
-                self._compiled, self.layout = had
+                self._compiled, self.layout, self.distribution = had
                 raise
             self._programs, self._predict, self._begins_with, self.run_eagerly = {}, None, None, run_eagerly
 
@@ -251,8 +253,12 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
 
     @property
     def compile_arguments(self) -> dict[str, Any]:
-        """What compile() was given, so that another model can be compiled alike: other.compile(**model.compile_arguments)."""
-        return {**self._need_compile("compile_arguments").given, "run_eagerly": self.run_eagerly}
+        """What compile() was given, so that another model can be compiled alike: other.compile(**model.compile_arguments).
+
+        distribution: also where set_distribution gave it.
+        """
+        return {**self._need_compile("compile_arguments").given, "run_eagerly": self.run_eagerly,
+                "distribution": self.distribution}
 
     @property
     def learning_rate(self) -> float:
@@ -293,7 +299,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     def __getstate__(self) -> dict[str, Any]:
         compiled = self._compiled and (self._compiled.given, self._compiled.trainable)
         return pickling.packed({**vars(self), "_compiled": compiled, "_programs": {}, "_predict": None, "_users": None,
-                                "layout": None})
+                                "layout": None, "distribution": pickling.Spread(self.distribution)})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(pickling.unpacked(state))
@@ -301,6 +307,8 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         if self._compiled is not None:
             given, trainable = state["_compiled"]
             self._compiled = self._interpreted(**given)._replace(trainable=trainable)
+        self.distribution = None if self._compiled is None else state["distribution"].distribution
+        self.layout = layout_of(self.distribution)
 
     # ---- what the loops ask
 
@@ -309,6 +317,8 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         """The compiled programs for what is trained at present; others when a layer was frozen or freed."""
         frozen = self._frozen()
         if frozen not in self._programs:
+            if self.distribution is not None:
+                look_over(self.distribution, self.name, [path for path, _ in weights.by_path(self.train_state.params)])
             task = self.task
             self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self.zero_sums(), Ahead(),
                                               {"train": {}, "test": {}})

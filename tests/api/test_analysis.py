@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from jaxseq.distribution import DataParallel, FullySharded
 from jaxseq.layers import LSTM, BatchNormalization, Conv2D, Dense, Embedding, Flatten, GlobalAveragePooling1D
 from jaxseq.models import Sequential
 
@@ -78,6 +79,31 @@ def test_the_reports_show_themselves(model):
     for report in memory, cost:
         html = report._repr_html_()
         assert html.count("<tr") == 4 and "<script" not in html and f"of {report.batch_size}" in html
+
+
+def spread(kind):
+    model = Sequential([Dense(64, "relu", input_shape=(16,)), Dense(8, "softmax")], seed=1)
+    model.compile("adam", "categorical_crossentropy", distribution=kind)
+    return model
+
+
+def test_numbers_of_a_spread_model_are_those_of_one_device():
+    whole, data, sharded = (spread(kind) for kind in (None, DataParallel(), FullySharded()))
+    one, copied, cut = (model.memory(32) for model in (whole, data, sharded))
+    assert copied.parameters == one.parameters == 4 * (17 * 64 + 65 * 8) and copied.optimizer == one.optimizer
+    assert cut.parameters * 8 == one.parameters and cut.optimizer < one.optimizer / 7       # its counters are whole
+    assert (one.devices, copied.devices, cut.devices) == (1, 8, 8)
+    rows = 4 * 4 * (16 + 8)
+    for report in copied, cut:
+        held = report.parameters + report.optimizer + rows
+        assert held <= report.programs["train"].arguments <= held + 400       # totals and the like
+    costs = [model.cost(32).programs for model in (whole, data)]
+    for name, each in costs[1].items():
+        assert each.flops * 8 == costs[0][name].flops
+        assert each.compiler_flops < costs[0][name].compiler_flops / 4        # each updates all weights
+    assert "Memory for batches of 32 on each of 8 devices (cpu)" in repr(cut)
+    assert "Cost of a step of 30 rows on each of 8 devices (cpu)" in data.cost(30)._repr_html_()
+    assert "on cpu" in repr(one)
 
 
 def test_labels_and_targets_of_any_loss():

@@ -198,6 +198,34 @@ def test_there_and_back_nothing_changes(there, back):
     other.fit(x, DRAWS.normal(size=(8, 2)), verbose=0)
 
 
+def test_modules_of_equinox_stand_for_their_leaves():
+    eqx = pytest.importorskip("equinox")
+    model = Sequential([Conv1D(4, 3, input_shape=(8, 2)), LSTM(3), LayerNormalization(), Dense(2, use_bias=False)], seed=0)
+    keys = jax.random.split(jax.random.key(0), 3)
+    modules = {"conv1d": eqx.nn.Conv1d(2, 4, 3, key=keys[0]), "lstm": eqx.nn.LSTMCell(4, 3, key=keys[1]),
+               "layer_normalization": eqx.nn.LayerNorm(3), "dense": eqx.nn.Linear(3, 2, use_bias=False, key=keys[2])}
+    from_equinox(model, modules)
+    tree = to_equinox(model)
+    for name, entry in tree.items():
+        assert entry and all(np.array_equal(value, getattr(modules[name], each)) for each, value in entry.items())
+
+
+def test_what_is_no_tree_is_told_what_one_looks_like():
+    eqx = pytest.importorskip("equinox")
+    model = Sequential([Dense(4, input_shape=(3,)), BatchNormalization()], seed=0)
+    before, key = model.fingerprint(), jax.random.key(0)
+    told = ("The tree is a MLP, which does not say what is the weights of which layer: write a dict, {'dense': ..., "
+            "'batch_normalization': ...}, as to_equinox(model) gives.")
+    with pytest.raises(TypeError, match=re.escape(told)):
+        from_equinox(model, eqx.nn.MLP(3, 4, 4, 1, key=key))
+    with pytest.raises(ValueError, match=re.escape("dense must have bias, kernel, got one array.")):
+        from_flax(model, {"dense": np.ones((3, 4)), "batch_normalization": {}})
+    norm = eqx.nn.make_with_state(eqx.nn.BatchNorm)(4, "batch", mode="ema")[0]
+    with pytest.raises(ValueError, match="batch_normalization must have bias, mean, var, weight, got "):
+        from_equinox(model, {"dense": eqx.nn.Linear(3, 4, key=key), "batch_normalization": norm})
+    assert model.fingerprint() == before
+
+
 def test_a_gru_there_and_back_computes_the_same():
     """Its two biases are one in the other library, where they meet in a sum."""
     model, x = a_model("gru")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from typing import Any
 
 import jax
@@ -24,9 +24,7 @@ class TensorLayout:
     """
 
     def __init__(self, axes: Sequence[str | None], device_mesh: DeviceMesh | None = None):
-        self.axes, self.device_mesh = tuple(axes), device_mesh
-        if device_mesh is not None:
-            _check(self.axes, device_mesh)
+        self.axes, self.device_mesh = _checked("TensorLayout", axes, device_mesh), device_mesh
 
     def __repr__(self) -> str:
         return f"TensorLayout({self.axes})"
@@ -40,8 +38,10 @@ class LayoutMap(MutableMapping):
         layouts["dense.*bias"] = ("model",)
 
     A path is the names of a layer and of its weight, "dense_1/kernel"; a layer within a model has that model's name in front.
-    A pattern is a regular expression, which may be found anywhere in a path.
-    Raises: ValueError when two patterns are found in one path.
+    A pattern is a regular expression, which may be found anywhere in a path. One map may be written for several models, so a
+    pattern that is found in none of a model's paths is a warning when that model is first trained.
+    Raises: ValueError when two patterns are found in one path, for a pattern that is no regular expression, and for a layout
+    of another mesh.
     Source: as keras.distribution.LayoutMap.
     """
 
@@ -51,11 +51,16 @@ class LayoutMap(MutableMapping):
         self._layouts: dict[str, TensorLayout] = {}
 
     def __setitem__(self, pattern: str, layout: Any) -> None:
+        told = f"LayoutMap[{pattern!r}]"
+        _compiled(pattern)
         require(pattern not in self._layouts, f"{pattern!r} has a layout already: {self._layouts.get(pattern)}.")
-        re.compile(pattern)
-        axes = layout.axes if isinstance(layout, TensorLayout) else tuple(layout)
-        _check(axes, self.device_mesh)
-        self._layouts[pattern] = TensorLayout(axes, self.device_mesh)
+        require(layout is not None, f"{told} = None: leave the pattern out, for what no pattern is found in stays whole; "
+                "`del` takes one away.", TypeError)
+        other = layout.device_mesh if isinstance(layout, TensorLayout) else None
+        require(other is None or other.mesh == self.device_mesh.mesh, f"{told}: the layout is of {other}, and the map of "
+                f"{self.device_mesh}. Write the layout without a mesh.")
+        axes = layout.axes if isinstance(layout, TensorLayout) else layout
+        self._layouts[pattern] = TensorLayout(_checked(told, axes, self.device_mesh), self.device_mesh)
 
     def __getitem__(self, path: str) -> TensorLayout | None:
         if path in self._layouts:
@@ -73,6 +78,13 @@ class LayoutMap(MutableMapping):
 
     def __len__(self) -> int:
         return len(self._layouts)
+
+    def __repr__(self) -> str:
+        return f"<LayoutMap {({pattern: layout.axes for pattern, layout in self._layouts.items()})} of {self.device_mesh}>"
+
+    def unfound(self, paths: Sequence[str]) -> list[str]:
+        """The patterns that are found in none of these paths."""
+        return [pattern for pattern in self._layouts if not any(re.search(pattern, path) for path in paths)]
 
     def spec(self, path: str, shape: tuple[int, ...]) -> PartitionSpec:
         """How the weight at that path is cut. ValueError where it cannot be cut so."""
@@ -95,7 +107,26 @@ def distribute_tensor(tensor: Any, layout: TensorLayout) -> jax.Array:
     return put(NamedSharding(layout.device_mesh.mesh, PartitionSpec(*layout.axes)), np.asarray(tensor))
 
 
-def _check(axes: Sequence[str | None], mesh: DeviceMesh) -> None:
-    for axis in axes:
-        if axis is not None:
-            require_known(axis, mesh.axis_names, f"The mesh has no axis {axis!r}.")
+def _compiled(pattern: Any) -> re.Pattern[str]:
+    """A regular expression; an error that says what is wrong with it."""
+    require(isinstance(pattern, str), f"LayoutMap[{pattern!r}]: a pattern is text, as \"dense.*kernel\".", TypeError)
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"LayoutMap[{pattern!r}]: {error}. A pattern is a regular expression: write {re.escape(pattern)!r} "
+                         "for the text itself.") from error
+
+
+def _checked(told: str, axes: Any, mesh: DeviceMesh | None) -> tuple[str | None, ...]:
+    """The axes of a layout, each None or a name, each name once and of the mesh where there is one."""
+    listed = isinstance(axes, Iterable) and not isinstance(axes, str)
+    require(listed and all(each is None or isinstance(each, str) for each in axes), f"{told}: the layout {axes!r} is no tuple "
+            'of names of axes. Write one entry for each axis of the array, None where it stays whole: ("model",) for a bias, '
+            '(None, "model") for a kernel.', TypeError)
+    axes = tuple(axes)
+    for axis in filter(None, axes):
+        if mesh is not None:
+            require_known(axis, mesh.axis_names, f"{told}: the mesh has no axis {axis!r}.")
+        require(axes.count(axis) == 1, f"{told}: the layout {axes} names {axis!r} twice, and an array can be cut along an axis "
+                "of the mesh once. Write None for one of them.")
+    return axes

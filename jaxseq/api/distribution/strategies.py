@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -11,9 +12,9 @@ from typing import Any
 from jax.sharding import PartitionSpec
 
 from jaxseq.api.distribution.layouts import LayoutMap
-from jaxseq.api.distribution.meshes import DeviceMesh, row_of
+from jaxseq.api.distribution.meshes import DeviceMesh, list_devices, row_of
 from jaxseq.core.layout import EVERYWHERE, Layout
-from jaxseq.core.require import require, require_known
+from jaxseq.core.require import nearest, require, require_known
 
 
 class Distribution(ABC):
@@ -23,14 +24,18 @@ class Distribution(ABC):
     """
 
     def __init__(self, device_mesh: DeviceMesh, batch_dim_name: str):
-        require(isinstance(device_mesh, DeviceMesh), f"device_mesh={device_mesh!r}: pass a jaxseq.distribution.DeviceMesh.",
-                TypeError)
+        require(isinstance(device_mesh, DeviceMesh), f"device_mesh={device_mesh!r}: pass a jaxseq.distribution.DeviceMesh; "
+                f"devices have a word of their own, {type(self).__name__}(devices=...).", TypeError)
         require_known(batch_dim_name, device_mesh.axis_names, f"The mesh has no axis {batch_dim_name!r}.")
         self.device_mesh, self.batch_dim_name = device_mesh, batch_dim_name
 
     @abstractmethod
     def spec(self, path: str, shape: tuple[int, ...]) -> PartitionSpec:
         """How the weight at "layer/weight" is cut."""
+
+    def unfound(self, paths: Sequence[str]) -> list[str]:
+        """What it says of weights that are at none of these paths."""
+        return []
 
     def layout(self) -> Layout:
         """The same, as the core takes it."""
@@ -106,6 +111,9 @@ class ModelParallel(Distribution):
     def spec(self, path: str, shape: tuple[int, ...]) -> PartitionSpec:
         return self.layout_map.spec(path, shape)
 
+    def unfound(self, paths: Sequence[str]) -> list[str]:
+        return self.layout_map.unfound(paths)
+
 
 _current: ContextVar[Distribution | None] = ContextVar("jaxseq distribution", default=None)
 
@@ -136,4 +144,26 @@ def layout_of(spread: Distribution | None) -> Layout | None:
     """The layout that a model is compiled with. TypeError for something else than a Distribution."""
     require(spread is None or isinstance(spread, Distribution), f"distribution={spread!r}: pass a "
             "jaxseq.distribution.DataParallel, FullySharded or ModelParallel.", TypeError)
+    require(spread is None or isinstance(spread.device_mesh, DeviceMesh), f"distribution={spread!r} comes out of a pickle, and "
+            f"not all of its devices are here: there are {', '.join(list_devices())}.")
     return None if spread is None else spread.layout()
+
+
+def taken_up(kept: Distribution | None) -> Distribution | None:
+    """How a model out of a pickle is spread: as it was, where its devices are; else as set_distribution says; else not at all.
+    The two latter are a warning where it was spread."""
+    if kept is not None and isinstance(kept.device_mesh, DeviceMesh):
+        return kept
+    spread = distribution()
+    if kept is not None:
+        told = "it trains on one device" if spread is None else f"it is spread as set_distribution says, {spread!r}"
+        warnings.warn(f"The model was spread as {kept!r}, and not all of these devices are here: {told}. compile(distribution="
+                      "...) spreads it otherwise.", stacklevel=2)
+    return spread
+
+
+def look_over(spread: Distribution, model: str, paths: Sequence[str]) -> None:
+    """A warning for each pattern that is found in no path of the model. No error: one distribution may be of several models."""
+    for pattern in spread.unfound(paths):
+        warnings.warn(f"LayoutMap[{pattern!r}] is found in no weight's path of {model!r}, so it cuts nothing there."
+                      f"{nearest(pattern, paths)}", stacklevel=2)

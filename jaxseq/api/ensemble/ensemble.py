@@ -96,6 +96,11 @@ class Ensemble(Spelled):
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_units": {}}                # programs are compiled anew
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        for model in self:              # whatever set_distribution says of models out of a pickle: members are not spread
+            model.distribution, model.layout = None, None
+
     def __repr__(self) -> str:
         return f"<Ensemble of {counted(len(self), 'member')} of {self[0]!r}>"
 

@@ -89,7 +89,7 @@ def made(model: Sequential, seed: Any, chosen: Mapping[Place, Any]) -> Sequentia
     changes = {place.path: value for place, value in chosen.items() if place.layer == OPTIMIZER}
     optimizer = _with(model.declared_optimizer, changes)
     with spread_as(None):
-        member.compile(**{**model.compile_arguments, "optimizer": optimizer})
+        member.compile(**{**model.compile_arguments, "optimizer": optimizer, "distribution": None})
     take_frozen(member, model, member.task.frozen)
     return member
 

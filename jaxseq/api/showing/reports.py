@@ -53,11 +53,15 @@ def _in_units(number: float | None, step: int, units: tuple[str, ...]) -> str:
 
 
 def _memory_title(report: Any) -> str:
-    return f"Memory for batches of {report.batch_size} on {report.device}"
+    return f"Memory for batches of {report.batch_size} on {_where(report)}"
 
 
 def _cost_title(report: Any) -> str:
-    return f"Cost of a step of {report.batch_size} rows on {report.device}"
+    return f"Cost of a step of {report.batch_size} rows on {_where(report)}"
+
+
+def _where(report: Any) -> str:
+    return report.device if report.devices == 1 else f"each of {report.devices} devices ({report.device})"
 
 
 def _held(report: Any) -> str:

@@ -292,7 +292,7 @@ def test_what_a_spread_model_says_of_itself_and_what_it_exports(tmp_path):
     model.fit(x, CLASSES, BATCH, verbose=0)
     single, _ = compiled("perceptron", None)
     assert model.memory(30).programs["train"].arguments < single.memory(30).programs["train"].arguments / 2
-    assert model.cost(30).programs["train"].flops == single.cost(30).programs["train"].flops
+    assert model.cost(30).programs["train"].flops == -(-single.cost(30).programs["train"].flops // 8)
     model.export(tmp_path / "m.stablehlo")
     program = jax.export.deserialize(bytearray((tmp_path / "m.stablehlo").read_bytes()))
     assert program.nr_devices == 1
