@@ -15,6 +15,7 @@ import optax
 from jaxseq.api import hosts
 from jaxseq.api.columns import numbers
 from jaxseq.core import run
+from jaxseq.core.layout import Layout
 from jaxseq.core.require import require
 from jaxseq.core.types import TrainState
 
@@ -65,7 +66,7 @@ def like(name: str, old: Any, new: Any) -> Any:
     return jax.tree_util.tree_map_with_path(lambda path, leaf: _copied(have[_key(path)], leaf.dtype), old)
 
 
-def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any) -> Any:
+def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any, layout: Layout | None = None) -> Any:
     """A fresh optimizer state for `trained`, with the entries of `old` wherever path and shape agree."""
     known = dict(leaves(old))
 
@@ -75,7 +76,7 @@ def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any) -> 
             return fresh
         return had if had.dtype == fresh.dtype else had.astype(fresh.dtype)     # of numbers set before the weights were drawn
 
-    return jax.tree_util.tree_map_with_path(keep, run.init_optimizer(optimizer, trained))
+    return jax.tree_util.tree_map_with_path(keep, run.init_optimizer(optimizer, trained, layout))
 
 
 def by_path(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
