@@ -86,6 +86,18 @@ def _whole(leaf: Any) -> Any:
     return jax.device_put(leaf, NamedSharding(leaf.sharding.mesh, PartitionSpec()))
 
 
+def on_host(leaf: Any) -> np.ndarray:
+    """The whole of an array, on the host. JAX's arrays remember what they were read as: here one that goes again does so.
+
+    Where each process holds a part, all have to ask.
+    """
+    if not isinstance(leaf, jax.Array):
+        return np.asarray(leaf)
+    leaf = _whole(leaf)
+    parts = [part.data for part in leaf.addressable_shards]
+    return np.asarray(jax.make_array_from_single_device_arrays(leaf.shape, leaf.sharding, parts))
+
+
 @contextmanager
 def advised() -> Iterator[None]:
     """An error from within that tells of a lost process carries a note on what to do; every error goes on."""
