@@ -10,11 +10,13 @@ import numpy as np
 
 from jaxseq.api import sharing, summary, weights
 from jaxseq.api.architecture import Architecture
+from jaxseq.api.dealing import moved
 from jaxseq.api.functional import Functional, OpenRow, opened
 from jaxseq.api.showing import diagram, tables
 from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
 from jaxseq.core.layer import Layer
+from jaxseq.core.layout import Layout
 from jaxseq.core.nested import PENALTY
 from jaxseq.core.require import require, require_known, spelled
 from jaxseq.core.types import Array, Shape, Spec, TrainState
@@ -24,6 +26,7 @@ class Body(Stack):
     """Layers, their names, shapes and weights, and the one TrainState. See `Sequential` for how to train it."""
 
     _order: Any = None          # {part: {layer: names of its entries}} as Keras lists them, once that is known
+    layout: Layout | None = None        # how its arrays lie on several devices
 
     def build(self, input_shape: Shape | None = None) -> None:
         """Draws the first weights, for an input of that shape, batch axis first: build((None, 784))."""
@@ -215,19 +218,18 @@ class Body(Stack):
         if self._train_state is None or not self.layers:
             self._train_state = self._order = None
             return
-        old, new = self._train_state, self._drawn()
+        old, new = self._train_state, self._drawn(self.layout)
         keep = lambda fresh, had: {name: had.get(name, entry) for name, entry in fresh.items()}
         ts = new._replace(params=keep(new.params, old.params), state=keep(new.state, old.state), step=old.step)
         self.train_state = self._fitted_optimizer(sharing.whole(ts, self._places), old.opt_state)
 
     def _need_state(self) -> TrainState:
-        if self._train_state is None:
-            self.train_state = self._fitted_optimizer(sharing.whole(self._drawn(), self._places))
+        self.draw_weights(self.layout)
         ts = self._train_state
         assert ts is not None
         return sharing.whole(ts, self._places) if self._places else ts
 
-    def _drawn(self) -> TrainState:
+    def _drawn(self, layout: Layout | None) -> TrainState:
         """First weights for all layers that have none elsewhere, and the order in which they are listed."""
         require(self.layers, "The model is empty: add a layer first, model.add(Dense(10)).")
         spec = self._need_input_spec()
@@ -235,10 +237,20 @@ class Body(Stack):
         boxes = {name: place for name, place in self._places.items() if isinstance(place, sharing.Box)}
         empty = {name: box for name, box in boxes.items() if box.train_state is None}
         own = [name for name in self._architecture.names if name not in self._places]
-        params, state = run.draw(self._architecture.typed, self._key, spec, {*own, *empty})
+        key = self._key
+        if layout is not None:
+            key = moved(key, layout.everywhere)
+            self._draw_within(layout)
+        params, state = run.draw(self._architecture.typed, key, spec, {*own, *empty}, layout)
         for name, box in empty.items():
             box.begin(sharing.Entry(params.pop(name, {}), state.pop(name, {})))
         return self._begun(params, state)
+
+    def _draw_within(self, layout: Layout) -> None:
+        """First weights of the models within, where the layout of this one has them."""
+        for name, place in self._places.items():
+            for prefix, model in {"": place}.items() if isinstance(place, Stack) else place.models.items():
+                model.draw_weights(layout.within(f"{name}/{prefix}"))
 
     def _begun(self, params: dict[str, Any], state: dict[str, Any], opt_state: Any = ()) -> TrainState:
         """The TrainState before the first step, of weights that were drawn; and the order in which these are listed."""
@@ -259,6 +271,11 @@ class Body(Stack):
         """The first data declare the input of a model that has none, batch axis first. Nothing is drawn."""
         if self.input_shape is None:
             self._declare((None, *shape[1:]), None)
+
+    def draw_weights(self, layout: Layout | None) -> None:
+        """Draws the first weights where the layout has them, unless the model has its weights already."""
+        if self._train_state is None:
+            self.train_state = self._fitted_optimizer(sharing.whole(self._drawn(layout), self._places))
 
     def drawing(self) -> tuple[chain.Layers, Spec]:
         """What first weights are drawn from: the layers, and a spec of their input."""

@@ -35,11 +35,12 @@ def on_all(layout: Layout, tree: Any) -> Any:
 def placed(layout: Layout | None, ts: TrainState) -> TrainState:
     """The TrainState where the layout has it, or on one device; what lies there already is not touched."""
     if layout is not None:
-        return jax.tree.map(_moved, ts, of_state(layout, ts))
+        return jax.tree.map(moved, ts, of_state(layout, ts))
     return jax.tree.map(lambda leaf: leaf if len(leaf.devices()) == 1 else jax.device_put(leaf, jax.local_devices()[0]), ts)
 
 
-def _moved(leaf: Any, sharding: NamedSharding) -> jax.Array:
+def moved(leaf: Any, sharding: NamedSharding) -> jax.Array:
+    """The array, or the key, where it is going to lie; what lies there already is not touched."""
     if isinstance(leaf, jax.Array) and leaf.sharding.is_equivalent_to(sharding, leaf.ndim):
         return leaf
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):

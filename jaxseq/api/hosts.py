@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
+from jaxseq.api.interrupt import keeping
 from jaxseq.core.require import require
 
 SILENCE = 30            # seconds after which a process that says nothing is taken for lost
@@ -24,7 +26,8 @@ def initialize(job_addresses: str | None = None, num_processes: int | None = Non
     as addresses when absent. process_id: which this is, from 0. Where a TPU pod, Slurm, Open MPI or Kubernetes has started the
     processes, nothing need be written: they are asked. The environment variables JAXSEQ_JOB_ADDRESSES, JAXSEQ_NUM_PROCESSES
     and JAXSEQ_PROCESS_ID stand for arguments that are absent.
-    A process that is lost ends the others within a minute, with an error that says so.
+    A process that is lost ends the others within a minute, with an error that says so. SIGTERM stays what it is without JAX's
+    service for preemptions, which would take it: it ends a process, and in a run with BackupAndRestore all of them.
 
     Raises: RuntimeError when JAX has begun to compute already, or when the others do not come within five minutes.
     Source: jax.distributed.initialize, and as keras.distribution.initialize.
@@ -34,8 +37,9 @@ def initialize(job_addresses: str | None = None, num_processes: int | None = Non
     require(all(":" in each for each in listed[:1]), f"job_addresses={addresses!r}: write host and port of the first process, "
             "job_addresses='10.0.0.1:8476'.")
     count = _number("num_processes", num_processes, "JAXSEQ_NUM_PROCESSES")
-    jax.distributed.initialize(listed[0] if listed else None, len(listed) if count is None and len(listed) > 1 else count,
-                               _number("process_id", process_id, "JAXSEQ_PROCESS_ID"), heartbeat_timeout_seconds=SILENCE)
+    with keeping(signal.SIGTERM):           # JAX's service for preemptions takes it, so that it would end nothing any more
+        jax.distributed.initialize(listed[0] if listed else None, len(listed) if count is None and len(listed) > 1 else count,
+                                   _number("process_id", process_id, "JAXSEQ_PROCESS_ID"), heartbeat_timeout_seconds=SILENCE)
 
 
 def _number(argument: str, given: int | None, variable: str) -> int | None:
@@ -51,14 +55,22 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def agreed(value: float) -> float:
-    """The first process's value, in all of them; all have to ask."""
-    return value if jax.process_count() == 1 else float(multihost_utils.broadcast_one_to_all(np.float32(value)))
+def is_alone() -> bool:
+    """Whether there is one process."""
+    return jax.process_count() == 1
+
+
+def agreed(seconds: float, signum: int) -> tuple[float, int]:
+    """(the first process's seconds, the signal that one of the processes has got; 0: none), in all of them; all have to ask."""
+    if is_alone():
+        return seconds, signum
+    told = np.asarray(multihost_utils.process_allgather(np.array([seconds, signum], np.float32)))
+    return float(told[0, 0]), int(told[:, 1].max())
 
 
 def agreed_name(name: str, longest: int = 256) -> str:
     """The first process's text."""
-    if jax.process_count() == 1:
+    if is_alone():
         return name
     letters = np.frombuffer(name.encode().ljust(longest, b"\0"), np.uint8)
     return bytes(np.asarray(multihost_utils.broadcast_one_to_all(letters))).rstrip(b"\0").decode()
@@ -86,13 +98,25 @@ def _whole(leaf: Any) -> Any:
     return jax.device_put(leaf, NamedSharding(leaf.sharding.mesh, PartitionSpec()))
 
 
+def on_host(leaf: Any) -> np.ndarray:
+    """The whole of an array, on the host. JAX's arrays remember what they were read as: here one that goes again does so.
+
+    Where each process holds a part, all have to ask.
+    """
+    if not isinstance(leaf, jax.Array):
+        return np.asarray(leaf)
+    leaf = _whole(leaf)
+    parts = [part.data for part in leaf.addressable_shards]
+    return np.asarray(jax.make_array_from_single_device_arrays(leaf.shape, leaf.sharding, parts))
+
+
 @contextmanager
 def advised() -> Iterator[None]:
     """An error from within that tells of a lost process carries a note on what to do; every error goes on."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() > 1:
+        if not is_alone():
             error.add_note("Another process of this run has ended, or cannot be reached. Start all of them again: with "
                            "BackupAndRestore the run goes on from its last checkpoint, on fewer processes, too.")
         raise

@@ -26,8 +26,12 @@ class Interrupt:
 
     def check(self) -> None:
         """Raises KeyboardInterrupt, or SystemExit for another signal, when one has come. Called between two steps."""
-        if self.asked:
-            signum, self.asked = self.asked, 0
+        self.end(self.asked)
+
+    def end(self, signum: int) -> None:
+        """Raises what ends the run on that signal, which another process may have got; nothing for 0."""
+        if signum:
+            self.asked = 0
             if self._answer is not None:
                 self._answer()
             raise _ended(signum)
@@ -73,6 +77,15 @@ def at_step_boundary() -> Iterator[Interrupt]:
         signal.signal(signal.SIGINT, standing)
         interrupt.let_go()
         interrupt.check()
+
+
+@contextmanager
+def keeping(signum: int) -> Iterator[None]:
+    """Whoever takes that signal inside has it no longer afterwards. Only in the main thread."""
+    standing = signal.getsignal(signum)
+    yield
+    if threading.current_thread() is threading.main_thread() and standing is not None:
+        signal.signal(signum, standing)
 
 
 def _ended(signum: int) -> BaseException:

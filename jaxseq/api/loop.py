@@ -242,11 +242,12 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
     done: the steps that lie before the first piece. stopped: asked once all hooks of a dispatch are over.
     """
     logs: Logs = {}
+    told = 0                                # the signal that all processes know of
     for segment, start, end in pieces:
         batch = segment.rows.shape[1]
         sizes = np.sum(np.asarray(segment.rows) != NO_ROW, axis=1) if pacer.single else None
         while start < end:
-            interrupt.check()
+            interrupt.end(interrupt.asked if hosts.is_alone() else told)
             stop = min(start + pacer.steps(batch), end)
             size = 0 if sizes is None else int(sizes[start])            # where no hook wants single batches, none reads it
             callbacks.call(f"on_{what}_batch_begin", done, BatchLogs({}, size))
@@ -254,7 +255,8 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
             with advised(f"The device has too little memory for batches of {batch} rows: pass a smaller batch_size. The model "
                          "stands at its last whole step."), jax.disable_jit(eagerly):
                 logs = dispatch(segment, start, stop)
-            pacer.learn(batch, stop - start, hosts.agreed(time.perf_counter() - began))
+            seconds, told = hosts.agreed(time.perf_counter() - began, interrupt.asked)
+            pacer.learn(batch, stop - start, seconds)
             done += stop - start
             start = stop
             callbacks.call(f"on_{what}_batch_end", done - 1, BatchLogs(logs, size))

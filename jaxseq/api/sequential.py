@@ -31,7 +31,6 @@ from jaxseq.api.shelf import shelve
 from jaxseq.api.stack import Stack
 from jaxseq.core import chain, optimizers, rng, run
 from jaxseq.core.layer import Layer
-from jaxseq.core.layout import Layout
 from jaxseq.core.live import Standing
 from jaxseq.core.policy import DTypePolicy
 from jaxseq.core.precision import wide_dtype
@@ -82,7 +81,6 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         self._programs: dict[frozenset[str], Programs] = {}
         self._predict: Callable[..., Any] | None = None
         self.distribution: Distribution | None = None       # what compile() was told of it, or set_distribution
-        self.layout: Layout | None = None  # how its arrays lie on several devices
         self._begins_with: Any = None       # the optimizer's state before there are weights: see `opt_state`
         self.history: History | None = None
         self.stop_training = False
@@ -447,7 +445,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         trained, _ = chain.parted(ts.params, frozen)
         if not self.drawn and self._begins_with is not None:
             old = self._begins_with
-        ts = ts._replace(opt_state=weights.grafted(self._compiled.transform, trained, old))
+        ts = ts._replace(opt_state=weights.grafted(self._compiled.transform, trained, old, self.layout))
         self._optimized_without = frozen
         return ts
 

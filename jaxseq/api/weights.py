@@ -15,6 +15,7 @@ import optax
 from jaxseq.api import hosts
 from jaxseq.api.columns import numbers
 from jaxseq.core import run
+from jaxseq.core.layout import Layout
 from jaxseq.core.require import require
 from jaxseq.core.types import TrainState
 
@@ -23,7 +24,7 @@ Slot = tuple[str, ...]              # (field of the TrainState, layer name, weig
 
 def get(ts: TrainState, slots: list[Slot]) -> list[np.ndarray]:
     """The weights at `slots`, as NumPy arrays of their own."""
-    return [np.array(each) for each in hosts.whole([at(ts, slot) for slot in slots])]
+    return [np.array(hosts.on_host(at(ts, slot))) for slot in slots]
 
 
 def at(ts: TrainState, slot: Slot) -> jax.Array:
@@ -65,7 +66,7 @@ def like(name: str, old: Any, new: Any) -> Any:
     return jax.tree_util.tree_map_with_path(lambda path, leaf: _copied(have[_key(path)], leaf.dtype), old)
 
 
-def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any) -> Any:
+def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any, layout: Layout | None = None) -> Any:
     """A fresh optimizer state for `trained`, with the entries of `old` wherever path and shape agree."""
     known = dict(leaves(old))
 
@@ -75,7 +76,7 @@ def grafted(optimizer: optax.GradientTransformation, trained: Any, old: Any) -> 
             return fresh
         return had if had.dtype == fresh.dtype else had.astype(fresh.dtype)     # of numbers set before the weights were drawn
 
-    return jax.tree_util.tree_map_with_path(keep, run.init_optimizer(optimizer, trained))
+    return jax.tree_util.tree_map_with_path(keep, run.init_optimizer(optimizer, trained, layout))
 
 
 def by_path(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -88,13 +89,16 @@ def by_path(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any
 
 
 def fingerprint(ts: TrainState) -> str:
-    """SHA-256, in hex, over everything in the TrainState: paths, dtypes, shapes and bytes."""
+    """SHA-256, in hex, over everything in the TrainState: paths, dtypes, shapes and bytes.
+
+    The hash goes through the bytes in the order of the whole arrays, in which the parts of a cut one alternate. So it is not
+    made of hashes of parts, but arrays are put together for it, one at a time, and none is kept.
+    """
     digest = hashlib.sha256()
-    ts = hosts.whole(ts)
     for path, leaf in leaves(ts._replace(key=jax.random.key_data(hosts.here(ts.key)))):
-        host = np.asarray(leaf)
+        host = hosts.on_host(leaf)
         digest.update(f"{path} {host.dtype} {host.shape}\n".encode())
-        digest.update(np.ascontiguousarray(host).tobytes())
+        digest.update(np.ascontiguousarray(host).view(np.uint8))
     return digest.hexdigest()
 
 

@@ -57,17 +57,26 @@ class Layout(NamedTuple):
         """Of arrays (rows, ...)."""
         return NamedSharding(self.mesh, PartitionSpec(self.batch))
 
+    def within(self, above: str) -> Layout:
+        """Of a model within another, where the paths of its weights have `above` in front."""
+        return self._replace(weight=lambda path, shape: self.weight(above + path, shape))
+
 
 def of_state(layout: Layout, ts: TrainState) -> TrainState:
-    """Where every array of the TrainState lies. What the optimizer keeps of a weight lies where the weight does."""
-    cut = {path: (leaf.shape, layout.weight("/".join(path), leaf.shape)) for path, leaf in _leaves(ts.params)}
+    """Where every array of the TrainState lies."""
+    return of_tree(layout, ts.params, ts)
+
+
+def of_tree(layout: Layout, params: Params, tree: Any) -> Any:
+    """Where every array of the tree lies: a weight, and what is kept of it under its path, where the layout has the weight."""
+    cut = {path: (leaf.shape, layout.weight("/".join(path), leaf.shape)) for path, leaf in _leaves(params)}
 
     def place(path: Any, leaf: Array) -> Any:
         names = tuple(str(key.key) for key in path if isinstance(key, jax.tree_util.DictKey))
         shape, spec = next((cut[names[start:]] for start in range(len(names)) if names[start:] in cut), (None, EVERYWHERE))
         return NamedSharding(layout.mesh, spec if shape == leaf.shape else EVERYWHERE)
 
-    return jax.tree_util.tree_map_with_path(place, ts)
+    return jax.tree_util.tree_map_with_path(place, tree)
 
 
 def _leaves(params: Params) -> list[tuple[tuple[str, ...], Array]]:
@@ -77,9 +86,15 @@ def _leaves(params: Params) -> list[tuple[tuple[str, ...], Array]]:
 # ---- within a program; a layout of None changes nothing
 
 
+def begun(layout: Layout | None, params: Params, tree: Any) -> Any:
+    """What training begins with, made where it is going to lie: a draw counts its numbers by their places in the whole, so
+    each device draws its own, and none holds the others'."""
+    return tree if layout is None else lax.with_sharding_constraint(tree, of_tree(layout, params, tree))
+
+
 def settled(layout: Layout | None, ts: TrainState) -> TrainState:
     """The TrainState after a step, where it lay before."""
-    return ts if layout is None else lax.with_sharding_constraint(ts, of_state(layout, ts))
+    return begun(layout, ts.params, ts)
 
 
 def whole(layout: Layout | None, tree: Any) -> Any:

@@ -58,38 +58,47 @@ class Task(NamedTuple):
     layout: layouts.Layout | None = None
 
 
-def init_optimizer(optimizer: optax.GradientTransformation, trained: Any) -> Any:
-    """The optimizer's state before the first step, made in one compiled program."""
+def init_optimizer(optimizer: optax.GradientTransformation, trained: Any, layout: layouts.Layout | None = None) -> Any:
+    """The optimizer's state before the first step, made in one compiled program, where the layout has it."""
+    return compiled(beginning(optimizer, layout))(trained)
+
+
+def beginning(optimizer: optax.GradientTransformation, layout: layouts.Layout | None) -> Callable[[Any], Any]:
+    """begin(trained) -> the optimizer's state before the first step."""
     def begin(trained):         # a name of its own in traces and profiles
-        return optimizer.init(trained)
+        return layouts.begun(layout, trained, optimizer.init(trained))
 
-    return compiled(begin)(trained)
+    return begin
 
 
-def draw(layers: chain.Layers, key: Key, x: Spec, names: Container[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def draw(layers: chain.Layers, key: Key, x: Spec, names: Container[str],
+         layout: layouts.Layout | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The first (params, state) of the layers in `names`, for an input like `x` of the first of all layers.
 
-    All are drawn in one compiled program. Names keep the layers' order.
+    All are drawn in one compiled program, where the layout has them. Names keep the layers' order.
     """
-    return drawer(layers, x, names)(key)
+    return drawer(layers, x, names, layout)(key)
 
 
-def drawer(layers: chain.Layers, x: Spec, names: Container[str]) -> Callable[[Key], tuple[dict[str, Any], dict[str, Any]]]:
+def drawer(layers: chain.Layers, x: Spec, names: Container[str],
+           layout: layouts.Layout | None = None) -> Callable[[Key], tuple[dict[str, Any], dict[str, Any]]]:
     """(key) -> what `draw` gives: one compiled program for any number of keys."""
-    program = compiled(_drawing(layers, x, names))
+    program = compiled(drawing(layers, x, names, layout))
     return lambda key: tuple(map(_plain, program(key)))
 
 
 def specs(layers: chain.Layers, key: Key, x: Spec, names: Container[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The specs of what `draw` gives, in the same order. Nothing is drawn."""
-    params, state = jax.eval_shape(_drawing(layers, x, names), key)
+    params, state = jax.eval_shape(drawing(layers, x, names), key)
     return _plain(params), _plain(state)
 
 
-def _drawing(layers: chain.Layers, x: Spec, names: Container[str]) -> Callable[[Key], Any]:
+def drawing(layers: chain.Layers, x: Spec, names: Container[str], layout: layouts.Layout | None = None) -> Callable[[Key], Any]:
+    """init(key) -> what `draw` gives, as OrderedDicts."""
     def init(key):
         entries = chain.init(layers, rng.fold_in(key, rng.Purpose.INIT), x)
-        return tuple(_in_order({name: each for name, each in part.items() if name in names}) for part in entries)
+        params, state = (_in_order({name: each for name, each in part.items() if name in names}) for part in entries)
+        return layouts.begun(layout, params, (params, state))
 
     return init
 

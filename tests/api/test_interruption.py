@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from jax.experimental import io_callback
 
+from jaxseq.api import hosts
 from jaxseq.api.data import training_feed
-from jaxseq.api.interrupt import Interrupt, at_step_boundary
+from jaxseq.api.interrupt import Interrupt, at_step_boundary, keeping
 from jaxseq.api.memory import advised
 from jaxseq.callbacks import Callback, EarlyStopping, LambdaCallback
 from jaxseq.core import run
@@ -506,3 +507,26 @@ def test_other_errors_of_the_device_get_no_advice():
     with pytest.raises(jax.errors.JaxRuntimeError) as caught, advised("never said"):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
     assert not hasattr(caught.value, "__notes__")
+
+
+def test_whoever_takes_a_signal_meanwhile_has_it_no_longer():
+    before = signal.getsignal(signal.SIGTERM)
+    with keeping(signal.SIGTERM):
+        signal.signal(signal.SIGTERM, lambda *_: None)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_of_several_processes_all_end_where_they_agree(model, data, whole_steps, monkeypatch):
+    """This one takes itself for one of two, the other of which is pressed Ctrl-C after three steps."""
+    steps = []
+
+    def agreed(seconds, signum):
+        steps.append(signum)
+        return seconds, signal.SIGINT if len(steps) == 3 else 0
+
+    monkeypatch.setattr(hosts, "is_alone", lambda: False)
+    monkeypatch.setattr(hosts, "agreed", agreed)
+    press = LambdaCallback(on_train_batch_end=lambda batch, logs: press_ctrl_c() if batch == 1 else None)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, data, press)
+    assert steps == [0, 0, signal.SIGINT] and assert_at_a_whole_step(model, whole_steps[0]) == 3

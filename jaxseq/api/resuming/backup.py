@@ -45,7 +45,8 @@ class BackupAndRestore(Callback):
     keep: checkpoints that are kept, so that an older one is there if the newest is damaged.
     delete_checkpoint: whether they go when the training has come to its end.
     double_checkpoint: Keras's; accepted, for a checkpoint is whole before the one before it goes.
-    Writing goes on beside the training. Ctrl-C and SIGTERM save at the next step boundary.
+    Writing goes on beside the training. Ctrl-C and SIGTERM save at the next step boundary; of several processes it is enough
+        that one gets the signal, and all end.
     Several processes that train one model share the folder; the first writes, and where weights are cut over them, each
         writes its parts, by Orbax (pip install 'jaxseq[sharded]'), while the training waits. Any number of processes and
         devices can read them.
@@ -170,10 +171,8 @@ class BackupAndRestore(Callback):
         """Before a signal ends the run: all of it as it stands at this step boundary."""
         fit = self._fit
         assert fit is not None
-        rest = fit.before_validation or fit.rest()
-        if hosts.is_whole(rest.state):      # else the other processes would have to help, and may be gone
-            self._save(rest)
-            self._finish_writing()
+        self._save(fit.before_validation or fit.rest())
+        self._finish_writing()
 
     def _save(self, rest: Rest) -> None:
         """Begins to write a checkpoint, once the one before is written."""

@@ -1,6 +1,8 @@
 """One of several processes that train a model together: a program that test_hosts.py starts.
 
-    python on_hosts.py PROCESS PROCESSES PORT FOLDER KIND [EPOCH at whose end this process kills itself]
+    python on_hosts.py PROCESS PROCESSES PORT FOLDER KIND [EPOCH [SIGNAL]]
+
+At the end of EPOCH the last process sends itself the signal, SIGKILL when it is absent.
 """
 
 import os
@@ -37,8 +39,8 @@ class Loader(Sequence):
 
 class Killed(callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
-        if last and epoch == int(last[0]):
-            os.kill(os.getpid(), signal.SIGKILL)
+        if last and epoch == int(last[0]) and PROCESS == PROCESSES - 1:
+            os.kill(os.getpid(), int(last[1]) if last[1:] else signal.SIGKILL)
 
 
 model = Sequential([layers.Input((20,)), layers.Dense(32, activation="relu"), layers.Dropout(0.5), layers.BatchNormalization(),
@@ -46,7 +48,7 @@ model = Sequential([layers.Input((20,)), layers.Dense(32, activation="relu"), la
 spread = {"parallel": distribution.DataParallel, "sharded": distribution.FullySharded, "alone": lambda: None}[kind]()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], distribution=spread)
 history = model.fit(X, Y, 13, epochs=6, verbose=2, validation_split=0.1, callbacks=[
-    callbacks.BackupAndRestore(f"{folder}/backup", save_freq=5, delete_checkpoint=False),
+    callbacks.BackupAndRestore(f"{folder}/backup", save_freq=1000 if last[1:] else 5, delete_checkpoint=False),
     callbacks.CSVLogger(f"{folder}/log.csv"),
     callbacks.ModelCheckpoint(f"{folder}/{{epoch}}.weights.h5", save_weights_only=True), Killed()])
 print("fingerprint", model.fingerprint())

@@ -1,6 +1,7 @@
 """Several processes on one machine that train one model, and what becomes of them when one is lost."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from jaxseq.api import hosts
+from jaxseq.api.resuming import folder as checkpoints
+from jaxseq.api.resuming.backup import Whole
 from jaxseq.models import load_model
 
 PROGRAM = Path(__file__).with_name("on_hosts.py")
@@ -31,13 +34,13 @@ class Ended:
 
 
 def start(count, folder, kind, *last):
-    """Starts the processes; `last`: the arguments of the last one alone."""
+    """Starts the processes; `last`: when the last one sends itself a signal, and which."""
     folder.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     surroundings = {**os.environ, "JAXSEQ_CACHE": "0", "PYTHONPATH": str(Path(hosts.__file__).parents[2])}
-    told = lambda number: [*map(str, (number, count, port, folder, kind)), *(last if number == count - 1 else ())]
+    told = lambda number: [*map(str, (number, count, port, folder, kind, *last))]
     return [subprocess.Popen([sys.executable, PROGRAM, *told(number)], env=surroundings, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True) for number in range(count)]
 
@@ -74,6 +77,22 @@ def test_two_processes_train_as_one(kind, alone, tmp_path):
     for here, there in zip(load_model(tmp_path / "model.keras").get_weights(), load_model(alone / "model.keras").get_weights(),
                            strict=True):
         assert_allclose(here, there, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("kind", "signum", "status"), [("sharded", signal.SIGTERM, 143),
+                                                        ("parallel", signal.SIGINT, -signal.SIGINT)])
+def test_a_signal_to_one_process_ends_all_at_one_step_and_the_run_goes_on_to_the_same_bits(kind, signum, status, tmp_path):
+    whole = run(2, tmp_path / "whole", kind)
+    ended = Ended(start(2, tmp_path / "ended", kind, 2, int(signum)))
+    assert ended.status == [status] * 2, ended.told
+    (saved,) = checkpoints.all_of(tmp_path / "ended" / "backup")
+    place = Whole.at(saved).told["place"]
+    assert place["epoch"] == 3 and place["done"] > 0
+    again = run(2, tmp_path / "ended", kind)
+    for word in "fingerprint", "losses":
+        assert again.lines(word) == whole.lines(word)
 
 
 @pytest.mark.full
