@@ -61,21 +61,27 @@ class Pacer:
 
     pace: {rows of a batch: steps}, where what is learnt is kept, for the next run of the same programs as well.
     every: dispatches end at the multiples of so many steps, of which `made` lie behind.
+    joint: whether several processes make the steps together, at the pace of the first.
     """
 
-    def __init__(self, single: bool, pace: dict[int, int] | None = None, every: int | None = None, made: int = 0):
+    def __init__(self, single: bool, pace: dict[int, int] | None = None, every: int | None = None, made: int = 0,
+                 joint: bool = False):
         self.single, self._pace, self._every, self._made = single, {} if pace is None else pace, every, made
+        self._joint = joint
 
     def steps(self, size: int) -> int:
         """The most that the next dispatch makes, with batches of `size` rows."""
         steps = 1 if self.single else self._pace.get(size, 1)
         return steps if self._every is None else min(steps, self._every - self._made % self._every)
 
+    def made(self, steps: int) -> None:
+        """After so many steps."""
+        self._made += steps
+
     def learn(self, size: int, steps: int, seconds: float) -> None:
         """After `steps` steps took `seconds`. Grows at most eightfold, for the first dispatch also compiles."""
-        self._made += steps
         if not self.single:
-            each = max(seconds, 1e-6) / steps
+            each = max(hosts.agreed(seconds) if self._joint else seconds, 1e-6) / steps
             wanted = max(1, DISPATCH_SECONDS / each, min(LONG_STEPS, LONG_SECONDS / each))
             self._pace[size] = int(min(wanted, 8 * steps))
 
@@ -103,7 +109,7 @@ def _epochs(fit: Underway, cursor: Cursor, callbacks: CallbackList) -> Logs:
     model, plan = fit.model, fit.plan
     watch = Watch() if plan.check_finite or callbacks.wants("on_not_finite") else None
     pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
-                  model.programs.pace["train"], fit.every, fit.made)
+                  model.programs.pace["train"], fit.every, fit.made, hosts.is_joint(model.layout))
     if not model.run_eagerly:
         _compile_ahead(model, plan)
     for epoch in range(fit.epoch, fit.epoch if fit.halted and not fit.done else plan.epochs.stop):
@@ -186,7 +192,8 @@ def train_once(model: Any, feed: Feed, interrupt: Interrupt) -> Logs:
 def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
     """Evaluates `steps` batches, or those of one pass; returns {"loss": ..., each metric: ...}. A carried state moves on."""
     sums = model.programs.zero
-    pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"), model.programs.pace["test"])
+    pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"), model.programs.pace["test"],
+                  joint=hosts.is_joint(model.layout))
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
         nonlocal sums
@@ -254,7 +261,9 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
             with advised(f"The device has too little memory for batches of {batch} rows: pass a smaller batch_size. The model "
                          "stands at its last whole step."), jax.disable_jit(eagerly):
                 logs = dispatch(segment, start, stop)
-            pacer.learn(batch, stop - start, hosts.agreed(time.perf_counter() - began))
+            pacer.made(stop - start)
+            if segment.steps > 1:           # else there is nothing to choose, and nothing to agree on
+                pacer.learn(batch, stop - start, time.perf_counter() - began)
             done += stop - start
             start = stop
             callbacks.call(f"on_{what}_batch_end", done - 1, BatchLogs(logs, size))

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxseq.api import hosts
+
 ON_THE_DEVICE = "seed", "_key", "_train_state", "_begins_with"      # the attributes that hold arrays or keys
 
 
@@ -23,8 +25,9 @@ class HeldKey(NamedTuple):
 
 
 def packed(attributes: dict[str, Any]) -> dict[str, Any]:
-    """A model's attributes with NumPy arrays for those on the device."""
-    return attributes | {name: jax.tree.map(_held, attributes[name]) for name in ON_THE_DEVICE}
+    """A model's attributes with NumPy arrays for those on the device; what lies in parts is put together: all have to ask."""
+    whole = hosts.here(hosts.whole({name: attributes[name] for name in ON_THE_DEVICE}))
+    return attributes | jax.tree.map(_held, whole)
 
 
 def unpacked(attributes: dict[str, Any]) -> dict[str, Any]:
