@@ -207,6 +207,7 @@ class Batches(Protocol):
     def batch_size(self) -> int | None: ...
     @property
     def x(self) -> Any: ...
+    def told(self) -> dict[str, Any]: ...
     def one_pass(self) -> Generator[Segment]: ...
 
 
@@ -226,6 +227,10 @@ class RowBatches(NamedTuple):
     def rows(self) -> int:
         """The number of rows."""
         return len(self.x)
+
+    def told(self) -> dict[str, Any]:
+        """What tells these rows from others."""
+        return {"rows": self.rows, "batch_size": self.batch_size, "steps": self.steps, "content": _digest(Batch(self.x, None))}
 
     def one_pass(self) -> Generator[Segment]:
         """A segment for each batch.

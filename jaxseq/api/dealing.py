@@ -111,11 +111,13 @@ def dealt_batch(layout: Layout, batch: Batch, rows: np.ndarray) -> tuple[Batch, 
     if processes == 1:
         return dealt(layout, batch, rows), put(layout.everywhere, rows)
     size, own = rows.shape[1], layout.parts // processes
+    require(layout.parts % processes == 0, f"The mesh cuts a batch into {layout.parts} parts, and each of {processes} "
+            "processes would give its own: let the axis of the batch have a multiple of that many devices, or pass arrays.")
     require(size % own == 0, f"A batch of {size} rows for the {own} parts of this process: of several processes each gives its "
             "part of a batch, and all parts have the same number of rows. Let the loader give batches of a multiple of "
             f"{own}, and leave out a smaller last one.")
     whole = lambda column: jax.make_array_from_process_local_data(layout.dealt, column[None])
-    every = np.arange(size * processes, dtype=np.int32)[None]
+    every = np.concatenate([np.where(rows == NO_ROW, NO_ROW, rows + size * each) for each in range(processes)], 1)
     return jax.tree.map(whole, batch), put(layout.everywhere, every)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,9 +14,11 @@ from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxseq.api.interrupt import keeping
+from jaxseq.core.layout import Layout
 from jaxseq.core.require import require
 
 SILENCE = 30            # seconds after which a process that says nothing is taken for lost
+LONGEST = 4000          # letters of an error that the others are told
 
 
 def initialize(job_addresses: str | None = None, num_processes: int | None = None, process_id: int | None = None) -> None:
@@ -29,7 +31,8 @@ def initialize(job_addresses: str | None = None, num_processes: int | None = Non
     A process that is lost ends the others within a minute, with an error that says so. SIGTERM stays what it is without JAX's
     service for preemptions, which would take it: it ends a process, and in a run with BackupAndRestore all of them.
 
-    Raises: RuntimeError when JAX has begun to compute already, or when the others do not come within five minutes.
+    Raises: RuntimeError when JAX has begun already, were it only to list its devices, or when the others do not come within
+    five minutes.
     Source: jax.distributed.initialize, and as keras.distribution.initialize.
     """
     addresses = job_addresses or os.environ.get("JAXSEQ_JOB_ADDRESSES")
@@ -37,9 +40,16 @@ def initialize(job_addresses: str | None = None, num_processes: int | None = Non
     require(all(":" in each for each in listed[:1]), f"job_addresses={addresses!r}: write host and port of the first process, "
             "job_addresses='10.0.0.1:8476'.")
     count = _number("num_processes", num_processes, "JAXSEQ_NUM_PROCESSES")
-    with keeping(signal.SIGTERM):           # JAX's service for preemptions takes it, so that it would end nothing any more
-        jax.distributed.initialize(listed[0] if listed else None, len(listed) if count is None and len(listed) > 1 else count,
-                                   _number("process_id", process_id, "JAXSEQ_PROCESS_ID"), heartbeat_timeout_seconds=SILENCE)
+    number = _number("process_id", process_id, "JAXSEQ_PROCESS_ID")
+    try:
+        with keeping(signal.SIGTERM):       # JAX's service for preemptions takes it, so that it would end nothing any more
+            jax.distributed.initialize(listed[0] if listed else None,
+                                       len(listed) if count is None and len(listed) > 1 else count, number,
+                                       heartbeat_timeout_seconds=SILENCE)
+    except RuntimeError as error:
+        require("must be called before" not in str(error), "initialize() comes too late: JAX knows this process's own devices "
+                "already. Write it before the first model, array, list_devices() and DeviceMesh(...).", RuntimeError)
+        raise
 
 
 def _number(argument: str, given: int | None, variable: str) -> int | None:
@@ -55,22 +65,49 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def is_alone() -> bool:
-    """Whether there is one process."""
-    return jax.process_count() == 1
-
-
 def agreed(seconds: float, signum: int) -> tuple[float, int]:
     """(the first process's seconds, the signal that one of the processes has got; 0: none), in all of them; all have to ask."""
-    if is_alone():
-        return seconds, signum
     told = np.asarray(multihost_utils.process_allgather(np.array([seconds, signum], np.float32)))
     return float(told[0, 0]), int(told[:, 1].max())
 
 
+def is_joint(layout: Layout | None) -> bool:
+    """Whether a model that lies so is trained by several processes together."""
+    return layout is not None and layout.mesh.is_multi_process
+
+
+def exchanged(numbers: Sequence[int], error: Exception | None = None) -> np.ndarray:
+    """The numbers (int32) of every process, one row each; all have to ask, and for as many.
+
+    error: what this process has come to instead. Then none goes on: it is raised here, and a RuntimeError that tells of it in
+    the processes that have none of their own.
+    """
+    found = np.asarray(multihost_utils.process_allgather(np.array([error is not None, *numbers], np.int32)))
+    if not found[:, 0].any():
+        return found[:, 1:]
+    own = [] if error is None else [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
+    told = everyones("\n".join(own)[:LONGEST])
+    if error is not None:
+        raise error
+    raise RuntimeError("\n".join(f"Process {process} has raised {each}" for process, each in enumerate(told) if each))
+
+
+def everyones(text: str) -> list[str]:
+    """The text of every process; all have to ask."""
+    letters = np.frombuffer(text.encode(), np.uint8)
+    sizes = np.asarray(multihost_utils.process_allgather(np.array([len(letters)], np.int32))).ravel()
+    found = np.asarray(multihost_utils.process_allgather(np.pad(letters, (0, max(sizes) - len(letters)))))
+    return [bytes(each[:size]).decode() for each, size in zip(found, sizes, strict=True)]
+
+
+def agreed_words(words: np.ndarray) -> np.ndarray:
+    """The first process's numbers, in all of them."""
+    return np.asarray(multihost_utils.broadcast_one_to_all(words))
+
+
 def agreed_name(name: str, longest: int = 256) -> str:
     """The first process's text."""
-    if is_alone():
+    if jax.process_count() == 1:
         return name
     letters = np.frombuffer(name.encode().ljust(longest, b"\0"), np.uint8)
     return bytes(np.asarray(multihost_utils.broadcast_one_to_all(letters))).rstrip(b"\0").decode()
@@ -116,7 +153,7 @@ def advised() -> Iterator[None]:
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        if not is_alone():
+        if jax.process_count() > 1:
             error.add_note("Another process of this run has ended, or cannot be reached. Start all of them again: with "
                            "BackupAndRestore the run goes on from its last checkpoint, on fewer processes, too.")
         raise

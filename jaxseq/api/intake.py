@@ -180,14 +180,14 @@ def _to_measure(rows: Rows, size: int, task: Any) -> Feed:
     return measured(*rows, size, padded) if task.layout is None else dealt_feed(task.layout, *rows, size, padded=padded)
 
 
-def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | None,
-                    check_inputs: bool) -> tuple[Batches, Shape]:
-    """The data of predict, ready to be run over, and the shape of x."""
+def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | None, check_inputs: bool,
+                    joint: bool = False) -> tuple[Batches, Shape]:
+    """The data of predict, ready to be run over, and the shape of x. joint: whether several processes predict them."""
     source, padded = source_of(x), chain.by_row(model.layers, train=False)
     if source is not None:
         _require_no_size("batch_size", size)
         fit = lambda given: dense(fitted_predictors(model, parts(given)[0], check_inputs))
-        batches = StreamedBatches(source, fit, padded, steps)
+        batches = StreamedBatches(source, fit, padded, steps, joint)
         return batches, batches.x.shape
     size = batch_size(model, size)
     fitted = fitted_predictors(model, x, check_inputs)

@@ -61,10 +61,13 @@ class Pacer:
 
     pace: {rows of a batch: steps}, where what is learnt is kept, for the next run of the same programs as well.
     every: dispatches end at the multiples of so many steps, of which `made` lie behind.
+    joint: whether several processes make the steps together, at the pace of the first.
     """
 
-    def __init__(self, single: bool, pace: dict[int, int] | None = None, every: int | None = None, made: int = 0):
+    def __init__(self, single: bool, pace: dict[int, int] | None = None, every: int | None = None, made: int = 0,
+                 joint: bool = False):
         self.single, self._pace, self._every, self._made = single, {} if pace is None else pace, every, made
+        self.joint = joint
 
     def steps(self, size: int) -> int:
         """The most that the next dispatch makes, with batches of `size` rows."""
@@ -103,7 +106,7 @@ def _epochs(fit: Underway, cursor: Cursor, callbacks: CallbackList) -> Logs:
     model, plan = fit.model, fit.plan
     watch = Watch() if plan.check_finite or callbacks.wants("on_not_finite") else None
     pacer = Pacer(callbacks.wants("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
-                  model.programs.pace["train"], fit.every, fit.made)
+                  model.programs.pace["train"], fit.every, fit.made, hosts.is_joint(model.layout))
     if not model.run_eagerly:
         _compile_ahead(model, plan)
     for epoch in range(fit.epoch, fit.epoch if fit.halted and not fit.done else plan.epochs.stop):
@@ -186,7 +189,8 @@ def train_once(model: Any, feed: Feed, interrupt: Interrupt) -> Logs:
 def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: CallbackList, interrupt: Interrupt) -> Logs:
     """Evaluates `steps` batches, or those of one pass; returns {"loss": ..., each metric: ...}. A carried state moves on."""
     sums = model.programs.zero
-    pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"), model.programs.pace["test"])
+    pacer = Pacer(callbacks.wants("on_test_batch_begin", "on_test_batch_end"), model.programs.pace["test"],
+                  joint=hosts.is_joint(model.layout))
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
         nonlocal sums
@@ -221,7 +225,8 @@ def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: Cal
     def body() -> Logs:
         with closing(batches.one_pass()) as segments, hosts.advised():
             pieces = ((segment, 0, 1) for segment in islice(segments, steps))
-            _paced("predict", dispatch, pieces, Pacer(single=True), callbacks, interrupt, eagerly=model.run_eagerly)
+            _paced("predict", dispatch, pieces, Pacer(single=True, joint=hosts.is_joint(model.layout)), callbacks, interrupt,
+                   eagerly=model.run_eagerly)
         return {}
 
     callbacks.run("predict", body)
@@ -242,12 +247,12 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
     done: the steps that lie before the first piece. stopped: asked once all hooks of a dispatch are over.
     """
     logs: Logs = {}
-    told = 0                                # the signal that all processes know of
+    told = 0                                # the signal that all processes know of, where several make the steps together
     for segment, start, end in pieces:
         batch = segment.rows.shape[1]
         sizes = np.sum(np.asarray(segment.rows) != NO_ROW, axis=1) if pacer.single else None
         while start < end:
-            interrupt.end(interrupt.asked if hosts.is_alone() else told)
+            interrupt.end(told if pacer.joint else interrupt.asked)
             stop = min(start + pacer.steps(batch), end)
             size = 0 if sizes is None else int(sizes[start])            # where no hook wants single batches, none reads it
             callbacks.call(f"on_{what}_batch_begin", done, BatchLogs({}, size))
@@ -255,7 +260,9 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
             with advised(f"The device has too little memory for batches of {batch} rows: pass a smaller batch_size. The model "
                          "stands at its last whole step."), jax.disable_jit(eagerly):
                 logs = dispatch(segment, start, stop)
-            seconds, told = hosts.agreed(time.perf_counter() - began, interrupt.asked)
+            seconds = time.perf_counter() - began
+            if pacer.joint:
+                seconds, told = hosts.agreed(seconds, interrupt.asked)
             pacer.learn(batch, stop - start, seconds)
             done += stop - start
             start = stop

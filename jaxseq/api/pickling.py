@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxseq.api import hosts
 from jaxseq.api.distribution.strategies import Distribution, taken_up
 
 ON_THE_DEVICE = "seed", "_key", "_train_state", "_begins_with"      # the attributes that hold arrays or keys
@@ -43,8 +44,9 @@ def _spread_again(kept: Distribution | None) -> Spread:
 
 
 def packed(attributes: dict[str, Any]) -> dict[str, Any]:
-    """A model's attributes with NumPy arrays for those on the device."""
-    return attributes | {name: jax.tree.map(_held, attributes[name]) for name in ON_THE_DEVICE}
+    """A model's attributes with NumPy arrays for those on the device; what lies in parts is put together: all have to ask."""
+    whole = hosts.here(hosts.whole({name: attributes[name] for name in ON_THE_DEVICE}))
+    return attributes | jax.tree.map(_held, whole)
 
 
 def unpacked(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxseq.api import hosts, intake, loop, pickling, weights
+from jaxseq.api import alike, hosts, intake, loop, pickling, weights
 from jaxseq.api.ahead import Ahead
 from jaxseq.api.analysis import AnalysisMethods
 from jaxseq.api.body import Body
@@ -120,6 +120,8 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         spread = current() if distribution is None else distribution
         layout = layout_of(spread)
         with at_step_boundary():
+            if hosts.is_joint(layout):
+                self.agree_on_seed()
             had = self._compiled, self.layout, self.distribution
             self._compiled, self.layout, self.distribution = compiled, layout, spread
             try:
@@ -159,14 +161,18 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
                               steps_per_epoch, validation_steps, validation_batch_size, validation_freq, check_finite)
         folder = folder_of(profile)
         with at_step_boundary() as interrupt:
-            plan, shape = intake.fit_plan(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
-                                          validation_data, wish, check_inputs, self.task)
-            names = self.metrics_names
-            run_callbacks = CallbackList(
-                callbacks, True, shown(verbose), self, verbose=verbose, epochs=plan.epochs.stop, steps=plan.steps,
-                batch_size=plan.train.batch_size, samples=plan.train.rows, do_validation=plan.valid is not None,
-                metrics=names if plan.valid is None else names + [f"val_{name}" for name in names])
+            with self._agreed() as told:
+                plan, shape = intake.fit_plan(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
+                                              validation_data, wish, check_inputs, self.task)
+                names = self.metrics_names
+                run_callbacks = CallbackList(
+                    callbacks, True, shown(verbose), self, verbose=verbose, epochs=plan.epochs.stop, steps=plan.steps,
+                    batch_size=plan.train.batch_size, samples=plan.train.rows, do_validation=plan.valid is not None,
+                    metrics=names if plan.valid is None else names + [f"val_{name}" for name in names])
+                told.append(lambda: alike.of_plan(plan, run_callbacks))
             self._see(shape)
+            with alike.agreed(self.layout) as told:
+                told.append(lambda: alike.of_weights(self))
             self.stop_training = False
             run_callbacks.show_validation(plan.valid)
             try:
@@ -187,11 +193,13 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         """
         compiled = self._need_compile("evaluate")
         with at_step_boundary() as interrupt:
-            feed, shape = intake.evaluation_feed(self._architecture, compiled.loss, x, y, sample_weight, batch_size,
-                                                 check_inputs, self.task)
-            steps = intake.limited("steps", steps, feed.steps)
-            run_callbacks = CallbackList(callbacks, False, shown(verbose), self, verbose=verbose, epochs=1, steps=steps,
-                                         batch_size=feed.batch_size, samples=feed.rows)
+            with self._agreed() as told:
+                feed, shape = intake.evaluation_feed(self._architecture, compiled.loss, x, y, sample_weight, batch_size,
+                                                     check_inputs, self.task)
+                steps = intake.limited("steps", steps, feed.steps)
+                run_callbacks = CallbackList(callbacks, False, shown(verbose), self, verbose=verbose, epochs=1, steps=steps,
+                                             batch_size=feed.batch_size, samples=feed.rows)
+                told.append(lambda: alike.of_pass(feed, steps, run_callbacks))
             self._see(shape)
             logs = loop.evaluate_loop(self, feed, steps, run_callbacks, interrupt)
         return _reported(logs, return_dict)
@@ -201,10 +209,13 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
                 callbacks: Iterable[Callback] | Callback | None = None, *, check_inputs: bool = True) -> np.ndarray:
         """The model's output for every row of x, as a NumPy array."""
         with at_step_boundary() as interrupt:
-            batches, shape = intake.prediction_feed(self._architecture, x, batch_size, steps, check_inputs)
-            steps = intake.limited("steps", steps, batches.steps)
-            run_callbacks = CallbackList(callbacks, False, shown(verbose), self, verbose=verbose, epochs=1, steps=steps,
-                                         batch_size=batches.batch_size, samples=batches.rows)
+            with self._agreed() as told:
+                batches, shape = intake.prediction_feed(self._architecture, x, batch_size, steps, check_inputs,
+                                                        hosts.is_joint(self.layout))
+                steps = intake.limited("steps", steps, batches.steps)
+                run_callbacks = CallbackList(callbacks, False, shown(verbose), self, verbose=verbose, epochs=1, steps=steps,
+                                             batch_size=batches.batch_size, samples=batches.rows)
+                told.append(lambda: alike.of_pass(batches, steps, run_callbacks))
             self._see(shape)
             return loop.predict_loop(self, batches, steps, run_callbacks, interrupt)
 
@@ -214,8 +225,10 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         """One training step on exactly these rows. Returns what `evaluate` returns, as measured before the update."""
         compiled = self._need_compile("train_on_batch")
         with at_step_boundary() as interrupt:
-            feed, shape = intake.training_batch(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
-                                                self.layout)
+            with alike.agreed(self.layout) as told:
+                feed, shape = intake.training_batch(self._architecture, compiled.loss, x, y, sample_weight, class_weight,
+                                                    self.layout)
+                told.append(lambda: alike.of_data(feed))
             self._see(shape)
             logs = loop.train_once(self, feed, interrupt)
         return _reported(logs, return_dict)
@@ -400,6 +413,13 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
             logs = loop.fit_loop(self, plan, callbacks, interrupt)
         self.take_average()
         return logs
+
+    @contextmanager
+    def _agreed(self) -> Iterator[list[Callable[[], alike.Facts]]]:
+        """Inside, what is asked of the model is looked at; outside, all processes that train it know that it is the same."""
+        with alike.agreed(self.layout) as told:
+            told.append(lambda: alike.of_model(self))
+            yield told
 
     @contextmanager
     def _gathered(self) -> Iterator[None]:

@@ -9,9 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
+import jax
 import numpy as np
 
-from jaxseq.api import cache, config, sharing
+from jaxseq.api import cache, config, hosts, sharing
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.preprocessing.in_front import InFront, instead_of_adding
@@ -225,6 +226,25 @@ class Stack(Spelled, ABC):
         """Takes the seed of a run that goes on in this model; of a seed that is not known, its key."""
         self._key = rng.root_key(np.asarray(key))
         self.seed = self._key if seed is None else seed
+
+    def agree_on_seed(self) -> None:
+        """The first process's seed for all that train the model together, where none was written for it; all have to ask.
+
+        It is asked at compile(), to which all come with a mesh of everyone's devices. A constructor may ask nobody: models are
+        made in one process alone, too. Weights that are drawn already stay, and are compared before the first step.
+        """
+        if self._seeded:
+            return
+        words = hosts.agreed_words(np.asarray(jax.random.key_data(self._key)))
+        self.go_on_with(int(words[0]) << 32 | int(words[1]) if isinstance(self.seed, int) else None, words)
+        if self._train_state is not None:
+            self._train_state = self._train_state._replace(key=self._key)
+        for name, place in self._places.items():
+            key = rng.fold_in(self._key, name)
+            if isinstance(place, Stack):
+                place.take_seed(key)
+            for prefix, part in getattr(place, "models", {}).items():
+                part.take_seed(rng.fold_in(key, prefix))
 
     def layer_shapes(self, name: str) -> tuple[Shape, Shape]:
         """(input shape, output shape) of the layer."""

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxseq.api import alike, hosts
 from jaxseq.api.data import NO_ROW, Feed, Segment, ahead, longer
 from jaxseq.api.dealing import dealt_batch
 from jaxseq.api.sources import Numbered, Source, told
@@ -39,7 +40,8 @@ class Stream(Feed):
 
     def one_pass(self, words: tuple[int, int] = (0, 0), step: int = 0, skip: int = 0) -> Generator[Segment]:
         with closing(self._source.one_pass(words, step, skip)) as batches:  # an error holds frames, and with them its threads
-            yield from ahead(map(self._segment, self._limited(batches)))
+            segments = ahead(map(self._segment, self._limited(batches)))
+            yield from alike.parts(segments, skip) if hosts.is_joint(self._layout) else segments
 
     def place(self, made: int, done: int) -> tuple[int, int]:
         return (0, made) if self._source.once else super().place(made, done)
@@ -77,18 +79,24 @@ def first_of(source: Source, fit: Callable[[Any], Any]) -> Any:
 
 
 class StreamedBatches:
-    """Batches to predict, from a source. x: the first of them, fitted."""
+    """Batches to predict, from a source. x: the first of them, fitted. joint: whether several processes predict them."""
 
     rows = batch_size = None
 
-    def __init__(self, source: Source, fit: Callable[[Any], np.ndarray], padded: bool, most: int | None):
+    def __init__(self, source: Source, fit: Callable[[Any], np.ndarray], padded: bool, most: int | None, joint: bool = False):
+        self._joint = joint
         self.steps, self.x = source.length if most is None else most, first_of(source, fit)
         self._source, self._fit, self._padded, self._most, self._size = source, fit, padded, most, 0
 
     def one_pass(self) -> Generator[Segment]:
         """A segment for each batch."""
         with closing(self._source.one_pass((0, 0), 0, 0)) as batches:
-            yield from ahead(map(self._segment, islice(batches, self._most)))
+            segments = ahead(map(self._segment, islice(batches, self._most)))
+            yield from alike.wholes(segments) if self._joint else segments
+
+    def told(self) -> dict[str, Any]:
+        """What is known of the batches before they are read."""
+        return {"rows": None, "batch_size": None, "steps": self.steps}
 
     def _segment(self, given: Numbered) -> Segment:
         with told(given[0]):
