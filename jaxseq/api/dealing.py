@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 
-from jaxseq.api.data import NO_ROW, Segment, Streamed, columns_of, on_host
+from jaxseq.api.data import BLOCK_BYTES, NO_ROW, STREAMED_SLAB_BYTES, Segment, Streamed, columns_of, on_host, size_of
 from jaxseq.api.sparse import SparseRows
 from jaxseq.core.layout import Layout, of_state
 from jaxseq.core.require import require
@@ -69,10 +69,16 @@ class Dealt(Streamed):
         return Segment(dealt_like(self.layout, self.columns, steps, size), rows, steps)
 
 
-def dealt_feed(layout: Layout, x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool | str = False,
-               padded: bool = False) -> Dealt:
-    """Columns to train on, or to be measured in their order."""
-    return Dealt(on_host(columns_of(x, y, weight)), len(x), batch_size, shuffle, padded, layout=layout)
+def dealt_to_train(layout: Layout, x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool | str, padded: bool) -> Dealt:
+    """Columns to train on, in slabs no longer than a pass."""
+    columns = on_host(columns_of(x, y, weight))
+    steps, of_a_batch = -(-len(x) // batch_size), max(1, size_of(columns) * batch_size // max(1, len(x)))
+    return Dealt(columns, len(x), batch_size, shuffle, padded, min(STREAMED_SLAB_BYTES, steps * of_a_batch), layout=layout)
+
+
+def dealt_to_measure(layout: Layout, x: Any, y: Any, weight: Any, batch_size: int, padded: bool) -> Dealt:
+    """Columns to be measured in their order, in slabs of one shape, whatever the number of rows."""
+    return Dealt(on_host(columns_of(x, y, weight)), len(x), batch_size, False, padded, BLOCK_BYTES, layout=layout)
 
 
 def dealt(layout: Layout, columns: Batch, rows: np.ndarray) -> Batch:
