@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 
+from jaxseq.api import hosts
 from jaxseq.api.data import BLOCK_BYTES, NO_ROW, STREAMED_SLAB_BYTES, Segment, Streamed, columns_of, on_host, size_of
 from jaxseq.api.sparse import SparseRows
 from jaxseq.core.layout import Layout, of_state
@@ -36,13 +37,16 @@ def placed(layout: Layout | None, ts: TrainState) -> TrainState:
     """The TrainState where the layout has it, or on one device; what lies there already is not touched."""
     if layout is not None:
         return jax.tree.map(moved, ts, of_state(layout, ts))
-    return jax.tree.map(lambda leaf: leaf if len(leaf.devices()) == 1 else jax.device_put(leaf, jax.local_devices()[0]), ts)
+    alone = lambda leaf: jax.device_put(hosts.here(hosts.whole(leaf)), jax.local_devices()[0])
+    return jax.tree.map(lambda leaf: leaf if len(leaf.devices()) == 1 else alone(leaf), ts)
 
 
 def moved(leaf: Any, sharding: NamedSharding) -> jax.Array:
     """The array, or the key, where it is going to lie; what lies there already is not touched."""
     if isinstance(leaf, jax.Array) and leaf.sharding.is_equivalent_to(sharding, leaf.ndim):
         return leaf
+    if isinstance(leaf, jax.Array) and leaf.sharding.device_set == sharding.device_set:
+        return jax.device_put(leaf, sharding)       # from device to device: of several processes none has the whole
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         words = put(sharding, np.asarray(jax.random.key_data(leaf)))
         return jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))

@@ -195,7 +195,7 @@ def fitted(fit, spread, **settings):
 
 @pytest.mark.parametrize("spread, parts, temporaries", [(DataParallel, 1, 2), (FullySharded, 8, 3)])
 def test_a_step_takes_the_memory_that_is_written_of_it(spread, parts, temporaries):
-    """In multiples of the weights, of a model in which these are nearly all: old and new ones with two moments, and temporaries."""
+    """In multiples of the weights, of a model that is little else: old and new ones with two moments, and temporaries."""
     model = Sequential([L.Dense(512, input_shape=(512,)), L.Dense(512), L.Dense(512)])
     model.compile("adam", "mse", distribution=spread())
     step = model.memory(64).programs["train"]
