@@ -188,7 +188,7 @@ class Streamed(Columns):
     def _steps_of_a_slab(self, size: int) -> int:
         if size != self.batch_size:
             return 1                                                    # the ragged last batch
-        batch_bytes = _bytes(self.columns) * size // self.rows
+        batch_bytes = size_of(self.columns) * size // self.rows
         return max(1, self.slab_bytes // max(1, batch_bytes))
 
 
@@ -257,9 +257,9 @@ def training_feed(x: Rows, y: Column, weight: Column | None, batch_size: int, sh
     """Columns to train on: on the device as a whole, or in slabs where they are sparse, or large and on the host."""
     columns = columns_of(x, y, weight)
     if isinstance(x, SparseRows):
-        slab_bytes = min(STREAMED_SLAB_BYTES, _bytes(columns))
+        slab_bytes = min(STREAMED_SLAB_BYTES, size_of(columns))
         return Streamed(on_host(columns), len(x), batch_size, shuffle, padded, slab_bytes)
-    if _bytes(columns) > RESIDENT_BYTES and not isinstance(x, jax.Array):
+    if size_of(columns) > RESIDENT_BYTES and not isinstance(x, jax.Array):
         return Streamed(on_host(columns), len(x), batch_size, shuffle, padded)
     return _resident(columns, batch_size, shuffle, padded)
 
@@ -345,12 +345,12 @@ def _digest(columns: Batch) -> str:
     return digest.hexdigest()
 
 
-def _bytes(columns: Batch) -> int:
+def size_of(columns: Batch) -> int:
     return sum(column.nbytes for column in jax.tree.leaves(columns))
 
 
 def _resident(columns: Batch, batch_size: int, shuffle: bool | str, padded: bool) -> Resident:
-    with advised(f"The data are {_bytes(columns) / 2**20:,.0f} MiB, too much for the device's memory: pass NumPy arrays, "
+    with advised(f"The data are {size_of(columns) / 2**20:,.0f} MiB, too much for the device's memory: pass NumPy arrays, "
                  "which go there slab by slab."):
         return Resident(jax.device_put(columns), len(columns.x), batch_size, shuffle, padded)
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 
-from jaxseq.api.data import NO_ROW, Segment, Streamed, columns_of, on_host
+from jaxseq.api import hosts
+from jaxseq.api.data import BLOCK_BYTES, NO_ROW, STREAMED_SLAB_BYTES, Segment, Streamed, columns_of, on_host, size_of
 from jaxseq.api.sparse import SparseRows
 from jaxseq.core.layout import Layout, of_state
 from jaxseq.core.require import require
@@ -36,13 +37,16 @@ def placed(layout: Layout | None, ts: TrainState) -> TrainState:
     """The TrainState where the layout has it, or on one device; what lies there already is not touched."""
     if layout is not None:
         return jax.tree.map(moved, ts, of_state(layout, ts))
-    return jax.tree.map(lambda leaf: leaf if len(leaf.devices()) == 1 else jax.device_put(leaf, jax.local_devices()[0]), ts)
+    alone = lambda leaf: jax.device_put(hosts.here(hosts.whole(leaf)), jax.local_devices()[0])
+    return jax.tree.map(lambda leaf: leaf if len(leaf.devices()) == 1 else alone(leaf), ts)
 
 
 def moved(leaf: Any, sharding: NamedSharding) -> jax.Array:
     """The array, or the key, where it is going to lie; what lies there already is not touched."""
     if isinstance(leaf, jax.Array) and leaf.sharding.is_equivalent_to(sharding, leaf.ndim):
         return leaf
+    if isinstance(leaf, jax.Array) and leaf.sharding.device_set == sharding.device_set:
+        return jax.device_put(leaf, sharding)       # from device to device: of several processes none has the whole
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         words = put(sharding, np.asarray(jax.random.key_data(leaf)))
         return jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))
@@ -69,10 +73,16 @@ class Dealt(Streamed):
         return Segment(dealt_like(self.layout, self.columns, steps, size), rows, steps)
 
 
-def dealt_feed(layout: Layout, x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool | str = False,
-               padded: bool = False) -> Dealt:
-    """Columns to train on, or to be measured in their order."""
-    return Dealt(on_host(columns_of(x, y, weight)), len(x), batch_size, shuffle, padded, layout=layout)
+def dealt_to_train(layout: Layout, x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool | str, padded: bool) -> Dealt:
+    """Columns to train on, in slabs no longer than a pass."""
+    columns = on_host(columns_of(x, y, weight))
+    steps, of_a_batch = -(-len(x) // batch_size), max(1, size_of(columns) * batch_size // max(1, len(x)))
+    return Dealt(columns, len(x), batch_size, shuffle, padded, min(STREAMED_SLAB_BYTES, steps * of_a_batch), layout=layout)
+
+
+def dealt_to_measure(layout: Layout, x: Any, y: Any, weight: Any, batch_size: int, padded: bool) -> Dealt:
+    """Columns to be measured in their order, in slabs of one shape, whatever the number of rows."""
+    return Dealt(on_host(columns_of(x, y, weight)), len(x), batch_size, False, padded, BLOCK_BYTES, layout=layout)
 
 
 def dealt(layout: Layout, columns: Batch, rows: np.ndarray) -> Batch:

@@ -14,7 +14,7 @@ from jaxseq.api import checks, columns
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.columns import Column
 from jaxseq.api.data import Batches, Feed, RowBatches, evaluation_feed as measured, training_feed
-from jaxseq.api.dealing import dealt_feed
+from jaxseq.api.dealing import dealt_to_measure, dealt_to_train
 from jaxseq.api.loop import Plan
 from jaxseq.api.sources import Source, parts, source_of
 from jaxseq.api.sparse import SparseRows, dense
@@ -171,13 +171,13 @@ def training_batch(model: Architecture, loss: Any, x: Any, y: Any, sample_weight
 
 def _to_train(rows: Rows, size: int, shuffle: bool | str, padded: bool, layout: Layout | None) -> Feed:
     if layout is not None:
-        return dealt_feed(layout, *rows, size, shuffle, padded)
+        return dealt_to_train(layout, *rows, size, shuffle, padded)
     return training_feed(*rows, size, shuffle, padded)
 
 
 def _to_measure(rows: Rows, size: int, task: Any) -> Feed:
     padded = run.may_pad(task, train=False)
-    return measured(*rows, size, padded) if task.layout is None else dealt_feed(task.layout, *rows, size, padded=padded)
+    return measured(*rows, size, padded) if task.layout is None else dealt_to_measure(task.layout, *rows, size, padded)
 
 
 def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | None, check_inputs: bool,

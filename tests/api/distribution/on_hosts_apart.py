@@ -150,3 +150,28 @@ said("alone", lambda: len(alone.fit(X[:8 * (1 + PROCESS)], Y[:8 * (1 + PROCESS)]
 sharded = compiled(small(), distribution.FullySharded)
 sharded.fit(X, Y, 8, verbose=0)
 said("pickled", lambda: bytes_of(pickle.loads(pickle.dumps(sharded))) == bytes_of(sharded))
+
+
+def by_names():
+    """A mesh that cuts the kernels over both processes, and leaves the biases whole."""
+    layout = distribution.LayoutMap(distribution.DeviceMesh((1, 4), ("batch", "model")))
+    layout["kernel"] = None, "model"
+    return distribution.ModelParallel(layout_map=layout)
+
+
+def went_on(spread):
+    """How far the weights are from those of one device after two epochs, of which the second is spread otherwise."""
+    model, alone = compiled(small(dropped=0.0), by_names), small(dropped=0.0)
+    alone.compile("sgd", "sparse_categorical_crossentropy")
+    alone.fit(X, Y, 8, epochs=2, verbose=0)
+    model.fit(X, Y, 8, verbose=0)
+    model.compile(model.optimizer, "sparse_categorical_crossentropy", distribution=spread)
+    model.fit(X, Y, 8, epochs=2, initial_epoch=1, verbose=0)
+    return max(float(np.abs(here - there).max())
+               for here, there in zip(model.get_weights(), alone.get_weights(), strict=True)) < 1e-5
+
+
+said("by_names", lambda: went_on(by_names()))
+said("then_sharded", lambda: went_on(distribution.FullySharded()))
+said("then_whole", lambda: went_on(distribution.DataParallel()))
+said("then_on_one_device", lambda: went_on(None))

@@ -101,3 +101,8 @@ def test_processes_that_are_joined_too_late_are_told_so():
     jax.devices()
     with pytest.raises(RuntimeError, match=r"initialize\(\) comes too late: .*before the first model, array, list_devices"):
         hosts.initialize("127.0.0.1:1", 2, 0)
+
+
+@pytest.mark.parametrize("case", ["by_names", "then_sharded", "then_whole", "then_on_one_device"])
+def test_a_model_in_parts_goes_on_where_it_is_spread_otherwise(came, case):
+    assert [each[case] for each in came] == ["True", "True"]

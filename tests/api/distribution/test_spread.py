@@ -16,6 +16,7 @@ from scipy import sparse
 from shares import always
 
 from jaxseq import Ensemble, Sequential, distribution, layers as L, optimizers
+from jaxseq.api.dealing import dealt_to_train
 from jaxseq.core.kernels.recurrence import project_steps
 from jaxseq.core.types import Batch
 from jaxseq.distribution import DataParallel, DeviceMesh, FullySharded, LayoutMap, ModelParallel
@@ -192,6 +193,24 @@ def fitted(fit, spread, **settings):
     return model.get_weights()
 
 
+@pytest.mark.parametrize("spread, parts, temporaries", [(DataParallel, 1, 2), (FullySharded, 8, 3)])
+def test_a_step_takes_the_memory_that_is_written_of_it(spread, parts, temporaries):
+    """In multiples of the weights, of a model that is little else: old and new ones with two moments, and temporaries."""
+    model = Sequential([L.Dense(512, input_shape=(512,)), L.Dense(512), L.Dense(512)])
+    model.compile("adam", "mse", distribution=spread())
+    step = model.memory(64).programs["train"]
+    weights = 4 * model.count_params()
+    assert_allclose([step.arguments / weights, step.outputs / weights, step.temporaries / weights],
+                    [3 / parts, 3 / parts, temporaries], atol=0.05)
+
+
+def test_small_data_make_small_slabs():
+    """Of whole batches, each filled up for the devices, and of one shape."""
+    x = np.zeros((250, 16), np.float32)
+    feed = dealt_to_train(on(8).layout(), x, x[:, :1], None, 30, True, True)
+    assert [segment.slab.x.shape for segment in feed.one_pass()] == [(9, 32, 16)]
+
+
 class Batches(Sequence):
     """Batches of 13 rows and a smaller last one."""
 
@@ -225,7 +244,7 @@ WAYS = {
 @pytest.mark.parametrize("way", always({"weights of rows", "fewer rows than devices", "a generator", "many slabs"}, WAYS))
 def test_data_come_in_every_way(way, monkeypatch):
     if way == "many slabs":
-        monkeypatch.setattr("jaxseq.api.dealing.Dealt.slab_bytes", 4096)
+        monkeypatch.setattr("jaxseq.api.dealing.STREAMED_SLAB_BYTES", 4096)
     for here, there in zip(fitted(WAYS[way], on(8)), fitted(WAYS[way], None), strict=True):
         assert_allclose(here, there, rtol=1e-5, atol=1e-5)
 
