@@ -281,7 +281,7 @@ def test_a_pop_that_fails_leaves_the_model_as_it_was(monkeypatch):
     model = Sequential([Dense(4, input_shape=(6,)), Dense(2)], seed=0)
     before, head = model.fingerprint(), model.layers[1]
 
-    def broken(self):
+    def broken(self, layout):
         raise MemoryError
 
     monkeypatch.setattr(jaxseq.api.body.Body, "_drawn", broken)
