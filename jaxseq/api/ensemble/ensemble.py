@@ -42,8 +42,8 @@ class Ensemble(Spelled):
     sweep: {setting: values}. Every combination of values is trained with every seed. A setting is a field of the optimizer,
         "learning_rate", or of a layer behind its name or its class, "dense.kernel_regularizer.l2", "Dropout.rate".
     Member k is the model that its seed, its settings and the frozen weights give alone: the same first weights, draws and order
-    of rows. Where the members differ in their seeds or their learning rates alone, it is so to the bit on a CPU, else to
-    rounding.
+    of rows. Where the members differ in their seeds or their learning rates alone, it is so to the bit on a CPU, unless a
+    single fit shares the sum of a large product among threads; else to rounding.
 
     len, iteration and ensemble[k] give the members, which are models of their own: they may be trained on, saved and asked.
     Raises: TypeError for a model that is none; ValueError for one that is not compiled, for settings that there are not, and
