@@ -8,6 +8,7 @@ import signal
 
 import numpy as np
 import pytest
+from shares import always
 
 import jaxseq
 from jaxseq import Sequential
@@ -55,7 +56,7 @@ CASES = {"perceptron": (perceptron, X, Y, {"batch_size": 16}), "normalized": (no
          "stateful": (stateful, SEQUENCES, Y[:48], {"shuffle": False, "batch_size": 12})}
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", always({"perceptron", "reader"}, CASES))
 def test_every_member_is_the_model_of_its_seed(case):
     make, x, y, words = CASES[case]
     ensemble = jaxseq.Ensemble(make(), seeds=[3, 4, 5])

@@ -11,6 +11,8 @@ import pytest
 
 from jaxseq.api import hosts
 
+pytestmark = pytest.mark.full
+
 PROGRAM = Path(__file__).with_name("on_hosts_apart.py")
 SHORTER = ("RuntimeError: The data of process 1 ended after {0} batches of this pass, those of process 0 go on. All processes "
            "give as many: let a DistributedSampler(drop_last=True) deal the rows, or say steps_per_epoch={0}.")
