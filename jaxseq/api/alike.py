@@ -24,6 +24,7 @@ from jaxseq.core.require import require
 
 Facts = dict[str, Any]          # {what it is: a plain value}
 
+WORDS = 4                       # of 32 bits, in the digest of all facts
 SHOWN = 240                     # letters of a fact that an error shows
 CURES = {
     "seed": "Write the seed, Sequential(..., seed=0), or compile before anything else.",
@@ -48,10 +49,10 @@ def agreed(layout: Layout | None) -> Iterator[list[Callable[[], Facts]]]:
         yield told
         facts = {name: json.dumps(value, default=_plain, skipkeys=True) for each in told for name, value in each().items()}
     except Exception as error:
-        hosts.exchanged([0] * 4, error)
+        hosts.exchanged([0] * WORDS, error)
         raise
     text = json.dumps(facts)
-    words = np.frombuffer(hashlib.blake2b(text.encode(), digest_size=16).digest(), np.int32)
+    words = np.frombuffer(hashlib.blake2b(text.encode(), digest_size=4 * WORDS).digest(), np.int32)
     everywhere = hosts.exchanged(words)
     if (everywhere != everywhere[0]).any():
         raise ValueError(_difference([json.loads(each) for each in hosts.everyones(text)]))

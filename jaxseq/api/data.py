@@ -188,8 +188,7 @@ class Streamed(Columns):
     def _steps_of_a_slab(self, size: int) -> int:
         if size != self.batch_size:
             return 1                                                    # the ragged last batch
-        batch_bytes = size_of(self.columns) * size // self.rows
-        return max(1, self.slab_bytes // max(1, batch_bytes))
+        return max(1, self.slab_bytes // size_of_batch(self.columns, self.rows, size))
 
 
 class Batches(Protocol):
@@ -343,6 +342,11 @@ def _digest(columns: Batch) -> str:
             host = np.asarray(column) if jax.default_backend() == "cpu" else column        # there no copy, and no program
             digest.update(np.asarray(host[:: max(1, len(column) // SAMPLED)]).tobytes())
     return digest.hexdigest()
+
+
+def size_of_batch(columns: Batch, rows: int, size: int) -> int:
+    """The bytes of `size` of so many rows; 1 at least."""
+    return max(1, size_of(columns) * size // max(1, rows))
 
 
 def size_of(columns: Batch) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 
 from jaxseq.api import hosts
-from jaxseq.api.data import BLOCK_BYTES, NO_ROW, STREAMED_SLAB_BYTES, Segment, Streamed, columns_of, on_host, size_of
+from jaxseq.api.data import BLOCK_BYTES, NO_ROW, STREAMED_SLAB_BYTES, Segment, Streamed, columns_of, on_host, size_of_batch
 from jaxseq.api.sparse import SparseRows
 from jaxseq.core.layout import Layout, of_state
 from jaxseq.core.require import require
@@ -76,8 +76,8 @@ class Dealt(Streamed):
 def dealt_to_train(layout: Layout, x: Any, y: Any, weight: Any, batch_size: int, shuffle: bool | str, padded: bool) -> Dealt:
     """Columns to train on, in slabs no longer than a pass."""
     columns = on_host(columns_of(x, y, weight))
-    steps, of_a_batch = -(-len(x) // batch_size), max(1, size_of(columns) * batch_size // max(1, len(x)))
-    return Dealt(columns, len(x), batch_size, shuffle, padded, min(STREAMED_SLAB_BYTES, steps * of_a_batch), layout=layout)
+    of_a_pass = -(-len(x) // batch_size) * size_of_batch(columns, len(x), batch_size)
+    return Dealt(columns, len(x), batch_size, shuffle, padded, min(STREAMED_SLAB_BYTES, of_a_pass), layout=layout)
 
 
 def dealt_to_measure(layout: Layout, x: Any, y: Any, weight: Any, batch_size: int, padded: bool) -> Dealt:

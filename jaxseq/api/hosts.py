@@ -105,12 +105,9 @@ def agreed_words(words: np.ndarray) -> np.ndarray:
     return np.asarray(multihost_utils.broadcast_one_to_all(words))
 
 
-def agreed_name(name: str, longest: int = 256) -> str:
+def agreed_name(name: str) -> str:
     """The first process's text."""
-    if jax.process_count() == 1:
-        return name
-    letters = np.frombuffer(name.encode().ljust(longest, b"\0"), np.uint8)
-    return bytes(np.asarray(multihost_utils.broadcast_one_to_all(letters))).rstrip(b"\0").decode()
+    return name if jax.process_count() == 1 else everyones(name)[0]
 
 
 def here(tree: Any) -> Any:

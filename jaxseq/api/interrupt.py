@@ -83,9 +83,11 @@ def at_step_boundary() -> Iterator[Interrupt]:
 def keeping(signum: int) -> Iterator[None]:
     """Whoever takes that signal inside has it no longer afterwards. Only in the main thread."""
     standing = signal.getsignal(signum)
-    yield
-    if threading.current_thread() is threading.main_thread() and standing is not None:
-        signal.signal(signum, standing)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and standing is not None:
+            signal.signal(signum, standing)
 
 
 def _ended(signum: int) -> BaseException:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from whole_steps import steps_of
 
 from jaxseq.layers import Dense, Dropout
 from jaxseq.models import Sequential
@@ -53,6 +54,13 @@ def rewind(first_day) -> Callable[[], Sequential]:
         return model
 
     return back
+
+
+@pytest.fixture(scope="module")
+def whole_steps(first_day, data):
+    """`steps_of` the shared perceptron, and the History of that run."""
+    model, model.train_state = first_day
+    return steps_of(model, data, validation_data=data), model.history.history
 
 
 @pytest.fixture

@@ -8,22 +8,16 @@ import time
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.experimental import io_callback
+from whole_steps import STEPS, assert_at_a_whole_step, assert_usable, fit, steps_of
 
 from jaxseq.api import hosts, loop
-from jaxseq.api.data import training_feed
 from jaxseq.api.interrupt import Interrupt, at_step_boundary, keeping
-from jaxseq.api.memory import advised
 from jaxseq.callbacks import Callback, EarlyStopping, LambdaCallback
-from jaxseq.core import run
 from jaxseq.layers import Dense, Dropout, Layer
 from jaxseq.models import Sequential
-
-EPOCHS = 4
-STEPS = 5 * EPOCHS                  # forty rows in batches of eight
 
 
 def press_ctrl_c() -> None:
@@ -44,40 +38,6 @@ def python_answers_ctrl_c():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert threads() == running
     signal.signal(signal.SIGINT, before)
-
-
-def fit(model, data, *callbacks, **words):
-    words = {"batch_size": 8, "epochs": EPOCHS, "verbose": 0} | words
-    return model.fit(data.x, data.y, callbacks=list(callbacks), **words)
-
-
-def steps_of(model, data, **words) -> list[str]:
-    """The model's fingerprint after no step, one step, two steps, ... of an uninterrupted run."""
-    found = [model.fingerprint()]
-    fit(model, data, LambdaCallback(on_train_batch_end=lambda batch, logs: found.append(model.fingerprint())), **words)
-    return found
-
-
-@pytest.fixture(scope="module")
-def whole_steps(first_day, data):
-    """`steps_of` the shared perceptron, and the History of that run."""
-    model, model.train_state = first_day
-    return steps_of(model, data, validation_data=data), model.history.history
-
-
-def assert_at_a_whole_step(model, fingerprints: list[str]) -> int:
-    """The number of whole steps the model has made; its weights and its optimizer are those after so many steps."""
-    step = int(model.train_state.step)
-    assert model.fingerprint() == fingerprints[step]
-    assert {int(leaf) for leaf in jax.tree.leaves(model.train_state.opt_state) if leaf.dtype == np.int32} == {step}
-    return step
-
-
-def assert_usable(model, data) -> None:
-    assert np.isfinite(model.predict(data.x)).all()
-    assert np.isfinite(model.evaluate(data.x, data.y, verbose=0)).all()
-    history = fit(model, data, epochs=1)
-    assert np.isfinite(history.history["loss"]).all()
 
 
 # ---- Ctrl-C
@@ -278,6 +238,29 @@ def test_ctrl_c_that_waits_is_answered_at_the_end():
     assert reached == ["the end"]
 
 
+def test_whoever_takes_a_signal_meanwhile_has_it_no_longer():
+    before = signal.getsignal(signal.SIGTERM)
+    with keeping(signal.SIGTERM):
+        signal.signal(signal.SIGTERM, lambda *_: None)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_of_several_processes_all_end_where_they_agree(model, data, whole_steps, monkeypatch):
+    """This one takes itself for one of two, the other of which is pressed Ctrl-C after three steps."""
+    steps = []
+
+    def agreed(seconds, signum):
+        steps.append(signum)
+        return seconds, signal.SIGINT if len(steps) == 3 else 0
+
+    monkeypatch.setattr(loop.Pacer, "joint", property(lambda pacer: True, lambda pacer, joint: None), raising=False)
+    monkeypatch.setattr(hosts, "agreed", agreed)
+    press = LambdaCallback(on_train_batch_end=lambda batch, logs: press_ctrl_c() if batch == 1 else None)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, data, press)
+    assert steps == [0, 0, signal.SIGINT] and assert_at_a_whole_step(model, whole_steps[0]) == 3
+
+
 # ---- errors in callbacks
 
 class Mishap(Exception):
@@ -438,95 +421,3 @@ def test_an_error_while_tracing_leaves_the_model_as_it_was(data):
     assert model.fingerprint() == before
     broken[0] = False
     assert np.isfinite(model.fit(data.x, data.x, verbose=0).history["loss"]).all()
-
-
-# ---- out of memory
-
-OUT_OF_MEMORY = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1099511627776 bytes.")
-ADVICE = ("The device has too little memory for batches of 8 rows: pass a smaller batch_size. The model stands at its last "
-          "whole step.")
-
-
-def failing(make: Callable, at: int) -> Callable:
-    """`make` of a program that runs out of memory at one of its calls, counted from 1."""
-    def made(*about):
-        program, calls = make(*about), []
-
-        def call(*values):
-            calls.append(1)
-            if len(calls) == at:
-                raise OUT_OF_MEMORY
-            return program(*values)
-
-        return call
-
-    return made
-
-
-@pytest.fixture
-def no_notes():
-    OUT_OF_MEMORY.__notes__ = []
-
-
-def test_running_out_of_memory_in_fit_leaves_the_last_whole_step(monkeypatch, no_notes, make_model, data, whole_steps):
-    monkeypatch.setattr(run, "make_train", failing(run.make_train, at=8))
-    model = make_model()
-    with pytest.raises(jax.errors.JaxRuntimeError) as caught:
-        fit(model, data, LambdaCallback(on_batch_end=lambda batch, logs: None))
-    assert caught.value.__notes__ == [ADVICE]
-    assert assert_at_a_whole_step(model, whole_steps[0]) == 7
-    assert_usable(model, data)
-
-
-def test_running_out_of_memory_in_evaluate_and_predict_says_what_to_do(monkeypatch, no_notes, make_model, data):
-    monkeypatch.setattr(run, "make_evaluate", failing(run.make_evaluate, at=1))
-    monkeypatch.setattr(run, "make_predict", failing(run.make_predict, at=2))
-    model = make_model()
-    before = model.fingerprint()
-    for call in (lambda: model.evaluate(data.x, data.y, batch_size=8, verbose=0), lambda: model.predict(data.x, batch_size=8)):
-        OUT_OF_MEMORY.__notes__ = []
-        with pytest.raises(jax.errors.JaxRuntimeError) as caught:
-            call()
-        assert caught.value.__notes__ == [ADVICE]
-        assert model.fingerprint() == before
-    assert_usable(model, data)
-
-
-def test_data_too_large_for_the_device_say_how_large_they_are(monkeypatch, no_notes):
-    def full(*arguments):
-        raise OUT_OF_MEMORY
-
-    monkeypatch.setattr("jaxseq.api.data.jax.device_put", full)
-    with pytest.raises(jax.errors.JaxRuntimeError) as caught:
-        training_feed(jnp.zeros((2**18, 4)), jnp.zeros(2**18), None, 32)
-    assert caught.value.__notes__ == ["The data are 5 MiB, too much for the device's memory: pass NumPy arrays, which go there "
-                                      "slab by slab."]
-
-
-def test_other_errors_of_the_device_get_no_advice():
-    with pytest.raises(jax.errors.JaxRuntimeError) as caught, advised("never said"):
-        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
-    assert not hasattr(caught.value, "__notes__")
-
-
-def test_whoever_takes_a_signal_meanwhile_has_it_no_longer():
-    before = signal.getsignal(signal.SIGTERM)
-    with keeping(signal.SIGTERM):
-        signal.signal(signal.SIGTERM, lambda *_: None)
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_of_several_processes_all_end_where_they_agree(model, data, whole_steps, monkeypatch):
-    """This one takes itself for one of two, the other of which is pressed Ctrl-C after three steps."""
-    steps = []
-
-    def agreed(seconds, signum):
-        steps.append(signum)
-        return seconds, signal.SIGINT if len(steps) == 3 else 0
-
-    monkeypatch.setattr(loop.Pacer, "joint", property(lambda pacer: True, lambda pacer, joint: None), raising=False)
-    monkeypatch.setattr(hosts, "agreed", agreed)
-    press = LambdaCallback(on_train_batch_end=lambda batch, logs: press_ctrl_c() if batch == 1 else None)
-    with pytest.raises(KeyboardInterrupt):
-        fit(model, data, press)
-    assert steps == [0, 0, signal.SIGINT] and assert_at_a_whole_step(model, whole_steps[0]) == 3

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxseq.api import intake
-from jaxseq.api.callback_list import CallbackList
+from jaxseq.api.callback_list import CallbackList, has
 from jaxseq.api.callbacks import HOOKS, Callback
 from jaxseq.api.ensemble import loop, sweeping
 from jaxseq.api.ensemble.crew import Crew, units_of
@@ -204,7 +204,7 @@ class Ensemble(Spelled):
         """The callbacks of one member, and its History."""
         own = given(member.number) if callable(given) and not isinstance(given, Callback) else copy.deepcopy(given)
         for each in CallbackList(own):
-            never = sorted(hook for hook in HOOKS - CALLED if CallbackList(each).wants(hook))
+            never = sorted(hook for hook in HOOKS - CALLED if has(each, hook))
             require(not never, f"{type(each).__name__} has {', '.join(never)}, which an Ensemble never calls: it calls "
                     "callbacks at the edges of epochs. Train that member by itself, ensemble[0].fit(...).")
         names = member.model.metrics_names
