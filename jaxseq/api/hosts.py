@@ -92,6 +92,20 @@ def exchanged(numbers: Sequence[int], error: Exception | None = None) -> np.ndar
     raise RuntimeError("\n".join(f"Process {process} has raised {each}" for process, each in enumerate(told) if each))
 
 
+@contextmanager
+def ended_by_all(joint: bool) -> Iterator[None]:
+    """What is inside has ended in all processes before any goes on, where `joint`; an error in one of them is one in all."""
+    error = None
+    try:
+        yield
+    except Exception as raised:
+        if not joint:
+            raise
+        error = raised
+    if joint:
+        exchanged([], error)
+
+
 def everyones(text: str) -> list[str]:
     """The text of every process; all have to ask."""
     letters = np.frombuffer(text.encode(), np.uint8)
@@ -133,15 +147,21 @@ def _whole(leaf: Any) -> Any:
 
 
 def on_host(leaf: Any) -> np.ndarray:
-    """The whole of an array, on the host. JAX's arrays remember what they were read as: here one that goes again does so.
+    """The whole of an array, on the host. JAX's arrays remember what they were read as: here one that goes again does so, but
+    where it is the array's own memory, on a CPU.
 
     Where each process holds a part, all have to ask.
     """
-    if not isinstance(leaf, jax.Array):
+    if not isinstance(leaf, jax.Array) or _own_memory(leaf):
         return np.asarray(leaf)
     leaf = _whole(leaf)
     parts = [part.data for part in leaf.addressable_shards]
     return np.asarray(jax.make_array_from_single_device_arrays(leaf.shape, leaf.sharding, parts))
+
+
+def _own_memory(leaf: jax.Array) -> bool:
+    device, *others = leaf.sharding.device_set
+    return not others and device.platform == "cpu"
 
 
 @contextmanager

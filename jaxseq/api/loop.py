@@ -230,10 +230,10 @@ def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: Cal
         return {}
 
     callbacks.run("predict", body)
-    return np.concatenate(parts) if parts else _no_predictions(model, batches.x)
+    return np.concatenate(parts) if parts else no_predictions(model, batches.x)
 
 
-def _no_predictions(model: Any, x: np.ndarray) -> np.ndarray:
+def no_predictions(model: Any, x: np.ndarray) -> np.ndarray:
     """What predict gives for no rows: (0, ...) of the shape and dtype that the program would give for some."""
     ts = model.train_state
     y, _ = jax.eval_shape(model.predict_program, ts.params, ts.state, Spec((1, *x.shape[1:]), x.dtype))

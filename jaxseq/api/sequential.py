@@ -329,7 +329,8 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         frozen = self._frozen()
         if frozen not in self._programs:
             if self.distribution is not None:
-                look_over(self.distribution, self.name, [path for path, _ in weights.by_path(self.train_state.params)])
+                shapes = {path: each.shape for path, each in weights.by_path(self.train_state.params)}
+                look_over(self.distribution, self.name, shapes)
             task = self.task
             self._programs[frozen] = Programs(task, run.make_train(task), run.make_evaluate(task), self.zero_sums(), Ahead(),
                                               {"train": {}, "test": {}})

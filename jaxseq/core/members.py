@@ -1,8 +1,11 @@
 """The programs of many models of one kind: those of `run.py`, with what tells the models apart among their arguments.
 
-    train(settings, ts, sums, data, rows, start, stop) -> (ts, sums)
+    train(settings, ts, sums, data, rows, start, stop) -> (ts, sums)     rows, sums: of several epochs
     evaluate(settings, params, state, sums, data, rows, start, stop) -> (state, sums)
     predict(settings, params, state, x) -> (y_hat, state)
+
+A small model's epoch is over before Python can begin the next one, so rows and sums are those of several: sums have an axis of
+the epochs in front, and each epoch has as many of the rows' steps.
 
 `alone` makes a program of one model, which several threads may drive, each with another one: a small model keeps one core of a
 processor busy and no more. `together` makes one of all models side by side, for a device that has room for all.
@@ -15,6 +18,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
 from jaxseq.core import run
 from jaxseq.core.settings import Given
@@ -41,7 +46,15 @@ def _steps(task_of: TaskOf) -> Steps:
         return task_of({which: Given(*parts) for which, parts in settings.items()})
 
     def train(settings, ts, sums, data, rows, start, stop):
-        return run.training(task(settings))(ts, sums, data, rows, start, stop)
+        of_one, steps = run.training(task(settings)), len(rows) // len(sums["loss"][0])
+
+        def epoch(number, carry):
+            (ts, sums), first = carry, number * steps
+            own = jax.tree.map(lambda each: each[number], sums)
+            ts, own = of_one(ts, own, data, rows, jnp.maximum(start, first), jnp.minimum(stop, first + steps))
+            return ts, jax.tree.map(lambda each, new: each.at[number].set(new), sums, own)
+
+        return lax.fori_loop(start // steps, -(-stop // steps), epoch, (ts, sums))
 
     def evaluate(settings, params, state, sums, data, rows, start, stop):
         return run.evaluation(task(settings))(params, state, sums, data, rows, start, stop)
@@ -51,6 +64,11 @@ def _steps(task_of: TaskOf) -> Steps:
         return run.prediction(wanted.layers, wanted.input_dtype)(params, state, x)
 
     return Steps(train, evaluate, predict)
+
+
+def of_epochs(zero: run.Sums, epochs: int) -> run.Sums:
+    """The totals before the first example of each of so many epochs."""
+    return jax.tree.map(lambda each: jax.device_put(np.broadcast_to(each, (epochs, *each.shape))), zero)
 
 
 def alone(task_of: TaskOf) -> Steps:

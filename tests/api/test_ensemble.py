@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import signal
@@ -13,6 +14,10 @@ from shares import always
 import jaxseq
 from jaxseq import Sequential
 from jaxseq.api import data
+from jaxseq.api.ensemble import passes
+from jaxseq.api.ensemble.crew import Crew
+from jaxseq.api.ensemble.loop import Run
+from jaxseq.api.loop import Pacer
 from jaxseq.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, LambdaCallback, ReduceLROnPlateau
 from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout
 
@@ -145,6 +150,7 @@ def test_mean_and_spread_are_over_the_members():
     predicted = ensemble.predict(X)
     assert predicted.shape == (3, 50, 3)
     np.testing.assert_allclose(ensemble.predict(X, reduce="mean"), predicted.mean(axis=0), rtol=1e-6)
+    assert ensemble.predict(X[:0]).shape == (3, 0, 3)
     assert "3 members, 2 epochs: loss=" in repr(histories)
     assert "<table" in histories._repr_html_()
 
@@ -200,6 +206,26 @@ def test_data_that_come_slab_by_slab(monkeypatch):
     for model in ensemble, alone:
         model.fit(X, Y, 8, epochs=2, validation_data=(X[:20], Y[:20]), verbose=0)
     assert_same(ensemble[1], alone)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5, 7])
+def test_epochs_that_share_a_call_are_those_of_single_ones(at_once, monkeypatch):
+    monkeypatch.setattr(passes, "ROWS", at_once * len(X))
+    ensemble, alone = jaxseq.Ensemble(perceptron(), seeds=[1, 2]), perceptron(2)
+    for epochs in 5, 3:
+        told, single = (each.fit(X, Y, 16, epochs=epochs, verbose=0) for each in (ensemble, alone))
+        assert told[1].history == single.history and told[1].epoch == single.epoch
+    assert_same(ensemble[1], alone)
+
+
+@pytest.mark.parametrize(("asked", "steps", "epochs"), [(1, 0, 0), (2, 6, 1), (3, 12, 3), (4, 18, 4), (9, 20, 5)])
+def test_epochs_that_are_broken_off_give_the_whole_ones(asked, steps, epochs, monkeypatch):
+    monkeypatch.setattr(Pacer, "steps", lambda pacer, size: 6)
+    monkeypatch.setattr(Run, "goes_on", False)
+    monkeypatch.setattr(Crew, "broken_off", lambda self: next(looked) >= asked)
+    ensemble, looked = jaxseq.Ensemble(perceptron(), seeds=[1]), itertools.count(1)
+    histories = ensemble.fit(X, Y, 16, epochs=5, verbose=0)
+    assert int(ensemble[0].train_state.step) == steps and len(histories[0].epoch) == epochs
 
 
 def test_an_interruption_leaves_every_member_at_a_whole_step():

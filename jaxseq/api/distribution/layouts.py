@@ -82,7 +82,7 @@ class LayoutMap(MutableMapping):
     def __repr__(self) -> str:
         return f"<LayoutMap {({pattern: layout.axes for pattern, layout in self._layouts.items()})} of {self.device_mesh}>"
 
-    def unfound(self, paths: Sequence[str]) -> list[str]:
+    def unfound(self, paths: Iterable[str]) -> list[str]:
         """The patterns that are found in none of these paths."""
         return [pattern for pattern in self._layouts if not any(re.search(pattern, path) for path in paths)]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -33,8 +34,8 @@ class Distribution(ABC):
     def spec(self, path: str, shape: tuple[int, ...]) -> PartitionSpec:
         """How the weight at "layer/weight" is cut."""
 
-    def unfound(self, paths: Sequence[str]) -> list[str]:
-        """What it says of weights that are at none of these paths."""
+    def without_effect(self, model: str, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        """What it says and does not do to a model of that name, with weights of these shapes: a sentence for each."""
         return []
 
     def layout(self) -> Layout:
@@ -90,6 +91,15 @@ class FullySharded(DataParallel):
         longest = max(fitting, key=lambda axis: shape[axis])
         return PartitionSpec(*(along if axis == longest else None for axis in range(len(shape))))
 
+    def without_effect(self, model: str, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        along = self.device_mesh.axis_names[-1]
+        parts = self.device_mesh.mesh.shape[along]
+        if parts == 1 or not shapes or any(self.spec(path, shape) != EVERYWHERE for path, shape in shapes.items()):
+            return []
+        path = max(shapes, key=lambda path: math.prod(shapes[path]))
+        return [f"FullySharded cuts no weight of {model!r}, so every device keeps all: {parts} devices along {along!r} divide "
+                f"no axis of any, of {path!r} {shapes[path]} neither. Train on fewer devices, devices=list_devices()[:2]."]
+
     def layout(self) -> Layout:
         return super().layout()._replace(batch=tuple(self.device_mesh.axis_names), together=True)
 
@@ -111,8 +121,9 @@ class ModelParallel(Distribution):
     def spec(self, path: str, shape: tuple[int, ...]) -> PartitionSpec:
         return self.layout_map.spec(path, shape)
 
-    def unfound(self, paths: Sequence[str]) -> list[str]:
-        return self.layout_map.unfound(paths)
+    def without_effect(self, model: str, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        return [f"LayoutMap[{pattern!r}] is found in no weight's path of {model!r}, so it cuts nothing there."
+                f"{nearest(pattern, shapes)}" for pattern in self.layout_map.unfound(shapes)]
 
 
 _current: ContextVar[Distribution | None] = ContextVar("jaxseq distribution", default=None)
@@ -162,8 +173,7 @@ def taken_up(kept: Distribution | None) -> Distribution | None:
     return spread
 
 
-def look_over(spread: Distribution, model: str, paths: Sequence[str]) -> None:
-    """A warning for each pattern that is found in no path of the model. No error: one distribution may be of several models."""
-    for pattern in spread.unfound(paths):
-        warnings.warn(f"LayoutMap[{pattern!r}] is found in no weight's path of {model!r}, so it cuts nothing there."
-                      f"{nearest(pattern, paths)}", stacklevel=2)
+def look_over(spread: Distribution, model: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """A warning for all that does nothing to the model. No error: one distribution may be of several models."""
+    for told in spread.without_effect(model, shapes):
+        warnings.warn(told, stacklevel=2)

@@ -15,11 +15,10 @@ from typing import Any, Self, TypeVar
 
 import jax
 
-from jaxseq.api.data import Feed
 from jaxseq.api.ensemble.forms import Alone, SideBySide, Spread
 from jaxseq.api.ensemble.kinds import Kind
 from jaxseq.api.ensemble.naming import named
-from jaxseq.api.ensemble.units import Unit
+from jaxseq.api.ensemble.units import Job, Unit
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.core import members, run
 
@@ -75,10 +74,10 @@ class Crew:
             raise error
         return [future.result() for future in futures]
 
-    def compile(self, units: Sequence[Unit], train: Feed | None = None, valid: Feed | None = None) -> None:
+    def compile(self, units: Sequence[Unit], jobs_of: Callable[[Unit], list[Job]]) -> None:
         """Compiles what the units will run, each program once."""
         jobs = {(id(program), _shapes(arguments)): (unit.name, program, arguments)
-                for unit in reversed(units) for program, arguments in unit.jobs(train, valid)}
+                for unit in reversed(units) for program, arguments in jobs_of(unit)}
         self.do(_prepare, jobs.values())
 
 
@@ -87,7 +86,8 @@ def units_of(kinds: Sequence[Kind]) -> list[Unit]:
     devices = jax.local_devices()
     if devices[0].platform == "cpu":            # of which there may be several, and they share the cores
         crowd = sum(len(kind.members) for kind in kinds) >= _cores()
-        return [unit for kind in kinds for unit in (in_a_crowd(kind) if crowd else one_by_one(kind))]
+        compiled = members.in_a_crowd if crowd else members.alone
+        return [unit for kind in kinds for unit in one_by_one(kind, compiled(kind.task_of))]
     return [unit for kind in kinds for unit in side_by_side(kind, len(kind.members), devices)]
 
 
@@ -96,28 +96,15 @@ def side_by_side(kind: Kind, size: int, devices: Sequence[Any]) -> list[Unit]:
     steps, pace = members.together(kind.task_of), {}
     parts = [kind.members[start:start + size] for start in range(0, len(kind.members), size)]
     form = lambda count: SideBySide(count) if len(devices) == 1 else Spread(count, devices[:count])
-    return [Unit(kind, part, steps, form(len(part)), pace, True) for part in parts]
+    return [Unit(kind, part, steps, form(len(part)), pace) for part in parts]
 
 
-def in_a_crowd(kind: Kind) -> list[Unit]:
-    """A unit for each of so many members that every core has one."""
-    _share(kind)
-    steps, pace = members.in_a_crowd(kind.task_of), {}
-    return [Unit(kind, [member], steps, Alone(), pace, True) for member in kind.members]
-
-
-def one_by_one(kind: Kind) -> list[Unit]:
-    """A unit for each member. Where nothing is given to the programs, they are those of any of the models by itself."""
-    _share(kind)
-    own, pace = kind.model.programs, {}
-    steps = members.alone(kind.task_of) if kind.given else members.Steps(own.train, own.evaluate, kind.model.predict_program)
-    return [Unit(kind, [member], steps, Alone(), pace, bool(kind.given)) for member in kind.members]
-
-
-def _share(kind: Kind) -> None:
-    """Members that are trained on by themselves have one program for all."""
+def one_by_one(kind: Kind, steps: members.Steps) -> list[Unit]:
+    """A unit for each member. Members that are trained on by themselves have one program for all, too."""
     for member in kind.members[1:] if not kind.given else ():
         member.model.share_programs(kind.model)
+    pace: dict[int, int] = {}
+    return [Unit(kind, [member], steps, Alone(), pace) for member in kind.members]
 
 
 def _prepare(job: tuple[str, Any, Any]) -> None:

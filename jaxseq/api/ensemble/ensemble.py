@@ -149,7 +149,7 @@ class Ensemble(Spelled):
             feed, shape = self._fitting(lambda model: intake.evaluation_feed(
                 model.architecture, model.task.loss, x, y, sample_weight, batch_size, check_inputs, model.task))
             units = self._ready(shape, "fit", lambda ts: loop.trial(ts, first, feed))
-            crew.compile(units, valid=feed)
+            crew.compile(units, lambda unit: unit.measuring_jobs(feed))
             steps = intake.limited("steps", steps, feed.steps)
             found = crew.do(lambda unit: unit.evaluate(feed, steps, range(len(self)), crew.broken_off), units)
         logs = {number: own for part in found for number, own in part.items()}

@@ -7,14 +7,14 @@ members are called, in the thread that called fit, and the unit stands in line f
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 
 from jaxseq.api.callback_list import CallbackList, has
 from jaxseq.api.data import Feed
 from jaxseq.api.ensemble.crew import Crew
-from jaxseq.api.ensemble.passes import way
+from jaxseq.api.ensemble.passes import at_once, way
 from jaxseq.api.ensemble.units import Measured, Unit
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.api.loop import Plan
@@ -33,7 +33,8 @@ def fit_loop(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackLis
         last = {number: stack.enter_context(own.running("train")) for number, own in callbacks.items()}
         for own in callbacks.values():
             own.call("on_run_begin", Underway(own.model, plan, own, interrupt))
-        crew.compile(units, plan.train, plan.valid)
+        crew.compile(units, lambda unit: [*unit.training_jobs(plan.train, at_once(plan)),
+                                          *([] if plan.valid is None else unit.measuring_jobs(plan.valid))])
         _epochs(units, plan, callbacks, crew, tell, last)
         for own in callbacks.values():
             own.model.take_average()
@@ -42,7 +43,7 @@ def fit_loop(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackLis
 def trial(ts: Any, model: Any, feed: Feed) -> members.Trial:
     """One step of training on such data, to see what its program can be given. ts: specs of the TrainState."""
     kind = feed.kinds()[0]
-    return "train", (ts, model.zero_sums(), kind.slab, kind.rows, 0, 1)
+    return "train", (ts, members.of_epochs(model.zero_sums(), 1), kind.slab, kind.rows, 0, 1)
 
 
 def _epochs(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackList], crew: Crew,
@@ -75,8 +76,10 @@ class Run:
         self._ways = {number: stack.enter_context(closing(way(plan, own.model.train_state)))
                       for number, own in callbacks.items()}
         self.epoch = plan.epochs.start
-        self._watched = any(has(each, hook) for own in callbacks.values() for each in own.callbacks
-                            for hook in ("on_epoch_begin", "on_epoch_end") if each is not own.history)
+        watched = any(has(each, hook) for own in callbacks.values() for each in own.callbacks
+                      for hook in ("on_epoch_begin", "on_epoch_end") if each is not own.history)
+        self._seconds = 0 if watched else STRETCH
+        self._at_once, self._most = at_once(plan), 1 if watched or plan.valid is not None else at_once(plan)
 
     @property
     def goes_on(self) -> bool:
@@ -98,24 +101,27 @@ class Run:
                          if not self._callbacks[number].model.stop_training}
 
     def _ended(self, broken_off: Callable[[], bool]) -> Ended:
-        """The next epoch, and where nobody watches those after it for a while; but none that was broken off."""
-        ended, until = [], time.perf_counter() + STRETCH
-        for epoch in range(self.epoch, self.epoch + 1 if self._watched else self._plan.epochs.stop):
-            measured = self._measured(epoch, broken_off)
-            if broken_off():
-                break
-            ended.append((epoch, measured))
-            if time.perf_counter() > until:
+        """The next epoch, and where nobody watches those after it for a while; of those that are broken off the whole ones."""
+        plan, ended, until = self._plan, [], time.perf_counter() + self._seconds
+        for first in range(self.epoch, plan.epochs.stop, self._most):
+            epochs = range(first, min(first + self._most, plan.epochs.stop))
+            made = zip(epochs, self._unit.train(self._ways, len(epochs), self._at_once, broken_off), strict=False)
+            ended += made if plan.valid is None else self._validated(made, broken_off)
+            if broken_off() or time.perf_counter() > until:
                 break
         return ended
 
-    def _measured(self, epoch: int, broken_off: Callable[[], bool]) -> Measured:
-        """The training of one epoch, and the validation after it."""
-        plan, logs = self._plan, self._unit.train(self._ways, self._plan.steps, broken_off)
-        if plan.valid is None or epoch not in plan.validated or broken_off():
-            return logs
-        found = self._unit.evaluate(plan.valid, plan.valid_steps, list(logs), broken_off)
-        return {number: logs[number] | {f"val_{name}": value for name, value in own.items()} for number, own in found.items()}
+    def _validated(self, made: Iterable[tuple[int, Measured]],
+                   broken_off: Callable[[], bool]) -> Iterator[tuple[int, Measured]]:
+        """What epochs measured, and the validation after them, where there is one."""
+        plan = self._plan
+        for epoch, logs in made:
+            if plan.valid is not None and epoch in plan.validated:
+                found = self._unit.evaluate(plan.valid, plan.valid_steps, list(logs), broken_off)
+                logs = {number: logs[number] | {f"val_{name}": value for name, value in own.items()}
+                        for number, own in found.items()}
+            if not broken_off():
+                yield epoch, logs
 
 
 class Round:

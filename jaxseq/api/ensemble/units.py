@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from operator import itemgetter
 from typing import Any
 
 import jax
@@ -16,22 +18,22 @@ from jaxseq.api.data import Batches, Cursor, Feed
 from jaxseq.api.ensemble.forms import Form
 from jaxseq.api.ensemble.kinds import Kind, Member
 from jaxseq.api.ensemble.passes import Way
-from jaxseq.api.loop import Pacer
+from jaxseq.api.loop import Pacer, no_predictions
 from jaxseq.core import members, run
+from jaxseq.core.types import Spec
 
+Job = tuple[Any, tuple[Any, ...]]   # a program, and the arguments that it shall be compiled for
 Measured = dict[int, Logs]              # {number of a member: what it measured}
 
 
 class Unit:
     """Members that go through their programs side by side."""
 
-    def __init__(self, kind: Kind, own: Sequence[Member], steps: members.Steps, form: Form, pace: dict[int, int],
-                 given: bool):
+    def __init__(self, kind: Kind, own: Sequence[Member], steps: members.Steps, form: Form, pace: dict[int, int]):
         self.members, self._steps, self._form, self._pace = list(own), steps, form, pace
         self._held: tuple[list[Any], Any] = ([], None)
-        self._task, self._zero = kind.model.task, form.join([kind.model.programs.zero] * len(self.members))
-        settings = form.join([kind.settings(member) for member in self.members])
-        self._given = (settings,) if given else ()
+        self._task, self._settings = kind.model.task, form.join([kind.settings(member) for member in self.members])
+        self._zero = functools.cache(functools.partial(self._zero_of, kind.model.programs.zero))
 
     @property
     def name(self) -> str:
@@ -47,10 +49,14 @@ class Unit:
         """The data to train on, as these members can read them."""
         return self._form.readable(feed)
 
-    def train(self, ways: dict[int, Way], steps: int | None, broken_off: Callable[[], bool]) -> Measured:
-        """The training steps of one epoch, for the members that have a way; the others stay as they are."""
-        ts, sums, pacer = self._states(), self._zero, Pacer(single=False, pace=self._pace)
-        running = [ways[member.number].take(steps) for member in self.members if member.number in ways]
+    def train(self, ways: dict[int, Way], epochs: int, at_once: int, broken_off: Callable[[], bool]) -> list[Measured]:
+        """The next `epochs` epochs of training, for the members that have a way; the others stay as they are.
+
+        at_once: how many epochs the ways' segments have place for. What is broken off gives its whole epochs.
+        """
+        ts, sums, pacer = self._states(), self._zero(at_once), Pacer(single=False, pace=self._pace)
+        running = [ways[member.number].take(epochs) for member in self.members if member.number in ways]
+        whole = epochs
         for pieces in zip(*running, strict=True):
             segment, start, end = pieces[0]
             own = iter(pieces)
@@ -59,30 +65,32 @@ class Unit:
                 size, began = segment.rows.shape[1], time.perf_counter()
                 stop = min(start + pacer.steps(size), end)
                 slab = self._form.shared(segment.slab)
-                ts, sums = self._steps.train(*self._given, ts, sums, slab, rows, start, stop)
+                ts, sums = self._steps.train(self._settings, ts, sums, slab, rows, start, stop)
                 jax.block_until_ready(sums)
                 pacer.learn(size, stop - start, time.perf_counter() - began)
                 start = stop
-            if broken_off():
+            if start < end:
+                whole = start // (segment.steps // at_once)
                 break
         self._held = self._form.split(ts), ts
         for member, after in zip(self.members, self._held[0], strict=True):
             if member.number in ways:
                 member.model.train_state = after
-        return self._measured(sums, ways)
+        each = self._form.split(jax.device_get(sums))
+        return [self._measured(jax.tree.map(itemgetter(epoch), each), ways) for epoch in range(whole)]
 
     def evaluate(self, feed: Feed, steps: int | None, wanted: Sequence[int], broken_off: Callable[[], bool]) -> Measured:
         """Measures the members of these numbers on `steps` batches, or on those of one pass. A carried state moves on."""
-        (params, state, *_), sums = self._states(), self._zero
+        (params, state, *_), sums = self._states(), self._zero(None)
         most = math.inf if steps is None else steps
         with closing(Cursor(feed.passes(most=most), most)) as cursor:
             for segment, start, stop in cursor.take(steps):
                 if broken_off():
                     break
                 state, sums = jax.block_until_ready(self._steps.evaluate(
-                    *self._given, params, state, sums, self._form.shared(segment.slab), segment.rows, start, stop))
+                    self._settings, params, state, sums, self._form.shared(segment.slab), segment.rows, start, stop))
         self._carry_on(state, wanted)
-        return self._measured(sums, wanted)
+        return self._measured(self._form.split(jax.device_get(sums)), wanted)
 
     def predict(self, batches: Batches, steps: int | None, broken_off: Callable[[], bool]) -> dict[int, np.ndarray]:
         """{number of a member: its predictions for the first `steps` batches}. A carried state moves on."""
@@ -92,21 +100,25 @@ class Unit:
             for done, segment in enumerate(segments):
                 if done == steps or broken_off():
                     break
-                y, state = self._steps.predict(*self._given, params, state, self._form.shared(segment.slab).x)
+                y, state = self._steps.predict(self._settings, params, state, self._form.shared(segment.slab).x)
                 for part, own in zip(parts, self._form.apart(y), strict=True):
                     part.append(own[:segment.rows.shape[1]])
         self._carry_on(state, [member.number for member in self.members])
-        return {member.number: np.concatenate(part) for member, part in zip(self.members, parts, strict=True) if part}
+        return {member.number: np.concatenate(part) if part else no_predictions(member.model, batches.x)
+                for member, part in zip(self.members, parts, strict=True)}
 
-    def jobs(self, train: Feed | None, valid: Feed | None) -> list[tuple[Any, tuple]]:
-        """The programs that a fit will need, each with arguments like those of its calls."""
-        rows = lambda segment: self._form.join([segment.rows] * len(self.members))
-        ts, shared = self._states(), self._form.shared
-        training = [(self._steps.train, (*self._given, ts, self._zero, shared(kind.slab), rows(kind), 0, 1))
-                    for kind in ([] if train is None else train.kinds())]
-        measuring = [(self._steps.evaluate, (*self._given, ts.params, ts.state, self._zero, shared(kind.slab), kind.rows, 0, 1))
-                     for kind in ([] if valid is None else valid.kinds())]
-        return training + measuring
+    def training_jobs(self, feed: Feed, at_once: int) -> list[Job]:
+        """The programs that train on these data, each with arguments like those of its calls."""
+        ts, form, zero = self._states(), self._form, self._zero(at_once)
+        rows = lambda steps, size: form.join([Spec((at_once * steps, size), np.int32)] * len(self.members))
+        return [(self._steps.train, (self._settings, ts, zero, form.shared(kind.slab), rows(*kind.rows.shape), 0, 1))
+                for kind in feed.kinds()]
+
+    def measuring_jobs(self, feed: Feed) -> list[Job]:
+        """Those that measure."""
+        (params, state, *_), zero, shared = self._states(), self._zero(None), self._form.shared
+        return [(self._steps.evaluate, (self._settings, params, state, zero, shared(kind.slab), kind.rows, 0, 1))
+                for kind in feed.kinds()]
 
     def _states(self) -> Any:
         """The members' TrainStates as one; the very one that they came from, where nobody has changed any since."""
@@ -121,7 +133,11 @@ class Unit:
                 if member.number in wanted:
                     member.model.train_state = member.model.train_state._replace(state=after)
 
-    def _measured(self, sums: Any, wanted: Any) -> Measured:
-        each = self._form.split(jax.device_get(sums))
+    def _zero_of(self, one: run.Sums, epochs: int | None) -> Any:
+        """All members' totals before the first example: of one epoch, or of so many."""
+        return self._form.join([one if epochs is None else members.of_epochs(one, epochs)] * len(self.members))
+
+    def _measured(self, each: Sequence[run.Sums], wanted: Any) -> Measured:
+        """What the totals of all members come to, for those of these numbers."""
         return {member.number: run.finish(self._task, own) for member, own in zip(self.members, each, strict=True)
                 if member.number in wanted}

@@ -90,18 +90,27 @@ class FileMethods:
         path = exporting.path_of(filepath)
         with at_step_boundary():
             program = exporting.exported(self, input_signature)
-            with replacing(path, overwrite) as file:
-                file.write(program.serialized)
+            _by_the_first(self._in_parts(), path, overwrite, lambda file: file.write(program.serialized))
         if verbose:
             print(f"{path}: {program.told}")
 
     def _written(self, path: str, overwrite: bool, write: Callable[..., None]) -> None:
         with at_step_boundary():
             self.build()
+            in_parts = self._in_parts()
             with self._gathered():
-                if hosts.is_first():
-                    with replacing(path, overwrite) as file:
-                        write(file)
+                _by_the_first(in_parts, path, overwrite, write)
+
+    def _in_parts(self) -> bool:
+        return not hosts.is_whole(self.train_state)
+
+
+def _by_the_first(joint: bool, path: str, overwrite: bool, write: Callable[..., Any]) -> None:
+    """The first process writes the file. joint: whether all have come here, and go on once it is there."""
+    with hosts.ended_by_all(joint):
+        if hosts.is_first():
+            with replacing(path, overwrite) as file:
+                write(file)
 
 
 def save_model(model: FileMethods, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:

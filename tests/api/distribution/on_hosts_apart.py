@@ -1,6 +1,6 @@
 """One of two processes that are asked for different things, one after another: a program that test_hosts_apart.py starts.
 
-    python on_hosts_apart.py PROCESS PORT
+    python on_hosts_apart.py PROCESS PORT FOLDER
 
 Each case prints "CASE what came of it"; after an error the processes go on to the next case together.
 """
@@ -14,9 +14,10 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 import numpy as np
 
 from jaxseq import Sequential, callbacks, distribution, layers
+from jaxseq.models import load_model
 from jaxseq.utils import Sequence
 
-PROCESS, PORT = int(sys.argv[1]), sys.argv[2]
+PROCESS, PORT, FOLDER = int(sys.argv[1]), *sys.argv[2:]
 OTHER = PROCESS == 1            # the process that does otherwise
 distribution.initialize(f"127.0.0.1:{PORT}", 2, PROCESS)
 
@@ -149,6 +150,10 @@ said("alone", lambda: len(alone.fit(X[:8 * (1 + PROCESS)], Y[:8 * (1 + PROCESS)]
 
 sharded = compiled(small(), distribution.FullySharded)
 sharded.fit(X, Y, 8, verbose=0)
+said("saved", lambda: (sharded.save(f"{FOLDER}/m.keras"), len(load_model(f"{FOLDER}/m.keras").get_weights()))[1])
+said("saved_again", lambda: sharded.save(f"{FOLDER}/m.keras", overwrite=False))
+said("exported", lambda: (sharded.export(f"{FOLDER}/m.stablehlo"), os.path.exists(f"{FOLDER}/m.stablehlo"))[1])
+said("exported_again", lambda: sharded.export(f"{FOLDER}/m.stablehlo", overwrite=False))
 said("pickled", lambda: bytes_of(pickle.loads(pickle.dumps(sharded))) == bytes_of(sharded))
 
 

@@ -253,6 +253,15 @@ def test_a_pattern_that_is_found_nowhere_is_told_of_once():
     assert len(told) == 1
 
 
+def test_a_model_of_which_nothing_can_be_cut_is_told_of_once():
+    model = small(D.FullySharded(devices=D.list_devices()[:7]))
+    said = ("FullySharded cuts no weight of 'sequential', so every device keeps all: 7 devices along 'batch' divide no axis "
+            "of any, of 'dense/kernel' (8, 16) neither.")
+    with pytest.warns(UserWarning, match=re.escape(said)) as told:
+        model.fit(X, X[:, :2], epochs=2, verbose=0)
+    assert len(told) == 1
+
+
 def test_axes_that_do_not_divide_are_told_of_before_the_first_step():
     model = small(by_names(bias=("model",)))
     with pytest.raises(ValueError, match="do not divide 2"):

@@ -22,13 +22,14 @@ FROM_ONE = "Process 1 has raised OSError: the disk is gone"
 
 
 @pytest.fixture(scope="module")
-def came():
+def came(tmp_path_factory):
     """{case: what came of it}, of both processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     surroundings = {**os.environ, "JAXSEQ_CACHE": "0", "PYTHONPATH": str(Path(hosts.__file__).parents[2])}
-    processes = [subprocess.Popen([sys.executable, PROGRAM, str(number), port], env=surroundings, stdout=subprocess.PIPE,
+    told = port, str(tmp_path_factory.mktemp("files"))
+    processes = [subprocess.Popen([sys.executable, PROGRAM, str(number), *told], env=surroundings, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True) for number in range(2)]
     told = [each.communicate(timeout=240) for each in processes]
     assert [each.returncode for each in processes] == [0, 0], told
@@ -93,6 +94,17 @@ def test_what_may_differ_goes_on(came, case, said):
 
 def test_a_smaller_last_batch_counts_no_row_twice(came):
     assert [each["smaller_last"] for each in came] == ["True", "True"]
+
+
+def test_a_model_in_parts_is_saved_once_all_go_on(came):
+    assert [each["saved"] for each in came] == ["4", "4"]
+    assert [each["exported"] for each in came] == ["True", "True"]
+
+
+@pytest.mark.parametrize("case", ["saved_again", "exported_again"])
+def test_a_file_that_is_there_is_an_error_in_all_processes(came, case):
+    first, second = (each[case] for each in came)
+    assert first.startswith("FileExistsError: ") and second.startswith("RuntimeError: Process 0 has raised FileExistsError: ")
 
 
 def test_a_model_in_parts_is_pickled_whole(came):
