@@ -3,7 +3,9 @@
 import atexit
 import gc
 import os
+import re
 import shutil
+import signal
 import tempfile
 
 os.environ["KERAS_BACKEND"] = "jax"     # read once, when keras is imported
@@ -26,6 +28,22 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 absl_set_min_log_level(3)
 
 
+@pytest.hookimpl(tryfirst=True)         # before cases are chosen by their marks
+def pytest_collection_modifyitems(items):
+    """Marks what `every` leaves out of a family as full.
+
+    Where several decorators span a family, a case is quick whose numbers in them add up to a multiple: a diagonal, on which no
+    decorator's case is missing.
+    """
+    for item in items:
+        every = item.get_closest_marker("every")
+        if every is not None:
+            names = [re.split(r",\s*", mark.args[0])[0] if isinstance(mark.args[0], str) else mark.args[0][0]
+                     for mark in item.iter_markers("parametrize")]
+            if sum(item.callspec.indices[name] for name in names) % every.args[0]:
+                item.add_marker(pytest.mark.full)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forgotten():
     """What one file has traced and compiled no other needs, and gigabytes of it make every collection of garbage slow."""
@@ -41,6 +59,14 @@ def quickly_compiled():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as Python begins with it, whatever the shell has begun with."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_the_status_tells_of_a_missed_goal(monkeypatch, capsys):
     assert out.startswith("Self-check: right\n") and out.count("Held-out accuracy 0.5000") == 4
 
 
+@pytest.mark.full
 def test_the_command_line_trains_what_it_is_told():
     done = subprocess.run([*WORDS, "demo", "--model", "mlp", "--epochs", "2", "--seed", "5"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ABSOLUTE = re.compile(r"(?<![\w.:/<])/[\w.-]+/[\w.-]|\b[A-Z]:\\", re.ASCII)     # a folder from the root on, or a drive
 SECONDS = 240       # for one cell
-ALWAYS = [path for path in NOTEBOOKS if path.stem[:2] in ("01", "07")]
-LONG = [path for path in NOTEBOOKS if path.stem[:2] != "01"]
+ALWAYS = [path for path in NOTEBOOKS if path.stem[:2] == "01"]
+LONG = [path for path in NOTEBOOKS if path not in ALWAYS]
 
 
 def each(paths):

@@ -82,7 +82,7 @@ def test_what_must_pass_runs_all_tests():
     assert '-m "not full"' in recipes["pytest"] and "-m pytest" in recipes["pytest-full"]
     assert "not full" not in recipes["pytest-full"]
     assert "make test-full" in (ROOT / ".ci" / "run").read_text().splitlines()
-    assert [each.split(":")[0] for each in SETTINGS["tool"]["pytest"]["ini_options"]["markers"]] == ["full"]
+    assert [each.split(":")[0] for each in SETTINGS["tool"]["pytest"]["ini_options"]["markers"]] == ["full", "every(n)"]
 
 
 def test_the_contributors_example_layer_works(tmp_path, monkeypatch):

@@ -76,7 +76,7 @@ def is_joint(layout: Layout | None) -> bool:
     return layout is not None and layout.mesh.is_multi_process
 
 
-def exchanged(numbers: Sequence[int], error: Exception | None = None) -> np.ndarray:
+def exchanged(numbers: Sequence[int], error: BaseException | None = None) -> np.ndarray:
     """The numbers (int32) of every process, one row each; all have to ask, and for as many.
 
     error: what this process has come to instead. Then none goes on: it is raised here, and a RuntimeError that tells of it in
@@ -98,7 +98,7 @@ def ended_by_all(joint: bool) -> Iterator[None]:
     error = None
     try:
         yield
-    except Exception as raised:
+    except BaseException as raised:
         if not joint:
             raise
         error = raised
@@ -152,14 +152,14 @@ def on_host(leaf: Any) -> np.ndarray:
 
     Where each process holds a part, all have to ask.
     """
-    if not isinstance(leaf, jax.Array) or _own_memory(leaf):
+    if not isinstance(leaf, jax.Array) or _on_one_cpu(leaf):
         return np.asarray(leaf)
     leaf = _whole(leaf)
     parts = [part.data for part in leaf.addressable_shards]
     return np.asarray(jax.make_array_from_single_device_arrays(leaf.shape, leaf.sharding, parts))
 
 
-def _own_memory(leaf: jax.Array) -> bool:
+def _on_one_cpu(leaf: jax.Array) -> bool:
     device, *others = leaf.sharding.device_set
     return not others and device.platform == "cpu"
 

@@ -87,6 +87,7 @@ def spread(kind):
     return model
 
 
+@pytest.mark.full
 def test_numbers_of_a_spread_model_are_those_of_one_device():
     whole, data, sharded = (spread(kind) for kind in (None, DataParallel(), FullySharded()))
     one, copied, cut = (model.memory(32) for model in (whole, data, sharded))

@@ -105,6 +105,7 @@ def test_when_all_are_damaged_nothing_begins_anew_by_itself(tmp_path):
         fit(model(), tmp_path)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("change", "message"), [
     ({"made": model(units=9)}, r"is \(8,\) float32, this model's \(9,\)"),
     ({"made": model(optimizer="sgd")}, "is not in this model"),
@@ -213,14 +214,6 @@ def test_another_environment_is_told(tmp_path):
     folder.write(place, told, arrays)
     with pytest.warns(UserWarning, match="equal within rounding and not to the bit: jaxlib was '0.0.1', now"):
         fit(model(), tmp_path)
-
-
-@pytest.fixture
-def ctrl_c():
-    """Ctrl-C as Python begins with it, whatever the shell has begun with."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("ctrl_c")

@@ -50,6 +50,7 @@ def run_of(model, x, y, **words) -> tuple[str, dict]:
     return model.fingerprint(), history
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shuffle", [True, False, "batch"])
 @pytest.mark.parametrize("slab_bytes", [1, 2 * ONE_BATCH + 60])
@@ -252,6 +253,7 @@ def test_an_evaluation_of_any_number_of_rows_is_that_of_one_batch_by_one_program
         assert found[0] == pytest.approx(np.mean((error**2).mean(axis=1) * (1 if weight is None else weight)), rel=1e-5)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_masked_evaluation_is_that_of_its_batches_by_one_program(weighted):
     model = Sequential([Masking(input_shape=(5, 3)), LSTM(4, return_sequences=True), Dense(2)], seed=0)
@@ -312,6 +314,7 @@ def by_hand(model, x, y, loss, centre=False) -> float:
 MSE, MAE, SPREAD = np.square, np.abs, lambda error: np.abs(centred(error))
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("make", "loss", "metric", "centre"), [
     (lambda: regressor(Centred()), MSE, MAE, True),
     (lambda: regressor(loss=spread_of_the_batch), SPREAD, MAE, False),

@@ -14,9 +14,8 @@ from shares import always
 import jaxseq
 from jaxseq import Sequential
 from jaxseq.api import data
-from jaxseq.api.ensemble import passes
+from jaxseq.api.ensemble import loop, passes
 from jaxseq.api.ensemble.crew import Crew
-from jaxseq.api.ensemble.loop import Run
 from jaxseq.api.loop import Pacer
 from jaxseq.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, LambdaCallback, ReduceLROnPlateau
 from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout
@@ -210,7 +209,8 @@ def test_data_that_come_slab_by_slab(monkeypatch):
 
 @pytest.mark.parametrize("at_once", [1, 2, 5, 7])
 def test_epochs_that_share_a_call_are_those_of_single_ones(at_once, monkeypatch):
-    monkeypatch.setattr(passes, "ROWS", at_once * len(X))
+    monkeypatch.setattr(passes, "PLACES", at_once * 64)
+    monkeypatch.setattr(loop, "STRETCH", 1e9)
     ensemble, alone = jaxseq.Ensemble(perceptron(), seeds=[1, 2]), perceptron(2)
     for epochs in 5, 3:
         told, single = (each.fit(X, Y, 16, epochs=epochs, verbose=0) for each in (ensemble, alone))
@@ -218,16 +218,33 @@ def test_epochs_that_share_a_call_are_those_of_single_ones(at_once, monkeypatch)
     assert_same(ensemble[1], alone)
 
 
-@pytest.mark.parametrize(("asked", "steps", "epochs"), [(1, 0, 0), (2, 6, 1), (3, 12, 3), (4, 18, 4), (9, 20, 5)])
+@pytest.mark.parametrize(("asked", "steps", "epochs"), [(1, 0, 0), (2, 4, 1), (3, 4, 1), (4, 10, 2), (5, 16, 4), (9, 20, 5)])
 def test_epochs_that_are_broken_off_give_the_whole_ones(asked, steps, epochs, monkeypatch):
     monkeypatch.setattr(Pacer, "steps", lambda pacer, size: 6)
-    monkeypatch.setattr(Run, "goes_on", False)
+    monkeypatch.setattr(loop, "STRETCH", 1e9)          # the first epoch by itself, then all that are left
     monkeypatch.setattr(Crew, "broken_off", lambda self: next(looked) >= asked)
     ensemble, looked = jaxseq.Ensemble(perceptron(), seeds=[1]), itertools.count(1)
     histories = ensemble.fit(X, Y, 16, epochs=5, verbose=0)
     assert int(ensemble[0].train_state.step) == steps and len(histories[0].epoch) == epochs
 
 
+@pytest.mark.usefixtures("ctrl_c")
+def test_what_an_interruption_leaves_is_in_the_history(monkeypatch):
+    def order(feed, words, step):
+        if next(passes_made) == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+        return usual(feed, words, step)
+
+    usual, passes_made = data.Resident.order, itertools.count()
+    monkeypatch.setattr(data.Resident, "order", order)
+    ensemble = jaxseq.Ensemble(perceptron(), seeds=[1, 2, 3])
+    with pytest.raises(KeyboardInterrupt):
+        ensemble.fit(X, Y, 16, epochs=10_000, verbose=0)
+    steps = [int(member.train_state.step) for member in ensemble]
+    assert [len(each.epoch) for each in ensemble.history] == [step // 4 for step in steps] and 0 < max(steps) < 10_000
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interruption_leaves_every_member_at_a_whole_step():
     def interrupt(epoch, logs):
         if epoch == 1:

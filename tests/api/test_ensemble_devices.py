@@ -9,7 +9,7 @@ import pytest
 import jaxseq
 from jaxseq import Sequential
 from jaxseq.api import data
-from jaxseq.api.ensemble import crew, ensemble
+from jaxseq.api.ensemble import crew, ensemble, passes
 from jaxseq.callbacks import EarlyStopping
 from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout
 from jaxseq.optimizers import Adam
@@ -64,6 +64,26 @@ def test_members_side_by_side_are_those_of_their_seeds():
     assert len(lengths) > 1
 
 
+@pytest.mark.parametrize("devices", [1, 2])
+def test_epochs_that_share_a_call(devices, monkeypatch):
+    def small(seed):
+        model = Sequential([Dense(8, "relu", input_shape=(6,)), Dropout(0.5), Dense(3, "softmax")], seed=seed)
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    monkeypatch.setattr(ensemble, "units_of", side_by_side_on(jax.devices()[:devices]))
+    monkeypatch.setattr(passes, "PLACES", 2 * 64)                   # two epochs in a call
+    together = jaxseq.Ensemble(small(0), seeds=range(3))
+    histories = together.fit(X, Y, 16, epochs=6, verbose=0)
+    for seed, member in enumerate(together):
+        alone = small(seed)
+        history = alone.fit(X, Y, 16, epochs=6, verbose=0)
+        for name in history.history:
+            np.testing.assert_allclose(histories[seed].history[name], history.history[name], atol=1e-5)
+        assert_close(member, alone)
+
+
+@pytest.mark.full
 @pytest.mark.usefixtures("side_by_side")
 def test_settings_side_by_side():
     sweep = jaxseq.Ensemble(perceptron(), sweep={"Dropout.rate": [0.1, 0.3], "beta_2": [0.99]})
@@ -87,6 +107,7 @@ def test_states_that_are_carried_side_by_side():
     np.testing.assert_allclose(together[1].layers[0].states["h"], alone.layers[0].states["h"], atol=1e-6)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("side_by_side")
 def test_large_data_lie_on_the_device_as_a_whole(monkeypatch):
     monkeypatch.setattr(data, "RESIDENT_BYTES", 100)

@@ -80,6 +80,7 @@ def alone(model, seed):
     return made
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("make", [nested, built, behind_a_layer, a_layer_within, partly])
 def test_members_take_frozen_weights_from_the_model_and_draw_the_others(make):
     model = make()
@@ -137,6 +138,7 @@ def alone_drawn(model, seed):
     return made
 
 
+@pytest.mark.full
 def test_a_sweep_takes_them_too():
     model = partly()
     sweep = jaxseq.Ensemble(model, sweep={"learning_rate": [0.1, 0.01], "dense_1.units": [3, 4]})

@@ -48,7 +48,7 @@ def assert_close(member, alone):
         np.testing.assert_allclose(one, other, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("setting", always({"learning_rate", "Dropout.rate", "dense.units"}, SWEEPS))
+@pytest.mark.parametrize("setting", always({"Dropout.rate"}, SWEEPS))
 def test_every_member_is_the_model_with_its_setting(setting):
     values, written, programs, template = SWEEPS[setting]
     sweep = jaxseq.Ensemble(template(), sweep={setting: values})
@@ -83,6 +83,7 @@ def test_every_combination_is_trained_with_every_seed():
     assert [layer.rate for layer in sweep[3].layers if isinstance(layer, Dropout)] == [0.5, 0.2]
 
 
+@pytest.mark.full
 def test_rates_within_a_recurrent_layer():
     def reader(rate=0.1):
         made = Sequential([LSTM(4, dropout=rate, input_shape=(3, 2)), Dense(3, "softmax")], seed=0)

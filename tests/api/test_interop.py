@@ -88,6 +88,7 @@ def of_flax(name, model, x):
     return module(x)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", [name for name in CASES if name != "lstm without bias"])
 def test_flax_computes_the_same(name):
     model, x = a_model(name)
@@ -168,6 +169,7 @@ def of_equinox(name, model, x):
     return jax.vmap(jax.vmap(module))(x) if name == "embedding" else jax.vmap(module)(x)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", CASES)
 def test_equinox_computes_the_same(name):
     model, x = a_model(name)
@@ -177,6 +179,7 @@ def test_equinox_computes_the_same(name):
 # ---- there and back
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("there, back", [(to_flax, from_flax), (to_equinox, from_equinox)], ids=["flax", "equinox"])
 def test_there_and_back_nothing_changes(there, back):
     def network(seed):

@@ -75,11 +75,13 @@ def assert_trained_alike(one, other, rtol=1e-5, atol=1e-6):
 QUICK = "dropout and moments", "carried"
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in MODELS])
 def test_training_is_the_same(name):
     assert_trained_alike(trained(name, remat=2), trained(name))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("dtype", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.full)])
 def test_with_sixteen_bits_and_accumulated_gradients(dtype):
     """Three batches of 12 rows that are added up, in sixteen bits, run again: all at once."""
@@ -105,6 +107,7 @@ def test_a_deep_perceptron_and_a_convnet_take_less():
         assert temporaries(remat=True) < 0.75 * temporaries()
 
 
+@pytest.mark.full
 def test_models_among_the_layers_by_name():
     def blocks(**words):
         inner = lambda: Sequential([each for _ in range(3) for each in (Dense(64), BatchNormalization(), Activation("tanh"))])
@@ -141,6 +144,7 @@ def test_what_is_none_of_these_is_refused_by_compile(given, error, told):
     assert model.compile_arguments == before
 
 
+@pytest.mark.full
 def test_eagerly():
     assert_trained_alike(trained("within", remat=1, run_eagerly=True), trained("within"))
 

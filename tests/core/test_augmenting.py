@@ -35,6 +35,8 @@ from jaxseq.core.layers import (
 )
 from jaxseq.core.types import Ctx
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")    # programs run once or twice
+
 KEY = jax.random.key(3)
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(0, 255, (6, 9, 7, 3)), "float32")
 LAYERS = [RandomFlip(), RandomTranslation(0.3, 0.2), RandomRotation(0.2), RandomZoom(0.4), RandomContrast(0.5),
@@ -116,6 +118,7 @@ def test_a_flip_is_a_flip():
 # ---- against Keras, where nothing is left to chance
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("name", "words"), [
     *(("RandomTranslation", {"height_factor": (0.1, 0.1), "width_factor": (-.4, -.4), "fill_mode": mode}) for mode in IN_SCIPY),
     *(("RandomRotation", {"factor": (0.07, 0.07), "fill_mode": mode, "fill_value": 3.0}) for mode in IN_SCIPY),
@@ -250,6 +253,7 @@ def test_a_crop_is_a_part_of_its_image():
         assert (part == image).all((2, 3, 4)).any()
 
 
+@pytest.mark.every(4)
 @each_layer
 def test_an_image_is_changed_alike_whatever_follows_it_in_the_batch(layer):
     assert_array_equal(train(layer, IMAGES[:2]), train(layer)[:2])

@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose
 
 from jaxseq.core import metrics
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")    # programs run once or twice
+
 ROWS = 9, 9, 4                                                  # the last batch is smaller
 
 # class, arguments
@@ -53,6 +55,7 @@ def measured(metric, batches):
     return metric.finish(*functools.reduce(add, batches, zero))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.full), True])
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 def test_over_unequal_batches_it_is_that_of_keras(name, options, weighted, draw):

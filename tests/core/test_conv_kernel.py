@@ -109,6 +109,7 @@ def results():
     return {"ours": run(ours), "xla": run(xla)}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_values_and_gradients_are_those_of_the_loops(case, results):
     for mine, loop in zip(results["ours"][CASES.index(case)], loops(case, *numbers(case)), strict=True):
@@ -143,6 +144,8 @@ def test_second_derivatives_in_reverse_are_those_of_xla(case):
         assert_allclose(mine, theirs, rtol=2e-4, atol=2e-4 * float(jnp.abs(theirs).max()))
 
 
+@pytest.mark.usefixtures("quickly_compiled")
+@pytest.mark.every(3)
 @pytest.mark.parametrize("batched", [(0, None), (None, 0), (0, 0)])
 def test_vmap_is_one_after_the_other(batched, key):
     case = Case((5, 6), (2, 3), (2, 1), "same", (1, 1), 2)
@@ -176,6 +179,7 @@ def test_gradients_on_the_cpu_are_plain_convolutions_alone(key):
     assert set(re.findall(r"dim_numbers = (.*?), window", text)) == {"[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
 
 
+@pytest.mark.usefixtures("quickly_compiled")
 def test_bfloat16_stays_bfloat16(key):
     x = jax.random.normal(key, (2, 7, 6, 4))
     kernel = jax.random.normal(key, (3, 3, 4, 5))
@@ -187,6 +191,7 @@ def test_bfloat16_stays_bfloat16(key):
         assert_allclose(half.astype(np.float32), full, rtol=0.05, atol=0.05 * float(jnp.abs(full).max()))
 
 
+@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("part_bytes", [conv_kernel.PART_BYTES, 1], ids=["whole", "row by row"])
 @pytest.mark.parametrize("dtype, near", [(jnp.float32, 1e-5), (jnp.bfloat16, 0.02)])
 def test_the_bias_and_its_gradient_are_those_of_an_addition(part_bytes, dtype, near, key, monkeypatch):

@@ -159,6 +159,7 @@ def ordered(model, mine):
 CLASSES = {"linear": linear, "centered": centered, "costly": costly, "block": block}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", CLASSES)
 def test_two_epochs_give_the_losses_weights_and_state_of_keras(name):
     rows = () if name in ("linear", "block") else (lambda k: k.layers.Dense(5),)
@@ -303,6 +304,7 @@ def test_attributes_may_be_called_as_the_methods_of_layers_are():
     assert callable(model.layers[0].penalty)
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", sorted(ASIDE - TAKEN))
 def test_no_name_of_ours_stands_in_the_way(name):
     class Named(Layer):

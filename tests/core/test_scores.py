@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose
 
 from jaxseq.core import metrics
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")    # programs run once or twice
+
 ROWS = 9, 9, 4                                                  # the last batch is smaller
 
 
@@ -80,6 +82,7 @@ def as_keras_has_it(weight, y_hat, name):
     return np.broadcast_to(weight[:, None], places).astype(np.int32)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("name", "options", "of_y", "of_y_hat"), CASES)
 def test_over_unequal_batches_it_is_that_of_keras(name, options, of_y, of_y_hat, weighted, draw):

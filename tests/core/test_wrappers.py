@@ -21,6 +21,8 @@ from jaxseq.core.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from jaxseq.core.layers.wrappers import Bidirectional, TimeDistributed
 from jaxseq.core.types import Ctx, Spec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")    # programs run once or twice
+
 MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 1, 0, 1, 1]], bool)
 X = numbers(3, 6, 4)
 FRAMES = numbers(2, 3, 5, 4)
@@ -36,6 +38,7 @@ def halves(params):
 # ---- Bidirectional
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("made", "masked"), [
     (lambda k, w: w.Bidirectional(k.LSTM(5)), False),
     (lambda k, w: w.Bidirectional(k.GRU(5, return_sequences=True), merge_mode="sum"), True),
@@ -122,6 +125,7 @@ def test_it_reads_cells_and_stands_in_a_chain():
 # ---- TimeDistributed
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("made", "x", "mask"), [
     (lambda k, w: w.TimeDistributed(k.Dense(3, activation="tanh")), X, MASK),
     (lambda k, w: w.TimeDistributed(k.LSTM(3)), FRAMES, None),

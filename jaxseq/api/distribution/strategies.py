@@ -34,8 +34,8 @@ class Distribution(ABC):
     def spec(self, path: str, shape: tuple[int, ...]) -> PartitionSpec:
         """How the weight at "layer/weight" is cut."""
 
-    def without_effect(self, model: str, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-        """What it says and does not do to a model of that name, with weights of these shapes: a sentence for each."""
+    def without_effect(self, name: str, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        """What it says and does not do to the model of that name, with weights of these shapes: a sentence for each."""
         return []
 
     def layout(self) -> Layout:
@@ -91,14 +91,17 @@ class FullySharded(DataParallel):
         longest = max(fitting, key=lambda axis: shape[axis])
         return PartitionSpec(*(along if axis == longest else None for axis in range(len(shape))))
 
-    def without_effect(self, model: str, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    def without_effect(self, name: str, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         along = self.device_mesh.axis_names[-1]
         parts = self.device_mesh.mesh.shape[along]
         if parts == 1 or not shapes or any(self.spec(path, shape) != EVERYWHERE for path, shape in shapes.items()):
             return []
+        sizes = {size for shape in shapes.values() for size in shape}
+        fewer = next((count for count in range(parts - 1, 1, -1) if any(size and size % count == 0 for size in sizes)), None)
         path = max(shapes, key=lambda path: math.prod(shapes[path]))
-        return [f"FullySharded cuts no weight of {model!r}, so every device keeps all: {parts} devices along {along!r} divide "
-                f"no axis of any, of {path!r} {shapes[path]} neither. Train on fewer devices, devices=list_devices()[:2]."]
+        advice = "Write DataParallel(...)." if fewer is None else f"{fewer} devices along it do, or write DataParallel(...)."
+        return [f"FullySharded cuts no weight of {name!r}, so every device keeps all: {parts} devices along {along!r} divide "
+                f"no axis of any; the largest is {path!r} {shapes[path]}. {advice}"]
 
     def layout(self) -> Layout:
         return super().layout()._replace(batch=tuple(self.device_mesh.axis_names), together=True)
@@ -121,8 +124,8 @@ class ModelParallel(Distribution):
     def spec(self, path: str, shape: tuple[int, ...]) -> PartitionSpec:
         return self.layout_map.spec(path, shape)
 
-    def without_effect(self, model: str, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-        return [f"LayoutMap[{pattern!r}] is found in no weight's path of {model!r}, so it cuts nothing there."
+    def without_effect(self, name: str, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        return [f"LayoutMap[{pattern!r}] is found in no weight's path of {name!r}, so it cuts nothing there."
                 f"{nearest(pattern, shapes)}" for pattern in self.layout_map.unfound(shapes)]
 
 
@@ -173,7 +176,7 @@ def taken_up(kept: Distribution | None) -> Distribution | None:
     return spread
 
 
-def look_over(spread: Distribution, model: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def look_over(spread: Distribution, name: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """A warning for all that does nothing to the model. No error: one distribution may be of several models."""
-    for told in spread.without_effect(model, shapes):
+    for told in spread.without_effect(name, shapes):
         warnings.warn(told, stacklevel=2)

@@ -57,12 +57,12 @@ class Crew:
         self._threads.submit(work).add_done_callback(self._over.put)
 
     def ended(self) -> Iterator[Any]:
-        """What the works gave, as they end, until none is left; an error in one is raised here."""
+        """What the works gave, as they end, until none is left; an error in one is raised here, and at last an interruption."""
         while self._begun:
             future = self._over.get()
             self._begun -= 1
             yield future.result()
-            self._interrupt.check()
+        self._interrupt.check()
 
     def do(self, work: Callable[[Any], T], units: Iterable[Any]) -> list[T]:
         """work(unit) for all of them, side by side; the results in order. An error in one is raised once all have ended."""

@@ -134,9 +134,11 @@ class Ensemble(Spelled):
             plan = plan._replace(train=units[0].readable(plan.train))
             for model in self:
                 model.stop_training = False
-            loop.fit_loop(units, plan, own, crew, interrupt, tell)
-        self.history = Histories([each.history for each in own.values()], list(map(_kept, own.values())))
-        self.results = Results(self.settings, self.seeds, self.history.last)
+            try:
+                loop.fit_loop(units, plan, own, crew, interrupt, tell)
+            finally:                    # after an interruption, too
+                self.history = Histories([each.history for each in own.values()], list(map(_kept, own.values())))
+                self.results = Results(self.settings, self.seeds, self.history.last)
         return self.history
 
     @spelled

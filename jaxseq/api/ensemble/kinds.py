@@ -36,6 +36,18 @@ class Kind:
         self.members, self.given = list(all_members), tuple(given)
         self.model = self.members[0].model
         self.task_of = _task_of(self.model)
+        self._zeros: tuple[int, run.Sums] = (0, {})
+
+    @property
+    def zero(self) -> run.Sums:
+        """The totals that an epoch begins with."""
+        return self.model.programs.zero
+
+    def zeros(self, epochs: int) -> run.Sums:
+        """Those of so many epochs; the last ones that were asked for are kept."""
+        if self._zeros[0] != epochs:
+            self._zeros = epochs, members.of_epochs(self.zero, epochs)
+        return self._zeros[1]
 
     def settings(self, member: Member) -> members.Settings:
         """The numbers of a member, as its programs take them."""

@@ -7,15 +7,16 @@ members are called, in the thread that called fit, and the unit stands in line f
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 
 from jaxseq.api.callback_list import CallbackList, has
 from jaxseq.api.data import Feed
 from jaxseq.api.ensemble.crew import Crew
-from jaxseq.api.ensemble.passes import at_once, way
+from jaxseq.api.ensemble.passes import way
 from jaxseq.api.ensemble.units import Measured, Unit
+from jaxseq.api.history import History
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.api.loop import Plan
 from jaxseq.api.underway import Underway
@@ -23,7 +24,7 @@ from jaxseq.core import members
 
 Ended = list[tuple[int, Measured]]      # whole epochs, and what was measured of each
 
-STRETCH = 0.1           # seconds after which a unit tells of the epochs that it has made
+STRETCH = 0.1           # seconds after which a unit tells of the epochs that it has made, in calls of no more than that
 
 
 def fit_loop(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackList], crew: Crew, interrupt: Interrupt,
@@ -33,7 +34,7 @@ def fit_loop(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackLis
         last = {number: stack.enter_context(own.running("train")) for number, own in callbacks.items()}
         for own in callbacks.values():
             own.call("on_run_begin", Underway(own.model, plan, own, interrupt))
-        crew.compile(units, lambda unit: [*unit.training_jobs(plan.train, at_once(plan)),
+        crew.compile(units, lambda unit: [*unit.training_jobs(plan),
                                           *([] if plan.valid is None else unit.measuring_jobs(plan.valid))])
         _epochs(units, plan, callbacks, crew, tell, last)
         for own in callbacks.values():
@@ -62,6 +63,8 @@ def _epochs(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackList
                     last[number].clear()
                     last[number].update(logs)
                 told.add(epoch, measured)
+            if crew.broken_off():
+                continue
             if run.goes_on:
                 crew.begin(run.start(crew.broken_off))
             else:
@@ -73,13 +76,13 @@ class Run:
 
     def __init__(self, unit: Unit, plan: Plan, callbacks: dict[int, CallbackList], stack: ExitStack):
         self._unit, self._plan, self._callbacks = unit, plan, callbacks
-        self._ways = {number: stack.enter_context(closing(way(plan, own.model.train_state)))
+        at_once = unit.at_once(plan)
+        self._ways = {number: stack.enter_context(closing(way(plan, own.model.train_state, at_once)))
                       for number, own in callbacks.items()}
         self.epoch = plan.epochs.start
-        watched = any(has(each, hook) for own in callbacks.values() for each in own.callbacks
-                      for hook in ("on_epoch_begin", "on_epoch_end") if each is not own.history)
-        self._seconds = 0 if watched else STRETCH
-        self._at_once, self._most = at_once(plan), 1 if watched or plan.valid is not None else at_once(plan)
+        self._watched = any(has(each, hook) for own in callbacks.values() for each in own.callbacks
+                            for hook in ("on_epoch_begin", "on_epoch_end") if type(each) is not History)
+        self._most, self._pace = 1 if self._watched or plan.valid is not None else at_once, 1   # epochs in one call
 
     @property
     def goes_on(self) -> bool:
@@ -102,26 +105,27 @@ class Run:
 
     def _ended(self, broken_off: Callable[[], bool]) -> Ended:
         """The next epoch, and where nobody watches those after it for a while; of those that are broken off the whole ones."""
-        plan, ended, until = self._plan, [], time.perf_counter() + self._seconds
-        for first in range(self.epoch, plan.epochs.stop, self._most):
-            epochs = range(first, min(first + self._most, plan.epochs.stop))
-            made = zip(epochs, self._unit.train(self._ways, len(epochs), self._at_once, broken_off), strict=False)
-            ended += made if plan.valid is None else self._validated(made, broken_off)
-            if broken_off() or time.perf_counter() > until:
+        left, ended, began = range(self.epoch, self._plan.epochs.stop), [], time.perf_counter()
+        while len(ended) < len(left):
+            epochs = left[len(ended):][:self._pace]
+            for epoch, logs in zip(epochs, self._unit.train(self._ways, len(epochs), broken_off), strict=False):
+                measured = self._validated(epoch, logs, broken_off)
+                ended += [] if measured is None else [(epoch, measured)]
+            seconds = time.perf_counter() - began
+            if self._watched or seconds > STRETCH or broken_off():
                 break
+            self._pace = max(1, min(self._most, int(len(ended) * STRETCH / seconds)))
         return ended
 
-    def _validated(self, made: Iterable[tuple[int, Measured]],
-                   broken_off: Callable[[], bool]) -> Iterator[tuple[int, Measured]]:
-        """What epochs measured, and the validation after them, where there is one."""
+    def _validated(self, epoch: int, logs: Measured, broken_off: Callable[[], bool]) -> Measured | None:
+        """What an epoch's training measured, and the validation after it, where there is one; None where that is broken off."""
         plan = self._plan
-        for epoch, logs in made:
-            if plan.valid is not None and epoch in plan.validated:
-                found = self._unit.evaluate(plan.valid, plan.valid_steps, list(logs), broken_off)
-                logs = {number: logs[number] | {f"val_{name}": value for name, value in own.items()}
-                        for number, own in found.items()}
-            if not broken_off():
-                yield epoch, logs
+        if plan.valid is None or epoch not in plan.validated:
+            return logs
+        found = self._unit.evaluate(plan.valid, plan.valid_steps, list(logs), broken_off)
+        if broken_off():
+            return None
+        return {number: logs[number] | {f"val_{name}": value for name, value in own.items()} for number, own in found.items()}
 
 
 class Round:

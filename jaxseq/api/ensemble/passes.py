@@ -12,14 +12,17 @@ import numpy as np
 from jaxseq.api.data import NO_ROW, Cursor, Resident, Segment
 from jaxseq.api.loop import Plan
 
-ROWS = 2**14            # of all epochs that a segment holds, unless one has more
+PLACES = 2**14          # rows of a segment that holds several epochs, those that fill up batches among them
+TOTALS = 2**20          # bytes of these epochs' totals
 
 
 class Way(Protocol):
-    """Epoch after epoch."""
+    """Epoch after epoch. at_once: how many of them a segment has place for."""
+
+    at_once: int
 
     def take(self, epochs: int) -> Iterator[tuple[Segment, int, int]]:
-        """The steps of the next `epochs` epochs as (segment, start, stop); several of them stand in one segment."""
+        """The steps of the next `epochs` epochs, at most `at_once`, as (segment, start, stop)."""
         ...
 
     def close(self) -> None:
@@ -30,11 +33,12 @@ class Way(Protocol):
 class Epochs:
     """Epochs of `steps` steps, one at a time, whatever they are made of."""
 
+    at_once = 1
+
     def __init__(self, cursor: Cursor, steps: int | None):
         self._cursor, self._steps = cursor, steps
 
     def take(self, epochs: int) -> Iterator[tuple[Segment, int, int]]:
-        assert epochs == 1
         return self._cursor.take(self._steps)
 
     def close(self) -> None:
@@ -45,33 +49,37 @@ class WholePasses:
     """Epochs that are passes over data that lie on the device, in batches of one kind: several of them as one segment."""
 
     def __init__(self, feed: Resident, words: tuple[int, int], step: int, at_once: int):
-        self._feed, self._words, self._step, self._at_once = feed, words, step, at_once
+        self._feed, self._words, self._step, self.at_once = feed, words, step, at_once
 
     def take(self, epochs: int) -> Iterator[tuple[Segment, int, int]]:
         feed = self._feed
-        rows = np.full((self._at_once, feed.steps, feed.batch_size), NO_ROW, np.int32)
+        rows = np.full((self.at_once, feed.steps, feed.batch_size), NO_ROW, np.int32)
         for epoch in rows[:epochs]:
             epoch.reshape(-1)[:feed.rows] = feed.order(self._words, self._step)
             self._step += feed.steps
-        yield Segment(feed.columns, rows.reshape(-1, feed.batch_size), self._at_once * feed.steps), 0, epochs * feed.steps
+        yield Segment(feed.columns, rows.reshape(-1, feed.batch_size), self.at_once * feed.steps), 0, epochs * feed.steps
 
     def close(self) -> None:
         """There is nothing to end."""
 
 
-def at_once(plan: Plan) -> int:
-    """How many epochs the rows of one segment have place for."""
-    feed = plan.train
-    whole = isinstance(feed, Resident) and feed.padded and plan.steps == feed.steps
-    return max(1, ROWS // feed.rows) if whole and feed.rows else 1
+def at_once(plan: Plan, totals: int) -> int:
+    """How many epochs a segment has place for. totals: the bytes of one epoch's."""
+    feed = _whole(plan)
+    return 1 if feed is None else max(1, min(PLACES // (feed.steps * feed.batch_size), TOTALS // totals))
 
 
-def way(plan: Plan, ts: Any) -> Way:
+def way(plan: Plan, ts: Any, at_once: int) -> Way:
     """A member's way through the data from where it stands: the order of its rows is a function of its seed and its step."""
     high, low = np.asarray(jax.random.key_data(ts.key))
-    words, step, feed, most = (int(high), int(low)), int(ts.step), plan.train, at_once(plan)
-    if most > 1:
-        assert isinstance(feed, Resident)
-        return WholePasses(feed, words, step, most)
+    words, step, feed = (int(high), int(low)), int(ts.step), _whole(plan)
+    if feed is not None:
+        return WholePasses(feed, words, step, at_once)
     left = math.inf if plan.steps is None else plan.steps * len(plan.epochs)
-    return Epochs(Cursor(feed.passes(words, step, left), left), plan.steps)
+    return Epochs(Cursor(plan.train.passes(words, step, left), left), plan.steps)
+
+
+def _whole(plan: Plan) -> Resident | None:
+    """The data, where they lie on the device and an epoch is one pass over them in batches of one kind."""
+    feed = plan.train
+    return feed if isinstance(feed, Resident) and feed.padded and feed.rows and plan.steps == feed.steps else None

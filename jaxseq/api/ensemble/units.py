@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -17,8 +16,8 @@ from jaxseq.api.callbacks import Logs
 from jaxseq.api.data import Batches, Cursor, Feed
 from jaxseq.api.ensemble.forms import Form
 from jaxseq.api.ensemble.kinds import Kind, Member
-from jaxseq.api.ensemble.passes import Way
-from jaxseq.api.loop import Pacer, no_predictions
+from jaxseq.api.ensemble.passes import Way, at_once
+from jaxseq.api.loop import Pacer, Plan, no_predictions
 from jaxseq.core import members, run
 from jaxseq.core.types import Spec
 
@@ -33,7 +32,7 @@ class Unit:
         self.members, self._steps, self._form, self._pace = list(own), steps, form, pace
         self._held: tuple[list[Any], Any] = ([], None)
         self._task, self._settings = kind.model.task, form.join([kind.settings(member) for member in self.members])
-        self._zero = functools.cache(functools.partial(self._zero_of, kind.model.programs.zero))
+        self._kind = kind
 
     @property
     def name(self) -> str:
@@ -49,14 +48,18 @@ class Unit:
         """The data to train on, as these members can read them."""
         return self._form.readable(feed)
 
-    def train(self, ways: dict[int, Way], epochs: int, at_once: int, broken_off: Callable[[], bool]) -> list[Measured]:
-        """The next `epochs` epochs of training, for the members that have a way; the others stay as they are.
+    def at_once(self, plan: Plan) -> int:
+        """How many epochs one call of the program that trains has place for."""
+        return at_once(plan, sum(leaf.nbytes for leaf in jax.tree.leaves(self._kind.zero)))
 
-        at_once: how many epochs the ways' segments have place for. What is broken off gives its whole epochs.
+    def train(self, ways: dict[int, Way], epochs: int, broken_off: Callable[[], bool]) -> list[Measured]:
+        """The next epochs of training, for the members that have a way; the others stay as they are.
+
+        What is broken off gives its whole epochs.
         """
-        ts, sums, pacer = self._states(), self._zero(at_once), Pacer(single=False, pace=self._pace)
-        running = [ways[member.number].take(epochs) for member in self.members if member.number in ways]
-        whole = epochs
+        places = next(iter(ways.values())).at_once
+        ts, sums, pacer = self._states(), self._all(self._kind.zeros(places)), Pacer(single=False, pace=self._pace)
+        running, made = [ways[member.number].take(epochs) for member in self.members if member.number in ways], epochs
         for pieces in zip(*running, strict=True):
             segment, start, end = pieces[0]
             own = iter(pieces)
@@ -70,18 +73,18 @@ class Unit:
                 pacer.learn(size, stop - start, time.perf_counter() - began)
                 start = stop
             if start < end:
-                whole = start // (segment.steps // at_once)
+                made = start // (segment.steps // places)
                 break
         self._held = self._form.split(ts), ts
         for member, after in zip(self.members, self._held[0], strict=True):
             if member.number in ways:
                 member.model.train_state = after
-        each = self._form.split(jax.device_get(sums))
-        return [self._measured(jax.tree.map(itemgetter(epoch), each), ways) for epoch in range(whole)]
+        each = jax.device_get(self._form.split(sums))
+        return [self._measured(jax.tree.map(itemgetter(epoch), each), ways) for epoch in range(made)]
 
     def evaluate(self, feed: Feed, steps: int | None, wanted: Sequence[int], broken_off: Callable[[], bool]) -> Measured:
         """Measures the members of these numbers on `steps` batches, or on those of one pass. A carried state moves on."""
-        (params, state, *_), sums = self._states(), self._zero(None)
+        (params, state, *_), sums = self._states(), self._all(self._kind.zero)
         most = math.inf if steps is None else steps
         with closing(Cursor(feed.passes(most=most), most)) as cursor:
             for segment, start, stop in cursor.take(steps):
@@ -90,7 +93,7 @@ class Unit:
                 state, sums = jax.block_until_ready(self._steps.evaluate(
                     self._settings, params, state, sums, self._form.shared(segment.slab), segment.rows, start, stop))
         self._carry_on(state, wanted)
-        return self._measured(self._form.split(jax.device_get(sums)), wanted)
+        return self._measured(jax.device_get(self._form.split(sums)), wanted)
 
     def predict(self, batches: Batches, steps: int | None, broken_off: Callable[[], bool]) -> dict[int, np.ndarray]:
         """{number of a member: its predictions for the first `steps` batches}. A carried state moves on."""
@@ -107,16 +110,16 @@ class Unit:
         return {member.number: np.concatenate(part) if part else no_predictions(member.model, batches.x)
                 for member, part in zip(self.members, parts, strict=True)}
 
-    def training_jobs(self, feed: Feed, at_once: int) -> list[Job]:
-        """The programs that train on these data, each with arguments like those of its calls."""
-        ts, form, zero = self._states(), self._form, self._zero(at_once)
-        rows = lambda steps, size: form.join([Spec((at_once * steps, size), np.int32)] * len(self.members))
-        return [(self._steps.train, (self._settings, ts, zero, form.shared(kind.slab), rows(*kind.rows.shape), 0, 1))
-                for kind in feed.kinds()]
+    def training_jobs(self, plan: Plan) -> list[Job]:
+        """The programs that train, each with arguments like those of its calls."""
+        ts, shared, epochs = self._states(), self._form.shared, self.at_once(plan)
+        zero, rows = self._all(self._kind.zeros(epochs)), lambda steps, size: self._all(Spec((epochs * steps, size), np.int32))
+        return [(self._steps.train, (self._settings, ts, zero, shared(kind.slab), rows(*kind.rows.shape), 0, 1))
+                for kind in plan.train.kinds()]
 
     def measuring_jobs(self, feed: Feed) -> list[Job]:
         """Those that measure."""
-        (params, state, *_), zero, shared = self._states(), self._zero(None), self._form.shared
+        (params, state, *_), zero, shared = self._states(), self._all(self._kind.zero), self._form.shared
         return [(self._steps.evaluate, (self._settings, params, state, zero, shared(kind.slab), kind.rows, 0, 1))
                 for kind in feed.kinds()]
 
@@ -133,9 +136,9 @@ class Unit:
                 if member.number in wanted:
                     member.model.train_state = member.model.train_state._replace(state=after)
 
-    def _zero_of(self, one: run.Sums, epochs: int | None) -> Any:
-        """All members' totals before the first example: of one epoch, or of so many."""
-        return self._form.join([one if epochs is None else members.of_epochs(one, epochs)] * len(self.members))
+    def _all(self, tree: Any) -> Any:
+        """The same tree for each member, as one."""
+        return self._form.join([tree] * len(self.members))
 
     def _measured(self, each: Sequence[run.Sums], wanted: Any) -> Measured:
         """What the totals of all members come to, for those of these numbers."""

@@ -180,6 +180,7 @@ KINDS = {"data parallel": lambda: D.DataParallel(devices=["cpu:3", "cpu:1"]), "f
          "model parallel": lambda: by_names(dense__kernel=(None, "model"))}
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_copy_is_spread_as_the_model_is(kind, way):
@@ -256,7 +257,7 @@ def test_a_pattern_that_is_found_nowhere_is_told_of_once():
 def test_a_model_of_which_nothing_can_be_cut_is_told_of_once():
     model = small(D.FullySharded(devices=D.list_devices()[:7]))
     said = ("FullySharded cuts no weight of 'sequential', so every device keeps all: 7 devices along 'batch' divide no axis "
-            "of any, of 'dense/kernel' (8, 16) neither.")
+            "of any; the largest is 'dense/kernel' (8, 16). 4 devices along it do, or write DataParallel(...).")
     with pytest.warns(UserWarning, match=re.escape(said)) as told:
         model.fit(X, X[:, :2], epochs=2, verbose=0)
     assert len(told) == 1
@@ -307,6 +308,7 @@ def test_a_run_goes_on_to_the_same_bits(kind, tmp_path):
     assert finished(kind(), tmp_path).fingerprint() == finished(kind()).fingerprint()
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("devices", [2, 3])
 def test_a_run_goes_on_with_another_number_of_devices(devices, tmp_path):
     broken(tmp_path, D.FullySharded())

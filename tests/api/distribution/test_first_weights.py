@@ -61,7 +61,7 @@ SPREADS = {"by rows": DataParallel, "fully": FullySharded, "by names": cut_by_na
            "by hosts": lambda: FullySharded(DeviceMesh((4, 2), ("host", "device")))}
 
 MODELS = {"odd": odd, "of models": of_models}
-QUICK = {("odd", "fully"), ("of models", "fully"), ("of models", "by names")}
+QUICK = {("odd", "fully"), ("of models", "by names")}
 
 
 @pytest.mark.parametrize("case", always(QUICK, product(MODELS, SPREADS)), ids="-".join)

@@ -87,7 +87,7 @@ def alone(name):
     return trained(name, None)[1]
 
 
-QUICK = {("perceptron", "2"), ("perceptron", "8"), ("perceptron", "fully sharded"), ("recurrent", "4")}
+QUICK = {("perceptron", "fully sharded"), ("recurrent", "4")}
 
 
 @pytest.mark.parametrize("case", always(QUICK, product(MODELS, SPREADS)), ids="-".join)
@@ -241,6 +241,7 @@ WAYS = {
 }
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("way", always({"weights of rows", "fewer rows than devices", "a generator", "many slabs"}, WAYS))
 def test_data_come_in_every_way(way, monkeypatch):
     if way == "many slabs":
@@ -318,6 +319,7 @@ def test_what_a_spread_model_says_of_itself_and_what_it_exports(tmp_path):
     assert_allclose(program.call(x), model.predict(x), atol=1e-6)
 
 
+@pytest.mark.full
 def test_members_of_an_ensemble_are_on_one_device():
     model, x = compiled("perceptron", None)
     with on(8).scope():
@@ -335,6 +337,7 @@ def test_a_spread_model_is_no_pattern_for_an_ensemble():
         Ensemble(compiled("perceptron", None)[0], seeds=[3, 4])
 
 
+@pytest.mark.full
 def test_the_step_is_equal_to_the_bit_from_run_to_run():
     first, again = (trained("convnet", on(4))[0].fingerprint() for _ in range(2))
     assert first == again

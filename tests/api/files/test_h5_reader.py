@@ -106,6 +106,7 @@ def slowly(content):
     return ((two - 1) % 65535 + 1) << 16 | (one - 1) % 65535 + 1 if content else 0
 
 
+@pytest.mark.full
 def test_every_flipped_bit_of_what_we_write_is_noticed_or_says_nothing(tmp_path):
     """Of a model with so many layers that their names lie in a heap."""
     from jaxseq.layers import Dense

@@ -30,6 +30,7 @@ def assert_same_weights(ours, theirs, **how):
         assert_allclose(one, other, **{"rtol": 2e-5, "atol": 2e-6, **how})
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_goes_on_in_keras_as_here_and_back(name, tmp_path):
     """Three steps here, then a fourth in both; then Keras's file here, and a fifth in both."""
@@ -72,6 +73,7 @@ def test_weights_alone_go_both_ways(tmp_path):
         assert_array_equal(one, wanted)
 
 
+@pytest.mark.full
 def test_every_kind_of_nested_layer_stands_where_keras_has_it(tmp_path):
     model = Sequential([
         L.Bidirectional(L.LSTM(3, return_sequences=True), merge_mode="sum", input_shape=(5, 4)),

@@ -42,6 +42,7 @@ def test_counts_and_shares(classes):
     assert (ax.get_ylabel(), ax.get_xlabel()) == ("true", "predicted")
 
 
+@pytest.mark.full
 def test_twenty_classes_can_be_read():
     figure = plotting.confusion_matrix(np.repeat(np.arange(20), 1000), np.tile(np.arange(20), 1000),
                                        [f"class number {number}" for number in range(20)])

@@ -50,6 +50,7 @@ def test_words_go_to_those_that_take_them(points):
     assert estimator.filter_sk_params(Sequential.predict, {"steps": 1}) == {"batch_size": 10, "verbose": 0, "steps": 1}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize(("loss", "outputs", "activation", "names"), [
     ("sparse_categorical_crossentropy", 3, "softmax", 3), ("categorical_crossentropy", 3, "softmax", 3),
     (jaxseq.losses.CategoricalCrossentropy(), 2, "softmax", 2), ("binary_crossentropy", 1, "sigmoid", 2),
@@ -96,6 +97,7 @@ def test_weights_of_rows_reach_the_model(slope):
     assert estimator.model.fingerprint() == model.fingerprint()
 
 
+@pytest.mark.full
 def test_a_search_over_epochs_batch_size_and_neurons(points):
     x, y = points
     grid = {"epochs": [1, 12], "batch_size": [10, 20], "neurons": [1, 6]}
