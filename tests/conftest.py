@@ -32,8 +32,7 @@ absl_set_min_log_level(3)
 def pytest_collection_modifyitems(items):
     """Marks what `every` leaves out of a family as full.
 
-    Where several decorators span a family, a case is quick whose numbers in them add up to a multiple: a diagonal, on which no
-    decorator's case is missing.
+    Where several decorators span a family, a case is quick whose numbers in them add up to a multiple of n: a diagonal.
     """
     for item in items:
         every = item.get_closest_marker("every")

@@ -228,6 +228,16 @@ def test_epochs_that_are_broken_off_give_the_whole_ones(asked, steps, epochs, mo
     assert int(ensemble[0].train_state.step) == steps and len(histories[0].epoch) == epochs
 
 
+def test_an_error_as_training_begins_is_told():
+    def begin(logs):
+        raise OSError("no place left")
+
+    ensemble = jaxseq.Ensemble(perceptron(), seeds=[1, 2])
+    with pytest.raises(OSError, match="no place left"):
+        ensemble.fit(X, Y, callbacks=[LambdaCallback(on_train_begin=begin), EarlyStopping("loss")], verbose=0)
+    assert [each.epoch for each in ensemble.history] == [[], []]
+
+
 @pytest.mark.usefixtures("ctrl_c")
 def test_what_an_interruption_leaves_is_in_the_history(monkeypatch):
     def order(feed, words, step):

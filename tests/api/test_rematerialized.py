@@ -75,7 +75,6 @@ def assert_trained_alike(one, other, rtol=1e-5, atol=1e-6):
 QUICK = "dropout and moments", "carried"
 
 
-@pytest.mark.every(2)
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in MODELS])
 def test_training_is_the_same(name):
     assert_trained_alike(trained(name, remat=2), trained(name))

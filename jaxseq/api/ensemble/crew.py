@@ -44,7 +44,8 @@ class Crew:
 
     def broken_off(self) -> bool:
         """Whether work shall end at its next whole step."""
-        return self._halted or bool(self._interrupt.asked)
+        self._halted = self._halted or bool(self._interrupt.asked)
+        return self._halted
 
     def halt(self) -> None:
         """Has all work end at its next whole step, and waits until it has."""

@@ -117,7 +117,8 @@ class Ensemble(Spelled):
         (number of a member) -> callbacks of its own, which such as write files need: no two members may write one path. They
         are called at the edges of epochs. A member that one of them stops stays where it is while the others go on.
         Returns the members' Histories; they are also at `ensemble.history`, and each at its model's.
-        Raises: one clear error before the first step. After Ctrl-C every member stands at its last whole step.
+        Raises: one clear error before the first step. After Ctrl-C every member stands at its last whole step, and its History
+        has all whole epochs; after an error in a callback it may lack those that other members have made meanwhile.
         """
         first = self[0]
         wish = intake.FitWish(batch_size, epochs, validation_split, shuffle, initial_epoch, steps_per_epoch, validation_steps,
@@ -223,8 +224,9 @@ def _require_arrays(x: Any, validation_data: Any = None) -> None:
 
 
 def _kept(callbacks: CallbackList) -> int | None:
-    """The epoch whose weights were put back at the end; None where none were."""
-    put_back = [each.best_epoch for each in callbacks if isinstance(each, EarlyStopping) and each.best_weights is not None]
+    """The epoch whose weights were put back at the end; None where none were, or where training has not begun."""
+    put_back = [each.best_epoch for each in callbacks
+                if isinstance(each, EarlyStopping) and getattr(each, "best_weights", None) is not None]
     return put_back[-1] if put_back else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -38,9 +39,9 @@ class Kind:
         self.task_of = _task_of(self.model)
         self._zeros: tuple[int, run.Sums] = (0, {})
 
-    @property
+    @cached_property
     def zero(self) -> run.Sums:
-        """The totals that an epoch begins with."""
+        """The totals that an epoch begins with. Threads ask for them, so the model is asked once, before these begin."""
         return self.model.programs.zero
 
     def zeros(self, epochs: int) -> run.Sums:

@@ -24,7 +24,7 @@ from jaxseq.core import members
 
 Ended = list[tuple[int, Measured]]      # whole epochs, and what was measured of each
 
-STRETCH = 0.1           # seconds after which a unit tells of the epochs that it has made, in calls of no more than that
+STRETCH = 0.1           # seconds after which a unit tells of the epochs that it has made, in calls of about that at most
 
 
 def fit_loop(units: Sequence[Unit], plan: Plan, callbacks: dict[int, CallbackList], crew: Crew, interrupt: Interrupt,
@@ -112,9 +112,9 @@ class Run:
                 measured = self._validated(epoch, logs, broken_off)
                 ended += [] if measured is None else [(epoch, measured)]
             seconds = time.perf_counter() - began
+            self._pace = max(1, min(self._most, int(len(ended) * STRETCH / seconds)))
             if self._watched or seconds > STRETCH or broken_off():
                 break
-            self._pace = max(1, min(self._most, int(len(ended) * STRETCH / seconds)))
         return ended
 
     def _validated(self, epoch: int, logs: Measured, broken_off: Callable[[], bool]) -> Measured | None:

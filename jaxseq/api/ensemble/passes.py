@@ -13,7 +13,7 @@ from jaxseq.api.data import NO_ROW, Cursor, Resident, Segment
 from jaxseq.api.loop import Plan
 
 PLACES = 2**14          # rows of a segment that holds several epochs, those that fill up batches among them
-TOTALS = 2**20          # bytes of these epochs' totals
+TOTALS = 2**20          # bytes of these epochs' totals, of all members of a unit
 
 
 class Way(Protocol):
@@ -64,7 +64,7 @@ class WholePasses:
 
 
 def at_once(plan: Plan, totals: int) -> int:
-    """How many epochs a segment has place for. totals: the bytes of one epoch's."""
+    """How many epochs a segment has place for. totals: the bytes of one epoch's, of all members that make it together."""
     feed = _whole(plan)
     return 1 if feed is None else max(1, min(PLACES // (feed.steps * feed.batch_size), TOTALS // totals))
 

@@ -50,7 +50,7 @@ class Unit:
 
     def at_once(self, plan: Plan) -> int:
         """How many epochs one call of the program that trains has place for."""
-        return at_once(plan, sum(leaf.nbytes for leaf in jax.tree.leaves(self._kind.zero)))
+        return at_once(plan, len(self.members) * sum(leaf.nbytes for leaf in jax.tree.leaves(self._kind.zero)))
 
     def train(self, ways: dict[int, Way], epochs: int, broken_off: Callable[[], bool]) -> list[Measured]:
         """The next epochs of training, for the members that have a way; the others stay as they are.
