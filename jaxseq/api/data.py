@@ -349,8 +349,9 @@ def size_of_batch(columns: Batch, rows: int, size: int) -> int:
     return max(1, size_of(columns) * size // max(1, rows))
 
 
-def size_of(columns: Batch) -> int:
-    return sum(column.nbytes for column in jax.tree.leaves(columns))
+def size_of(tree: Any) -> int:
+    """The bytes of all arrays in it."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
 
 
 def _resident(columns: Batch, batch_size: int, shuffle: bool | str, padded: bool) -> Resident:

@@ -30,14 +30,12 @@ def threads() -> list[threading.Thread]:
 
 
 @pytest.fixture(autouse=True)
-def python_answers_ctrl_c():
-    """Python's own handler, which a test process in the background may lack; afterwards it must be back in its place."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def python_answers_ctrl_c(ctrl_c):
+    """Python's own handler, which must be back in its place afterwards."""
     running = threads()
     yield
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert threads() == running
-    signal.signal(signal.SIGINT, before)
 
 
 # ---- Ctrl-C

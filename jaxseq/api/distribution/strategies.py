@@ -85,7 +85,7 @@ class FullySharded(DataParallel):
     def spec(self, path: str, shape: tuple[int, ...]) -> PartitionSpec:
         along = self.device_mesh.axis_names[-1]
         parts = self.device_mesh.mesh.shape[along]
-        fitting = [axis for axis, size in enumerate(shape) if size and size % parts == 0]
+        fitting = _divided(shape, parts)
         if not fitting:
             return EVERYWHERE
         longest = max(fitting, key=lambda axis: shape[axis])
@@ -94,10 +94,10 @@ class FullySharded(DataParallel):
     def without_effect(self, name: str, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         along = self.device_mesh.axis_names[-1]
         parts = self.device_mesh.mesh.shape[along]
-        if parts == 1 or not shapes or any(self.spec(path, shape) != EVERYWHERE for path, shape in shapes.items()):
+        cuts = lambda count: any(_divided(shape, count) for shape in shapes.values())
+        if parts == 1 or not shapes or cuts(parts):
             return []
-        sizes = {size for shape in shapes.values() for size in shape}
-        fewer = next((count for count in range(parts - 1, 1, -1) if any(size and size % count == 0 for size in sizes)), None)
+        fewer = next(filter(cuts, range(parts - 1, 1, -1)), None)
         path = max(shapes, key=lambda path: math.prod(shapes[path]))
         advice = "Write DataParallel(...)." if fewer is None else f"{fewer} devices along it do, or write DataParallel(...)."
         return [f"FullySharded cuts no weight of {name!r}, so every device keeps all: {parts} devices along {along!r} divide "
@@ -105,6 +105,11 @@ class FullySharded(DataParallel):
 
     def layout(self) -> Layout:
         return super().layout()._replace(batch=tuple(self.device_mesh.axis_names), together=True)
+
+
+def _divided(shape: tuple[int, ...], parts: int) -> list[int]:
+    """The axes that so many devices divide."""
+    return [axis for axis, size in enumerate(shape) if size and size % parts == 0]
 
 
 class ModelParallel(Distribution):

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxseq.api.callbacks import Logs
-from jaxseq.api.data import Batches, Cursor, Feed
+from jaxseq.api.data import Batches, Cursor, Feed, size_of
 from jaxseq.api.ensemble.forms import Form
 from jaxseq.api.ensemble.kinds import Kind, Member
 from jaxseq.api.ensemble.passes import Way, at_once
@@ -50,7 +50,7 @@ class Unit:
 
     def at_once(self, plan: Plan) -> int:
         """How many epochs one call of the program that trains has place for."""
-        return at_once(plan, len(self.members) * sum(leaf.nbytes for leaf in jax.tree.leaves(self._kind.zero)))
+        return at_once(plan, len(self.members) * size_of(self._kind.zero))
 
     def train(self, ways: dict[int, Way], epochs: int, broken_off: Callable[[], bool]) -> list[Measured]:
         """The next epochs of training, for the members that have a way; the others stay as they are.
