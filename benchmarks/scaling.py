@@ -1,95 +1,190 @@
-"""What does a training step send between the devices, and what does each keep? Read from the programs as they are compiled.
+"""How jaxseq's cost grows with the data: with the rows, with the length of a sequence, and with a file larger than memory.
 
-    python benchmarks/scaling.py [--devices 1 8 64 512] [--model mlp lstm]
+    python benchmarks/scaling.py [--rounds 5]
 
-Each number of devices has a process of its own, in which the CPU stands for so many devices; nothing is run. Kernels that have
-a form of their own for the CPU are compiled in the form for accelerators. Bytes are those of one device: of the weights and the
-optimizer's state that it keeps, and of what comes out of its collectives in one step. FLOPs are the compiler's own count for
-one device. Every device has the same number of rows, whatever their number.
+Each question is answered by a process of its own, in which the sizes are trained in turns.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
-import re
 import subprocess
 import sys
-from collections import defaultdict
-from math import prod
+import tempfile
+import threading
+import time
+from pathlib import Path
 
-BYTES = {"f32": 4, "s32": 4, "u32": 4, "bf16": 2, "f16": 2, "pred": 1, "s8": 1, "u8": 1}
-COLLECTIVE = re.compile(r"= (.*?) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)\(")
+import numpy as np
+from child import last_line
+from peers import OURS, PEERS, python_of, variables
+from ratios import median
+from turns import Say, missing, rotated, to_stderr
+from workloads import WORKLOADS
+
+ROWS = (1_000, 10_000, 100_000, 1_000_000)      # a round trains on the last number of rows, whatever the size
+LENGTHS = (32, 128, 512, 2048)
+TIME_STEPS = 16 * 2048                          # of every sequence of a batch together, in a round
+MEBIBYTES = (256, 512, 1024)
+WIDTH = 1024                                    # numbers in a row of the file
+PATIENCE = 1200                                 # seconds
+
+
+def measure(rounds: int, say: Say) -> tuple[dict[str, list[dict]], dict[str, str]]:
+    """({question: [{"size", ...}, ...]}, {question: why there is no answer})"""
+    found, fallen = {}, {}
+    for question in QUESTIONS:
+        say(f"scaling: {question}")
+        command = [str(python_of(PEERS[OURS].environment)), __file__, "--answer", question, "--rounds", str(rounds)]
+        try:
+            done = subprocess.run(command, env=variables(PEERS[OURS]), capture_output=True, text=True, check=True,
+                                  timeout=PATIENCE)
+            found[question] = json.loads(done.stdout.splitlines()[-1])
+        except subprocess.CalledProcessError as error:
+            fallen[question] = last_line(error.stderr)
+        except subprocess.TimeoutExpired:
+            fallen[question] = f"no answer within {PATIENCE} s"
+        except OSError:
+            fallen[question] = missing(PEERS[OURS])
+    return found, fallen
+
+
+def rows(rounds: int) -> list[dict]:
+    """Microseconds per sample of the guide's perceptron, batches of 128, for columns of more and more rows."""
+    from dataclasses import replace
+
+    from contestants.jaxseq import make
+
+    trainers = {size: make(replace(WORKLOADS["guide-mlp"], rows=size)) for size in ROWS}
+    seconds = in_turns({size: lambda size=size: trainers[size](ROWS[-1] // size) for size in ROWS}, rounds)
+    return [{"size": size, "us": 1e6 * median(times) / ROWS[-1]} for size, times in seconds.items()]
+
+
+def lengths(rounds: int) -> list[dict]:
+    """Nanoseconds per sample and time step of LSTM(32) on x (rows, T, 8), batches of 32, for longer and longer T."""
+    trainers = {size: lstm_trainer(size) for size in LENGTHS}
+    seconds = in_turns(trainers, rounds)
+    return [{"size": size, "ns": 1e9 * median(times) / (32 * TIME_STEPS)} for size, times in seconds.items()]
+
+
+def lstm_trainer(length: int):
+    """Trains on TIME_STEPS / length batches."""
+    from jaxseq.layers import LSTM, Dense
+    from jaxseq.models import Sequential
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((32 * TIME_STEPS // length, length, 8), np.float32)
+    y = rng.standard_normal((len(x), 1), np.float32)
+    model = Sequential([LSTM(32, input_shape=(length, 8)), Dense(1)], seed=0)
+    model.compile("rmsprop", "mse")
+    return lambda: model.fit(x, y, batch_size=32, verbose=0)
+
+
+def in_turns(trainers: dict, rounds: int) -> dict[int, list[float]]:
+    """The seconds of every call, by size. The first call of each, which compiles, does not count."""
+    seconds = {size: [] for size in trainers}
+    for train in trainers.values():
+        train()
+    for size in itertools.chain.from_iterable(rotated(list(trainers), number) for number in range(rounds)):
+        began = time.perf_counter()
+        trainers[size]()
+        seconds[size].append(time.perf_counter() - began)
+    return seconds
+
+
+def streaming(rounds: int) -> list[dict]:
+    """Peak memory of training from a memory-mapped file, each size in a process of its own."""
+    found = []
+    for size in MEBIBYTES:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.float32"
+            write(path, size)
+            command = [sys.executable, __file__, "--stream", str(path)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SystemExit(last_line(done.stderr))
+            found.append({"size": size, **json.loads(done.stdout.splitlines()[-1])})
+    return found
+
+
+def write(path: Path, mebibytes: int) -> None:
+    """Random numbers, a mebibyte at a time."""
+    rng = np.random.default_rng(0)
+    with path.open("wb") as file:
+        for _ in range(mebibytes):
+            file.write(rng.random(2**18, np.float32).tobytes())
+
+
+def stream(path: Path) -> dict:
+    """{"before_mib", "peak_mib", "seconds"} of one epoch over the file. Its own pages are not counted: they may go any time."""
+    from jaxseq.layers import Dense
+    from jaxseq.models import Sequential
+
+    x = np.memmap(path, np.float32, "r").reshape(-1, WIDTH)
+    y = np.zeros((len(x), 1), np.float32)
+    model = Sequential([Dense(64, activation="relu", input_shape=(WIDTH,)), Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+    model.fit(np.array(x[:512]), y[:512], batch_size=256, verbose=0)
+    before, began = anonymous_mib(), time.perf_counter()
+    with Watch() as watch:
+        model.fit(x, y, batch_size=256, verbose=0)
+    return {"before_mib": before, "peak_mib": watch.peak, "seconds": time.perf_counter() - began}
+
+
+class Watch:
+    """Looks at this process's memory every few milliseconds, from a thread."""
+
+    def __enter__(self):
+        self.peak, self.over = anonymous_mib(), threading.Event()
+        self.thread = threading.Thread(target=self.look, daemon=True)
+        self.thread.start()
+        return self
+
+    def look(self):
+        while not self.over.wait(0.005):
+            self.peak = max(self.peak, anonymous_mib())
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def anonymous_mib() -> float:
+    """Resident memory that is no file's."""
+    if not os.path.exists("/proc/self/status"):
+        raise SystemExit("Only Linux says how much of a process's memory is no file's.")
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("RssAnon:")[1].split()[0]) / 1024
+
+
+QUESTIONS = {function.__name__: function for function in (rows, lengths, streaming)}
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--devices", type=int, nargs="+", default=[1, 8, 64, 512])
-    words.add_argument("--model", nargs="+", default=["mlp", "vgg"])
-    words.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
-    how = words.parse_args()
-    if how.child:
-        model, kind, devices = how.child
-        print(json.dumps(measured(model, kind, int(devices))))
-        return
-    print("| model | spread | devices | keeps, MB | gradients and sums, MB | weights put together, MB | GFLOP |")
-    print("|---|---|---|---|---|---|---|")
-    for model in how.model:
-        for kind in "DataParallel", "FullySharded":
-            for devices in how.devices:
-                told = in_a_process(model, kind, devices)
-                added, together = (told["sent"].get(each, 0) / 1e6 for each in ("all-reduce", "all-gather"))
-                others = told["sent"].keys() - {"all-reduce", "all-gather"}
-                assert not others, others
-                print(f"| {model} | {kind} | {devices} | {told['keeps'] / 1e6:.3f} | {added:.3f} | {together:.3f} | "
-                      f"{told['flops'] / 1e9:.3f} |", flush=True)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--answer", choices=QUESTIONS, help=argparse.SUPPRESS)      # what a child is asked
+    parser.add_argument("--stream", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.answer:
+        print(json.dumps(QUESTIONS[given.answer](given.rounds)))
+    elif given.stream:
+        print(json.dumps(stream(given.stream)))
+    else:
+        show(*measure(given.rounds, to_stderr))
 
 
-def in_a_process(model: str, kind: str, devices: int) -> dict:
-    """`measured`, where the CPU stands for so many devices."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
-    told = subprocess.run([sys.executable, __file__, "--child", model, kind, str(devices)], capture_output=True, text=True,
-                          check=True, env={**os.environ, "XLA_FLAGS": flags, "JAXSEQ_CACHE": "0"})
-    return json.loads(told.stdout.splitlines()[-1])
+def show(found: dict, fallen: dict) -> None:
+    import report
+    from summaries import scaling_tables
 
-
-def measured(name: str, kind: str, devices: int) -> dict:
-    """What one device keeps and sends in a step, with as many rows for each device as the benchmark has in a batch."""
-    import jax
-
-    jax.lax.platform_dependent = lambda *given, default, **_: default(*given)
-    import numpy as np
-    from contestants import keras_words
-    from workloads import RMSPROP, WORKLOADS, data
-
-    from jaxseq import Sequential, distribution, layers, optimizers
-    from jaxseq.core import run
-    from jaxseq.core.layout import of_state
-    from jaxseq.core.types import Batch, Spec
-
-    work = WORKLOADS[name]
-    parts = [keras_words.layer(part, layers, stateful=False) for part in work.parts]
-    model = Sequential([layers.Input(work.shape), *parts], seed=0)
-    spread = getattr(distribution, kind)()
-    model.compile(optimizers.RMSprop(**RMSPROP), "categorical_crossentropy", metrics=["accuracy"], distribution=spread)
-    layout, rows = spread.layout(), work.batch * devices
-    x, y = (column[:1] for column in data(work))
-    task, model.layout = model.task, None               # so that nothing is put on the devices
-    ts = model.train_state
-    spec = lambda leaf, place: Spec(leaf.shape, leaf.dtype, sharding=place)
-    slab = Batch(*(Spec((1, rows, *column.shape[1:]), column.dtype, sharding=layout.dealt) for column in (x, y)))
-    zero = jax.tree.map(lambda leaf: spec(leaf, layout.everywhere), model.programs.zero)
-    program = run.make_train(task).lower(jax.tree.map(spec, ts, of_state(layout, ts)), zero, slab,
-                                         Spec((1, rows), np.int32, sharding=layout.everywhere), 0, 1).compile()
-    sent: dict[str, float] = defaultdict(float)
-    for told, collective in COLLECTIVE.findall(program.as_text()):
-        for dtype, shape in re.findall(r"(\w+)\[([\d,]*)\]", told):
-            sent[collective] += BYTES[dtype] * prod(int(each) for each in shape.split(",") if each)
-    places = jax.tree.leaves(of_state(layout, ts))
-    keeps = sum(prod(place.shard_shape(leaf.shape)) * leaf.dtype.itemsize
-                for leaf, place in zip(jax.tree.leaves(ts._replace(key=jax.random.key_data(ts.key))), places, strict=True))
-    return {"sent": sent, "keeps": keeps, "flops": program.cost_analysis()["flops"]}
+    for table in scaling_tables(found):
+        report.show(table)
+    for question, why in fallen.items():
+        print(f"{question}: {why}")
 
 
 if __name__ == "__main__":

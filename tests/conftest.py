@@ -3,7 +3,9 @@
 import atexit
 import gc
 import os
+import random
 import re
+import secrets
 import shutil
 import signal
 import tempfile
@@ -41,6 +43,12 @@ def pytest_collection_modifyitems(items):
                      for mark in item.iter_markers("parametrize")]
             if sum(item.callspec.indices[name] for name in names) % every.args[0]:
                 item.add_marker(pytest.mark.full)
+
+
+@pytest.fixture(autouse=True)
+def drawn_seeds(request, monkeypatch):
+    """Seeds that nobody wrote are drawn anew in every test, but are the same whenever it runs: what fails once fails again."""
+    monkeypatch.setattr(secrets, "randbits", random.Random(request.node.nodeid).getrandbits)
 
 
 @pytest.fixture(autouse=True, scope="module")

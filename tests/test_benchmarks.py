@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import math
+import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import peers
 import report
+import scaling
 import turns
 from child import Child, Fallen, last_line
 from contestants import jaxseq as jaxseq_contestant, optax as optax_contestant
@@ -22,7 +25,7 @@ from parts import LSTM, Average, Conv, Dense, Dropout, Embedding, Flatten, Pool
 from peers import PEERS
 from plot import LOOKS, draw
 from ratios import compile_seconds, floor_rates, floor_seconds, ratio, step_seconds
-from summaries import all_tables, number, time_ratio
+from summaries import all_tables, number, scaling_tables, time_ratio
 from workloads import PRODUCT, WORKLOADS, Workload, data
 
 TINY = replace(WORKLOADS["guide-mlp"], rows=300)
@@ -112,6 +115,26 @@ def test_the_hand_written_loop_learns(key):
     for _ in range(300):
         training, (loss, hits) = step(training, jnp.zeros(2), x, y, np.arange(100))
     assert hits > 80 and loss / 100 < 1
+
+
+def test_the_command_runs_to_its_end_where_no_contestant_is_installed(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(peers, "ENVIRONMENTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--no-write"])
+    runpy.run_path(str(peers.HERE), run_name="__main__")
+    told = capsys.readouterr().out
+    assert all(f"* {name}: `jaxseq`: " in told for name in (*WORKLOADS, "whole script"))
+    assert all(f"* scaling: `{question}`: " in told for question in scaling.QUESTIONS)
+
+
+@pytest.mark.parametrize("question", ["rows", "lengths", pytest.param("streaming", marks=pytest.mark.full)])
+def test_cost_is_measured_for_every_size(question, monkeypatch):
+    sizes = {"ROWS": (200, 400), "LENGTHS": (4, 8), "TIME_STEPS": 16, "MEBIBYTES": (1, 2)}
+    for name, smaller in sizes.items():
+        monkeypatch.setattr(scaling, name, smaller)
+    found = scaling.QUESTIONS[question](1)
+    assert tuple(case["size"] for case in found) in sizes.values()
+    table, = scaling_tables({question: found})
+    assert all(float(cell.replace(",", "")) > 0 for row in table.rows for cell in row[:2])
 
 
 def rounds(*milliseconds, steps=10):

@@ -24,7 +24,7 @@ Cell = Callable[[Carry, Array], Carry]
 Read = Callable[[Carry, Array, Array | None], tuple[Array, Carry]]
 Activation = Callable[[Array], Array]
 
-CACHE_BYTES = 5 * 2**19     # of z, in each part of a long sequence on the CPU
+CACHE_BYTES = 2**21     # of z, in each part of a long sequence on the CPU
 SHORT = 8       # so many steps are written out: on the CPU a training step then takes 3 to 20 % less time, from 16 on no less
 
 
