@@ -5,7 +5,8 @@
 Of 1,000 rows: the guide's perceptron in batches of 128, and the three stacked LSTMs in batches of 64. Both ways run in one
 process, all programs compiled, and each round changes the order; a round's ratio is seconds of the ensemble / seconds of the
 single fits, and what counts is the median. Beside it stands the ratio of the processor's seconds, which other processes disturb
-less: two cores cannot do better than half of that. Then the time to the first result, from the declaration to the end of the
+less: two cores cannot do better than half of that. After all rounds every member must have the bits of the model of its seed,
+which was fitted as often. Then the time to the first result, from the declaration to the end of the
 first epoch, compilation included: fresh processes in turns, without a cache of programs.
 
 --forms: also units of 2, 4, 8 and all members side by side within a thread's program, which an Ensemble takes on other devices.
@@ -54,18 +55,20 @@ def main() -> None:
         print(first_result(CASES[how.case[0]], how.members, how.answer))
         return
     for name in how.case or CASES:
-        for way, (ratios, shares) in compared(CASES[name], how).items():
-            print(f"{name}, {way} / {how.members} single fits: {told(ratios)}; of the processor's seconds {told(shares)}",
-                  flush=True)
+        for way, (ratios, shares, same) in compared(CASES[name], how).items():
+            print(f"{name}, {way} / {how.members} single fits: {told(ratios)}; of the processor's seconds {told(shares)}; "
+                  f"{same} of {how.members} end with the same bits", flush=True)
         if how.first:
             print(f"{name}, first epoch from nothing, the ensemble's / {how.members} models': {told(firsts(name, how))}")
 
 
-def compared(workload: Workload, how: Any) -> dict[str, tuple[list[float], list[float]]]:
-    """{way to train all: (the ratio of every round, that of the processor's seconds)}"""
-    ways = {"ensemble": trainer(workload, how, None)}
+def compared(workload: Workload, how: Any) -> dict[str, tuple[list[float], list[float], int]]:
+    """{way to train all: (the ratio of every round, that of the processor's seconds, how many members equal their model)}"""
+    sizes = {"ensemble": None}
     if how.forms:
-        ways |= {f"{size} side by side": trainer(workload, how, size) for size in (*SIDE_BY_SIDE, how.members)}
+        sizes |= {f"{size} side by side": size for size in (*SIDE_BY_SIDE, how.members)}
+    members = {way: jaxseq.Ensemble(built(workload, 0), seeds=range(how.members)) for way in sizes}
+    ways = {way: trainer(members[way], workload, how, size) for way, size in sizes.items()}
     models, (x, y) = [built(workload, seed) for seed in range(how.members)], data(workload)
 
     def one_by_one() -> None:
@@ -85,13 +88,14 @@ def compared(workload: Workload, how: Any) -> dict[str, tuple[list[float], list[
             for way, (ratios, shares) in found.items():
                 ratios.append(taken[way][0] / taken["models"][0])
                 shares.append(taken[way][1] / taken["models"][1])
-    return found
+    prints = [model.fingerprint() for model in models]
+    return {way: (*found[way], sum(members[way][seed].fingerprint() == prints[seed] for seed in range(how.members)))
+            for way in ways}
 
 
-def trainer(workload: Workload, how: Any, size: int | None) -> Callable[[], Any]:
+def trainer(together: jaxseq.Ensemble, workload: Workload, how: Any, size: int | None) -> Callable[[], Any]:
     """Trains an ensemble. size: how many members run side by side in one thread's program; None: as it chooses."""
-    together, (x, y) = jaxseq.Ensemble(built(workload, 0), seeds=range(how.members)), data(workload)
-    usual = ensemble.units_of
+    (x, y), usual = data(workload), ensemble.units_of
 
     def train() -> None:
         if size is not None:

@@ -1,4 +1,5 @@
-"""How jaxseq's cost grows with the data: with the rows, with the length of a sequence, and with a file larger than memory.
+"""How jaxseq's cost grows with the data: with the rows, with the length of a sequence, with what is too much for the device
+as a whole, and with a file larger than memory.
 
     python benchmarks/scaling.py [--rounds 5]
 
@@ -16,18 +17,20 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from child import last_line
 from peers import OURS, PEERS, python_of, variables
-from ratios import median
+from ratios import median, ratio
 from turns import Say, missing, rotated, to_stderr
-from workloads import WORKLOADS
+from workloads import WORKLOADS, data
 
 ROWS = (1_000, 10_000, 100_000, 1_000_000)      # a round trains on the last number of rows, whatever the size
 LENGTHS = (32, 128, 512, 2048)
 TIME_STEPS = 16 * 2048                          # of every sequence of a batch together, in a round
+SLABS = {"guide-mlp": 1_000_000, "mlp": 60_000}  # rows, more than are put on the device as a whole
 MEBIBYTES = (256, 512, 1024)
 WIDTH = 1024                                    # numbers in a row of the file
 PATIENCE = 1200                                 # seconds
@@ -83,8 +86,27 @@ def lstm_trainer(length: int):
     return lambda: model.fit(x, y, batch_size=32, verbose=0)
 
 
-def in_turns(trainers: dict, rounds: int) -> dict[int, list[float]]:
-    """The seconds of every call, by size. The first call of each, which compiles, does not count."""
+def slabs(rounds: int) -> list[dict]:
+    """Microseconds per sample where all data lie on the device, and where the same data come from the host in slabs."""
+    from dataclasses import replace
+
+    import jax.numpy as jnp
+    from ensembles import built
+
+    found = []
+    for name, rows in SLABS.items():
+        workload = replace(WORKLOADS[name], rows=rows)
+        host = data(workload)
+        columns = {"device": tuple(map(jnp.asarray, host)), "slabs": host}
+        seconds = in_turns({place: partial(built(workload, seed=0).fit, *each, batch_size=workload.batch, verbose=0)
+                            for place, each in columns.items()}, rounds)
+        found.append({"size": name, "ratios": ratio(seconds["slabs"], seconds["device"]),
+                      **{place: 1e6 * median(times) / rows for place, times in seconds.items()}})
+    return found
+
+
+def in_turns(trainers: dict, rounds: int) -> dict:
+    """The seconds of every call, by the trainer's name. The first call of each, which compiles, does not count."""
     seconds = {size: [] for size in trainers}
     for train in trainers.values():
         train()
@@ -160,7 +182,7 @@ def anonymous_mib() -> float:
     return int(status.split("RssAnon:")[1].split()[0]) / 1024
 
 
-QUESTIONS = {function.__name__: function for function in (rows, lengths, streaming)}
+QUESTIONS = {function.__name__: function for function in (rows, lengths, slabs, streaming)}
 
 
 def main() -> None:

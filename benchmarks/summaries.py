@@ -124,6 +124,15 @@ def lengths_table(cases: list[dict]) -> Table:
                  ["T", "ns a sample and time step", "x the first"], growth(cases, "ns"))
 
 
+def slabs_table(cases: list[dict]) -> Table:
+    note = "Microseconds a sample: all data on the device, and the same data from the host, 16 MiB at a time."
+    rows = []
+    for case in cases:
+        against = Ratio(*case["ratios"])
+        rows.append([case["size"], number(case["device"]), number(case["slabs"]), number(against.median), span(against)])
+    return Table("Slabs", note, ["", "on the device", "in slabs", "in slabs / on the device", "from, to"], rows)
+
+
 def streaming_table(cases: list[dict]) -> Table:
     """Memory that is no file's: pages of the mapped file do not count."""
     note = "Training from a numpy.memmap; memory of the process that is no file's, before and at its peak."
@@ -136,4 +145,4 @@ def growth(cases: list[dict], unit: str) -> list[list[str]]:
     return [[f"{case['size']:,}", number(case[unit]), number(case[unit] / cases[0][unit])] for case in cases]
 
 
-SCALING = {"rows": rows_table, "lengths": lengths_table, "streaming": streaming_table}
+SCALING = {"rows": rows_table, "lengths": lengths_table, "slabs": slabs_table, "streaming": streaming_table}

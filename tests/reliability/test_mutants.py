@@ -23,7 +23,8 @@ def test_mutants_are_loaded_or_refused(lab):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", fuzzing.SHARES)
 def test_very_many_mutants_are_loaded_or_refused(lab, kind):
-    report = fuzzing.fuzz(round(10_000 * fuzzing.SHARES[kind]), first=300, kinds=[kind], lab=lab)
+    """Behind those that `python -m reliability` counts, four times as many."""
+    report = fuzzing.fuzz(round(2500 * fuzzing.SHARES[kind]), first=10_000, kinds=[kind], lab=lab)
     assert report.failures == []
 
 
@@ -44,8 +45,8 @@ def test_no_flipped_bit_makes_another_file(lab):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", flips.READ)
 def test_no_bit_of_very_many_makes_another_file(lab, kind):
-    report = flips.flips(1000, first=1, kinds=[kind], lab=lab)
-    assert report.failures == [] and report.figures[f"{kind} refused"] > 200
+    report = flips.flips(250, first=1, kinds=[kind], lab=lab)
+    assert report.failures == [] and report.figures[f"{kind} refused"] > 50
 
 
 def test_a_number_always_gives_the_same_mutant(lab, monkeypatch):

@@ -50,9 +50,10 @@ def test_a_run_killed_while_it_saves_ends_as_one_that_was_not(operation, child, 
 @pytest.mark.full
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("run", survivors.RUNS)
-def test_twenty_endings_of_each_run_killed_once_twice_or_three_times(run, child, tmp_path):
-    found = killed(child, tmp_path, run, 20)
-    assert not found.failures and found.count >= 20         # most kills came before the end
+def test_endings_of_each_run_killed_once_twice_or_three_times(run, child, tmp_path):
+    """`python -m reliability` counts twenty of each."""
+    found = killed(child, tmp_path, run, 8)
+    assert not found.failures and found.count >= 8          # most kills came before the end
 
 
 @pytest.mark.full
