@@ -1,5 +1,6 @@
 """The benchmark's own arithmetic, and that its contestants train: an oracle for each number that the report shows."""
 
+import argparse
 import contextlib
 import itertools
 import math
@@ -15,6 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import collectives
+import ensembles
 import peers
 import report
 import scaling
@@ -135,6 +138,23 @@ def test_cost_is_measured_for_every_size(question, monkeypatch):
     assert tuple(case["size"] for case in found) in [tuple(each) for each in sizes.values() if each != 16]
     table, = scaling_tables({question: found})
     assert all(float(row[1].replace(",", "")) > 0 for row in table.rows)
+
+
+@pytest.mark.full
+def test_an_ensemble_is_timed_beside_models_of_the_same_bits():
+    how = argparse.Namespace(members=2, epochs=2, rounds=1, forms=False, quiet=None)
+    (ratios, shares, same), = ensembles.compared(replace(ensembles.CASES["lstm"], rows=70), how).values()
+    assert len(ratios) == len(shares) == 1 and same == 2
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["DataParallel", "FullySharded"])
+def test_what_two_devices_send_is_read_from_the_program(kind):
+    """The gradients once, and a little besides; of the weights in parts what is cut."""
+    told = collectives.in_a_process("mlp", kind, 2)
+    weights = 4 * (785 * 512 + 513 * 512 + 513 * 10)
+    assert told["sent"]["all-reduce"] == pytest.approx(weights, rel=1e-3)
+    assert ("all-gather" in told["sent"]) == (kind == "FullySharded")
 
 
 def rounds(*milliseconds, steps=10):
