@@ -96,7 +96,7 @@ def test_a_random_stack_trains_as_keras_does(stack):
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-@examples(130)
+@examples(160)
 @given(stacks(most=6))
 @pytest.mark.usefixtures("quickly_compiled")
 def test_more_random_stacks_predict_as_keras_does(stack):

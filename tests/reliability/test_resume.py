@@ -58,7 +58,7 @@ def test_endings_of_each_run_killed_once_twice_or_three_times(run, child, tmp_pa
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("operation", range(1, 3 * OPERATIONS, 6))
+@pytest.mark.parametrize("operation", range(1, 3 * OPERATIONS, 3))
 def test_an_operation_of_the_first_checkpoints_may_be_the_last(operation, child, unbroken, tmp_path):
     child("convnet", tmp_path, operation=operation)
     assert ended(child, "convnet", tmp_path) == unbroken("convnet")

@@ -42,7 +42,7 @@ def test_a_random_stack_goes_both_ways(stack):
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
-@examples(25)
+@examples(60)
 @given(stacks(most=4))
 def test_more_random_stacks_go_both_ways(stack):
     go_both_ways(stack)
