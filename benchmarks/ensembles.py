@@ -6,8 +6,8 @@ Of 1,000 rows: the guide's perceptron in batches of 128, and the three stacked L
 process, all programs compiled, and each round changes the order; a round's ratio is seconds of the ensemble / seconds of the
 single fits, and what counts is the median. Beside it stands the ratio of the processor's seconds, which other processes disturb
 less: two cores cannot do better than half of that. After all rounds every member must have the bits of the model of its seed,
-which was fitted as often. Then the time to the first result, from the declaration to the end of the
-first epoch, compilation included: fresh processes in turns, without a cache of programs.
+which was fitted as often. Then the time to the first result, from the declaration to the end of the first epoch, compilation
+included: fresh processes in turns, without a cache of programs.
 
 --forms: also units of 2, 4, 8 and all members side by side within a thread's program, which an Ensemble takes on other devices.
 --quiet: a round is begun, and counts, only where other processes take less than a tenth of a core; given up after so many

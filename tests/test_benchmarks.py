@@ -131,11 +131,11 @@ def test_the_command_runs_to_its_end_where_no_contestant_is_installed(monkeypatc
 
 @pytest.mark.parametrize("question", ["rows", "lengths", "slabs", pytest.param("streaming", marks=pytest.mark.full)])
 def test_cost_is_measured_for_every_size(question, monkeypatch):
-    sizes = {"ROWS": (200, 400), "LENGTHS": (4, 8), "TIME_STEPS": 16, "SLABS": {"guide-mlp": 300}, "MEBIBYTES": (1, 2)}
-    for name, smaller in sizes.items():
+    sizes = {"ROWS": (200, 400), "LENGTHS": (4, 8), "SLABS": {"guide-mlp": 300}, "MEBIBYTES": (1, 2)}
+    for name, smaller in {**sizes, "TIME_STEPS": 16}.items():
         monkeypatch.setattr(scaling, name, smaller)
     found = scaling.QUESTIONS[question](1)
-    assert tuple(case["size"] for case in found) in [tuple(each) for each in sizes.values() if each != 16]
+    assert tuple(case["size"] for case in found) in map(tuple, sizes.values())
     table, = scaling_tables({question: found})
     assert all(float(row[1].replace(",", "")) > 0 for row in table.rows)
 
