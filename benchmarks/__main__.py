@@ -1,6 +1,6 @@
 """Trains seven models with jaxseq and with its peers, and says how long each takes.
 
-    python benchmarks [--rounds 7] [--workloads a,b] [--contestants a,b] [--no-scripts] [--no-scaling] [--write]
+    python benchmarks [--rounds 7] [--workloads a,b] [--contestants a,b] [--no-scripts] [--no-questions] [--write]
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import argparse
 import datetime
 import json
 
+import questions
 import report
-import scaling
 import summaries
 from peers import HERE, OURS, PEERS
 from plot import draw
@@ -26,16 +26,16 @@ def main() -> None:
     given = arguments()
     partial = len(given.workloads) < len(WORKLOADS) or len(given.contestants) < len(PEERS)
     results = {"date": datetime.date.today().isoformat(), "machine": report.machine(), "rounds": given.rounds,
-               "versions": {}, "workloads": {}, "scripts": {}, "scaling": {},
+               "versions": {}, "workloads": {}, "scripts": {}, "answers": {},
                "skipped": [["this run", name, "was not asked for"] for name in PEERS if name not in {OURS, *given.contestants}]}
     for name in given.workloads:
         measure(results, WORKLOADS[name], given)
     if given.scripts:
         results["scripts"], fallen = run_scripts(given.contestants, given.rounds, to_stderr)
         skip(results, "whole script", fallen)
-    if given.scaling:
-        results["scaling"], fallen = scaling.measure(FEWEST, to_stderr)
-        skip(results, "scaling", fallen)
+    if given.questions:
+        results["answers"], fallen = questions.measure(questions.QUESTIONS, FEWEST, to_stderr)
+        skip(results, "question", fallen)
     conclude(results)
     if given.write if given.write is not None else not partial:
         write(results)
@@ -65,7 +65,7 @@ def skip(results: dict, where: str, fallen: dict[str, str]) -> None:
 def conclude(results: dict) -> None:
     """The tables that need more than one workload."""
     shown = set(results["workloads"])
-    for table in summaries.all_tables(results):
+    for table in report.all_tables(results):
         if table.title not in shown:
             report.show(table)
     if results["skipped"]:
@@ -87,7 +87,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workloads", type=chosen(WORKLOADS), default=list(WORKLOADS), help=", ".join(WORKLOADS))
     parser.add_argument("--contestants", type=chosen(PEERS), default=list(PEERS), help=f"besides {OURS}: {', '.join(PEERS)}")
     parser.add_argument("--scripts", action=argparse.BooleanOptionalAction, default=True, help="time whole scripts, too")
-    parser.add_argument("--scaling", action=argparse.BooleanOptionalAction, default=True, help="see scaling.py")
+    parser.add_argument("--questions", action=argparse.BooleanOptionalAction, default=True, help="see questions.py")
     parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=None,
                         help="write RESULTS.md, results.json and results.svg; by default when everything takes part")
     given = parser.parse_args()

@@ -38,7 +38,14 @@ class Product(NamedTuple):
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
 
 
-def products(workload: Workload) -> Iterator[Product]:
+def products(rounds: int) -> list[dict]:
+    """Of every workload: {"size": its name, "ms": milliseconds of a step's products and convolutions, one by one}."""
+    whole = {name: counted(list(of_step(workload))) for name, workload in WORKLOADS.items()}
+    return [{"size": name, "ms": 1e3 * sum(product.times * seconds(product, rounds) for product in found)}
+            for name, found in whole.items()]
+
+
+def of_step(workload: Workload) -> Iterator[Product]:
     """All of a training step, in order: forward, and for the gradients by the weights and (after what learns) the input."""
     shape, learned = workload.shape, False
     for part in workload.parts:
@@ -113,13 +120,19 @@ def seconds(product: Product, rounds: int) -> float:
     return median((timed(2 * times) - timed(times)) / times for _ in range(rounds))
 
 
+def counted(found: list[Product]) -> list[Product]:
+    """Those that count: not a forward convolution, which the one with gradients contains."""
+    names = {product.name for product in found}
+    return [product for product in found if product.name + ", with gradients" not in names]
+
+
 def report(workload: Workload, rounds: int) -> None:
     total = 0.0
-    found = list(products(workload))
+    found = list(of_step(workload))
+    whole = counted(found)
     for product in found:
         each = seconds(product, rounds)
-        whole = not any(product.name + ", with gradients" == other.name for other in found)      # those contain it
-        total += each * product.times * whole
+        total += each * product.times * (product in whole)
         print(f"{workload.name:14} {product.name:34} {product.times:4} x {each * 1e6:10.1f} us "
               f"{product.flops / each / 1e9:7.0f} GFLOP/s", flush=True)
     print(f"{workload.name:14} {'in all':34} {total * 1e6:17.1f} us {workload.flops / total / 1e9:7.0f} GFLOP/s", flush=True)

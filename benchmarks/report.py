@@ -6,11 +6,12 @@ import os
 import platform
 from pathlib import Path
 
+from answers import answer_tables
 from peers import PEERS, WHAT_THEY_ARE
 from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
-from summaries import Table, all_tables
+from summaries import Table, floor_table, scripts_table, summary, workload_table
 
 AGAIN = """\
     make bench-setup        # the environments of the other libraries, once
@@ -49,6 +50,15 @@ def markdown(results: dict) -> str:
         "## Left out", left_out(results["skipped"]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def all_tables(results: dict) -> list[Table]:
+    """In the order of the report."""
+    tables = [summary(results)] if results["workloads"] else []
+    tables += [workload_table(name, record) for name, record in results["workloads"].items()]
+    tables += [floor_table(results)] if results["workloads"] else []
+    tables += [scripts_table(results["scripts"])] if results["scripts"] else []
+    return tables + answer_tables(results["answers"])
 
 
 def figure(results: dict) -> list[str]:

@@ -1,14 +1,11 @@
 """How jaxseq's cost grows with the data: with the rows, with the length of a sequence, with what is too much for the device
-as a whole, and with a file larger than memory.
+as a whole, and with a file larger than memory. Asked by questions.py.
 
-    python benchmarks/scaling.py [--rounds 5]
-
-Each question is answered by a process of its own, in which the sizes are trained in turns.
+The sizes of a question are trained in turns.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
@@ -22,9 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from child import last_line
-from peers import OURS, PEERS, python_of, variables
 from ratios import median, ratio
-from turns import Say, missing, rotated, to_stderr
+from turns import rotated
 from workloads import WORKLOADS, data
 
 ROWS = (1_000, 10_000, 100_000, 1_000_000)      # a round trains on the last number of rows, whatever the size
@@ -33,26 +29,6 @@ TIME_STEPS = 16 * 2048                          # of every sequence of a batch t
 SLABS = {"guide-mlp": 1_000_000, "mlp": 60_000}  # rows, more than are put on the device as a whole
 MEBIBYTES = (256, 512, 1024)
 WIDTH = 1024                                    # numbers in a row of the file
-PATIENCE = 1200                                 # seconds
-
-
-def measure(rounds: int, say: Say) -> tuple[dict[str, list[dict]], dict[str, str]]:
-    """({question: [{"size", ...}, ...]}, {question: why there is no answer})"""
-    found, fallen = {}, {}
-    for question in QUESTIONS:
-        say(f"scaling: {question}")
-        command = [str(python_of(PEERS[OURS].environment)), __file__, "--answer", question, "--rounds", str(rounds)]
-        try:
-            done = subprocess.run(command, env=variables(PEERS[OURS]), capture_output=True, text=True, check=True,
-                                  timeout=PATIENCE)
-            found[question] = json.loads(done.stdout.splitlines()[-1])
-        except subprocess.CalledProcessError as error:
-            fallen[question] = last_line(error.stderr)
-        except subprocess.TimeoutExpired:
-            fallen[question] = f"no answer within {PATIENCE} s"
-        except OSError:
-            fallen[question] = missing(PEERS[OURS])
-    return found, fallen
 
 
 def rows(rounds: int) -> list[dict]:
@@ -124,7 +100,7 @@ def streaming(rounds: int) -> list[dict]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "x.float32"
             write(path, size)
-            command = [sys.executable, __file__, "--stream", str(path)]
+            command = [sys.executable, __file__, str(path)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(last_line(done.stderr))
@@ -182,32 +158,5 @@ def anonymous_mib() -> float:
     return int(status.split("RssAnon:")[1].split()[0]) / 1024
 
 
-QUESTIONS = {function.__name__: function for function in (rows, lengths, slabs, streaming)}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--answer", choices=QUESTIONS, help=argparse.SUPPRESS)      # what a child is asked
-    parser.add_argument("--stream", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.answer:
-        print(json.dumps(QUESTIONS[given.answer](given.rounds)))
-    elif given.stream:
-        print(json.dumps(stream(given.stream)))
-    else:
-        show(*measure(given.rounds, to_stderr))
-
-
-def show(found: dict, fallen: dict) -> None:
-    import report
-    from summaries import scaling_tables
-
-    for table in scaling_tables(found):
-        report.show(table)
-    for question, why in fallen.items():
-        print(f"{question}: {why}")
-
-
 if __name__ == "__main__":
-    main()
+    print(json.dumps(stream(Path(sys.argv[1]))))

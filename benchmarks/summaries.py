@@ -38,15 +38,6 @@ def time_ratio(record: dict, name: str) -> Ratio | None:
     return ratio(step_seconds(peers[name]["rounds"]), step_seconds(peers[OURS]["rounds"]))
 
 
-def all_tables(results: dict) -> list[Table]:
-    """In the order of the report."""
-    tables = [summary(results)] if results["workloads"] else []
-    tables += [workload_table(name, record) for name, record in results["workloads"].items()]
-    tables += [floor_table(results)] if results["workloads"] else []
-    tables += [scripts_table(results["scripts"])] if results["scripts"] else []
-    return tables + scaling_tables(results["scaling"])
-
-
 def summary(results: dict) -> Table:
     workloads = results["workloads"]
     ratios = lambda name: [time_ratio(record, name) for record in workloads.values()]
@@ -108,41 +99,3 @@ def script_cells(scripts: dict, name: str, which: int) -> list[str]:
         return [number(median(seconds)), NONE, NONE]
     against = ratio(seconds, [pair[which] for pair in scripts[OURS]])
     return [number(median(seconds)), number(against.median), span(against)]
-
-
-def scaling_tables(found: dict[str, list[dict]]) -> list[Table]:
-    return [SCALING[question](cases) for question, cases in found.items()]
-
-
-def rows_table(cases: list[dict]) -> Table:
-    return Table("Rows", "The guide's perceptron, batches of 128; every line trains on as many samples.",
-                 ["rows", "us a sample", "x the first"], growth(cases, "us"))
-
-
-def lengths_table(cases: list[dict]) -> Table:
-    return Table("Length of a sequence", "LSTM(32) on x (32, T, 8); every line trains on as many time steps.",
-                 ["T", "ns a sample and time step", "x the first"], growth(cases, "ns"))
-
-
-def slabs_table(cases: list[dict]) -> Table:
-    note = "Microseconds a sample: all data on the device, and the same data from the host, 16 MiB at a time."
-    rows = []
-    for case in cases:
-        against = Ratio(*case["ratios"])
-        rows.append([case["size"], number(case["device"]), number(case["slabs"]), number(against.median), span(against)])
-    return Table("Slabs", note, ["", "on the device", "in slabs", "in slabs / on the device", "from, to"], rows)
-
-
-def streaming_table(cases: list[dict]) -> Table:
-    """Memory that is no file's: pages of the mapped file do not count."""
-    note = "Training from a numpy.memmap; memory of the process that is no file's, before and at its peak."
-    rows = [[f"{case['size']:,}", number(case["before_mib"]), number(case["peak_mib"]),
-             number(case["peak_mib"] - case["before_mib"])] for case in cases]
-    return Table("Streaming", note, ["file MiB", "before MiB", "peak MiB", "more MiB"], rows)
-
-
-def growth(cases: list[dict], unit: str) -> list[list[str]]:
-    return [[f"{case['size']:,}", number(case[unit]), number(case[unit] / cases[0][unit])] for case in cases]
-
-
-SCALING = {"rows": rows_table, "lengths": lengths_table, "slabs": slabs_table, "streaming": streaming_table}

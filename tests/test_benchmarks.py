@@ -16,19 +16,25 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import calls
 import collectives
 import ensembles
+import kernels
 import peers
+import products
+import questions
 import report
 import scaling
+import startup
 import turns
+from answers import answer_tables
 from child import Child, Fallen, last_line
 from contestants import jaxseq as jaxseq_contestant, optax as optax_contestant
 from parts import LSTM, Average, Conv, Dense, Dropout, Embedding, Flatten, Pool
 from peers import PEERS
 from plot import LOOKS, draw
 from ratios import compile_seconds, floor_rates, floor_seconds, ratio, step_seconds
-from summaries import all_tables, number, scaling_tables, time_ratio
+from summaries import number, time_ratio
 from workloads import PRODUCT, WORKLOADS, Workload, data
 
 TINY = replace(WORKLOADS["guide-mlp"], rows=300)
@@ -126,18 +132,57 @@ def test_the_command_runs_to_its_end_where_no_contestant_is_installed(monkeypatc
     runpy.run_path(str(peers.HERE), run_name="__main__")
     told = capsys.readouterr().out
     assert all(f"* {name}: `jaxseq`: " in told for name in (*WORKLOADS, "whole script"))
-    assert all(f"* scaling: `{question}`: " in told for question in scaling.QUESTIONS)
+    assert all(f"* question: `{question}`: " in told for question in questions.QUESTIONS)
 
 
-@pytest.mark.parametrize("question", ["rows", "lengths", "slabs", pytest.param("streaming", marks=pytest.mark.full)])
-def test_cost_is_measured_for_every_size(question, monkeypatch):
-    sizes = {"ROWS": (200, 400), "LENGTHS": (4, 8), "SLABS": {"guide-mlp": 300}, "MEBIBYTES": (1, 2)}
-    for name, smaller in {**sizes, "TIME_STEPS": 16}.items():
-        monkeypatch.setattr(scaling, name, smaller)
-    found = scaling.QUESTIONS[question](1)
-    assert tuple(case["size"] for case in found) in map(tuple, sizes.values())
-    table, = scaling_tables({question: found})
-    assert all(float(row[1].replace(",", "")) > 0 for row in table.rows)
+FULL = pytest.mark.full
+TWO = {"guide-mlp": TINY, "conv1d": replace(WORKLOADS["conv1d"], rows=32, shape=(40, 4))}
+SMALL = {scaling: {"ROWS": (200, 400), "LENGTHS": (4, 8), "SLABS": {"guide-mlp": 300}, "MEBIBYTES": (1, 2), "TIME_STEPS": 16},
+         products: {"WORKLOADS": TWO, "SECONDS": 1e-4}, kernels: {"WORKLOADS": TWO},
+         calls: {"CALLS": 2, "MODELS": (1, 2)}}
+SIZES = {"rows": [200, 400], "lengths": [4, 8], "slabs": ["guide-mlp"], "streaming": [1, 2], "products": list(TWO),
+         "kernels": list(TWO), "one_row": ["guide-mlp", "40 characters"], "models": [1, 2],
+         "start": ["Python starts", "import jax", "import jaxseq", *startup.STAGES, "train, evaluate and all else",
+                   "Python ends", "the whole script"]}
+
+
+@pytest.mark.parametrize("question", [
+    "rows", "lengths", "slabs", pytest.param("streaming", marks=FULL), "products", "kernels", "one_row", "models",
+    pytest.param("start", marks=FULL),
+])
+def test_every_question_is_answered_for_every_size(question, monkeypatch):
+    assert set(SIZES) == set(questions.QUESTIONS)
+    for module, settings in SMALL.items():
+        for name, smaller in settings.items():
+            monkeypatch.setattr(module, name, smaller)
+    found = questions.answer(question, 1)
+    assert [case["size"] for case in found] == SIZES[question]
+    table, = answer_tables({question: found})
+    assert all(float(row[1].replace(",", "")) >= 0 for row in table.rows)
+
+
+def test_kernels_are_what_holds_no_other_kernel():
+    """A loop from 0 to 100 ns with two kernels, a branch with one, and a loop whose body another thread ran."""
+    events = [("while.1", 0, 100, 7), ("dot.1", 10, 20, 7), ("cond.2", 40, 50, 7), ("fusion", 45, 10, 7), ("copy.3", 95, 5, 7),
+              ("while.4", 100, 7, 8), ("fusion", 200, 1, 8)]
+    found = [(*each[:2], round(1e9 * each.start), round(1e9 * each.end), run) for each, run in kernels.innermost(events)]
+    assert found == [("dot.1", "products", 10, 30, 7), ("fusion", "draws", 45, 55, 7), ("copy.3", "copies", 95, 100, 7),
+                     ("fusion", "others", 200, 201, 8)]
+
+
+def test_every_moment_counts_once():
+    """Two overlap by 2 us; 1 us lies between; then a product goes on in other threads for 9 us."""
+    dispatch = [kernels.Kernel(kind, kind, 1e-6 * start, 1e-6 * end) for kind, start, end in [
+        ("products", 0, 10), ("draws", 8, 14), ("others", 15, 16), ("others", 25, 26)]]
+    found = [(kernel.kind, round(1e6 * own)) for kernel, own in kernels.shares(dispatch)]
+    assert found == [("products", 10), ("draws", 4), ("between", 1), ("others", 1), ("products", 9), ("others", 1)]
+
+
+def test_a_moment_in_two_stages_counts_for_the_later_one():
+    """Traced from 0 to 4, lowered from 3 to 6 (within which something is traced again), compiled from 6 to 8."""
+    trace, lower, load = startup.STAGES.values()
+    parts = startup.staged({trace: [(0, 4), (1, 2), (5, 5.5)], lower: [(3, 6)], load: [(6, 8)]}, 10.0)
+    assert parts == {"trace": 3, "lower": 3, "compile or load": 2, "train, evaluate and all else": 2}
 
 
 @pytest.mark.full
@@ -196,7 +241,7 @@ def made_up():
         "date": "2026-01-02", "machine": {"processor": "Abacus", "cores": 2, "memory_gib": 8, "system": "An OS"}, "rounds": 2,
         "versions": {"jaxseq": {"python": "3.11", "jax": "0.10.1"}}, "workloads": {"guide-mlp": record},
         "scripts": {"jaxseq": [[2.0, 1.0], [2.0, 1.0]], "optax": [[3.0, 3.0], [5.0, 3.0]]},
-        "scaling": {"rows": [{"size": 1000, "us": 2.0}, {"size": 10_000, "us": 1.0}], "lengths": [{"size": 32, "ns": 5.0}],
+        "answers": {"rows": [{"size": 1000, "us": 2.0}, {"size": 10_000, "us": 1.0}], "lengths": [{"size": 32, "ns": 5.0}],
                     "slabs": [{"size": "mlp", "device": 2.0, "slabs": 2.5, "ratios": [1.25, 1.0, 1.5]}],
                     "streaming": [{"size": 256, "before_mib": 200.0, "peak_mib": 230.0, "seconds": 1.0}]},
         "skipped": [["guide-mlp", "torch", "no module named torch"]],
@@ -212,7 +257,7 @@ def test_the_report_shows_every_number_and_names_who_is_missing():
     assert "| optax | 4.00 | 2.00 | 1.50 to 2.50 | 3.00 | 3.00 | 3.00 to 3.00 |" in text
     assert "| mlp | 2.00 | 2.50 | 1.25 | 1.00 to 1.50 |" in text
     assert "| 10,000 | 1.00 | 0.500 |" in text and "| 256 | 200 | 230 | 30.0 |" in text
-    for table in all_tables(made_up()):
+    for table in report.all_tables(made_up()):
         assert all(len(row) == len(table.columns) for row in table.rows)
         report.show(table)
 

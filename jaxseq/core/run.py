@@ -11,6 +11,7 @@ import functools
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Container
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ import optax
 from jax import lax
 
 from jaxseq.core import chain, layout as layouts, loss_scale, losses, metrics, remat, rng
+from jaxseq.core.kernels import order
 from jaxseq.core.policy import cast
 from jaxseq.core.precision import wide_dtype
 from jaxseq.core.require import require
@@ -31,6 +33,7 @@ CPU_OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": "",     # YNNPACK: slow at some products, wrong at others (jax#39103)
     "xla_cpu_prefer_vector_width": 512,             # where the processor has such vectors; XLA's own choice is 256
 }
+LARGE = 2**14       # entries of an array that is dearer to copy than to wait for
 ONE_CORE = (
     ("xla_cpu_multi_thread_eigen", False),          # no product is shared among threads
     ("xla_cpu_enable_concurrency_optimized_scheduler", False),      # nor are operations handed from one to another
@@ -164,6 +167,7 @@ def training(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
             return loss_scale.enlarged(loss, ts.opt_state), rest
 
         grads, (state, sums) = jax.grad(of_trained, has_aux=True)(trained)
+        trained = _in_place(task, trained, grads)
         updates, opt_state = task.optimizer.update(grads, ts.opt_state, trained)
         moved: Any = optax.apply_updates(trained, updates)
         moved = loss_scale.kept(ts.opt_state, opt_state, trained, chain.constrain(task.layers, moved))
@@ -180,6 +184,20 @@ def training(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
         return lax.fori_loop(start, stop, body, (ts, sums))
 
     return train
+
+
+def _in_place(task: Task, trained: dict[str, Params], grads: dict[str, Params]) -> dict[str, Params]:
+    """`trained`, large arrays once the gradient of the layer before is there. Then nothing reads them any more, and XLA moves
+    them where they lie, instead of a copy of them. Of several devices none waits for what another has."""
+    names = [name for name, _ in task.layers if jax.tree.leaves(grads.get(name))]
+    if task.layout is not None:
+        return trained
+
+    def waiting(before: str, name: str) -> Params:
+        there = jax.tree.leaves(grads[before])[0]
+        return jax.tree.map(lambda leaf: order.after(leaf, there) if leaf.size >= LARGE else leaf, trained[name])
+
+    return {**trained, **{name: waiting(before, name) for before, name in pairwise(names)}}
 
 
 def may_pad(task: Task, *, train: bool) -> bool:

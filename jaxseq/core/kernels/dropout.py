@@ -10,6 +10,7 @@ from jax import lax
 
 from jaxseq.core import rng
 from jaxseq.core.declared import is_number
+from jaxseq.core.kernels.order import always
 from jaxseq.core.precision import floating
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Key
@@ -35,7 +36,7 @@ def drawn_once(key: Key, draw: Callable[[Key], Array]) -> Array:
 
     def once(words: Array) -> Array:
         like = jax.eval_shape(plain, words)
-        return lax.cond((words[0] | 1) != 0, plain, lambda _: jnp.zeros(like.shape, like.dtype), words)
+        return lax.cond(always(words), plain, lambda _: jnp.zeros(like.shape, like.dtype), words)
 
     return lax.platform_dependent(jax.random.key_data(key), cpu=once, default=plain)
 

@@ -165,7 +165,7 @@ def in_cache(read: Read, carry: Carry, x: Array, mask: Array | None, step_bytes:
     segments = x.shape[1] // max(2 * SHORT, CACHE_BYTES // max(1, step_bytes))
     if segments < 3:
         return read(carry, x, mask)
-    divided = partial(in_segments, read, length=x.shape[1] // segments)
+    divided = partial(in_segments, read, length=-(-x.shape[1] // segments))
     return lax.platform_dependent(carry, x, mask, cpu=divided, default=read)
 
 
@@ -173,8 +173,8 @@ def in_segments(read: Read, carry: Carry, x: Array, mask: Array | None = None, *
     """read(carry, x, mask), with the memory of `length` steps instead of all of them.
 
     Runs segment after segment of so many steps. For the gradient it keeps the carries between them and nothing else, and
-    runs each segment forward once more on the way back. No number changes but by rounding. The least memory is needed
-    with a length of about sqrt(time).
+    runs each segment forward once more on the way back; but not the last one, whose turn comes at once. No number changes but
+    by rounding. The least memory is needed with a length of about sqrt(time).
 
     Shapes: x (batch, time, ...), mask (batch, time); read takes any number of steps -> (outputs (batch, time, ...), the
         last carry).
@@ -182,23 +182,21 @@ def in_segments(read: Read, carry: Carry, x: Array, mask: Array | None = None, *
     Source: Chen et al. 2016, "Training deep nets with sublinear memory cost".
     """
     _require_steps(x)
-    time = x.shape[1]
-    whole = time - time % length
     again = jax.checkpoint(read, prevent_cse=False)                         # a loop keeps the two runs apart by itself
+    segments = (x.shape[1] - 1) // length                                   # those before the last one
+    before = segments * length
 
     def step(carry, segment):
         outputs, carry = again(carry, *segment)
         return carry, outputs
 
     def cut(x):
-        return x[:, :whole].reshape(x.shape[0], -1, length, *x.shape[2:]).swapaxes(0, 1)
+        return x[:, :before].reshape(x.shape[0], segments, length, *x.shape[2:]).swapaxes(0, 1)
 
     carry, outputs = lax.scan(step, carry, jax.tree.map(cut, (x, mask)))    # (segments, batch, length, ...)
-    outputs = outputs.swapaxes(0, 1).reshape(x.shape[0], whole, *outputs.shape[3:])
-    if whole < time:
-        rest, carry = again(carry, x[:, whole:], None if mask is None else mask[:, whole:])
-        outputs = jnp.concatenate([outputs, rest], axis=1)
-    return outputs, carry
+    outputs = outputs.swapaxes(0, 1).reshape(x.shape[0], before, *outputs.shape[3:])
+    last, carry = read(carry, x[:, before:], None if mask is None else mask[:, before:])
+    return jnp.concatenate([outputs, last], axis=1), carry
 
 
 def by_time(z: Array, mask: Array | None) -> tuple[Array, Array | None]:

@@ -1,0 +1,53 @@
+"""A scan whose outputs take the place of its inputs, against jax.lax.scan: values, gradients, and the memory that it takes."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from jaxseq.core.kernels.in_place import scan, scan_in_place
+
+TIME = 5
+
+
+def step(scale, carry, here, now):
+    """Two inputs, two outputs, and a carry; each has a part in each."""
+    other, real = now
+    new = jnp.tanh(here * scale + carry)
+    carry = carry + new * other
+    return jnp.where(real, carry, 0.5 * carry), new * carry, (carry[:1], None)
+
+
+def numbers(*shape, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
+
+
+GIVEN = numbers(3), numbers(3, seed=1), numbers(TIME, 3, seed=2)
+REAL = jnp.arange(TIME) != 2
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_values_and_gradients_are_those_of_lax_scan(reverse):
+    def told(way, scale, carry, place, other):
+        carry, place, (outputs, _) = way(step, reverse, scale, carry, place, (other, REAL))
+        return jnp.concatenate([carry, place.ravel(), outputs.ravel()])
+
+    given, weights = (*GIVEN, numbers(TIME, 3, seed=3)), numbers(3 + 4 * TIME, seed=4)
+    expected, ours = (jax.jit(jax.value_and_grad(lambda *given, way=way: told(way, *given) @ weights, (0, 1, 2, 3)))(*given)
+                      for way in (scan, scan_in_place))
+    jax.tree.map(lambda one, other: assert_allclose(one, other, rtol=1e-6, atol=1e-6), ours, expected)
+    assert_allclose(jax.jit(told, static_argnums=0)(scan_in_place, *given), told(scan, *given), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("way", [scan, scan_in_place])
+def test_no_memory_is_filled_and_copied_for_what_takes_a_place(way):
+    """The loop begins with the array that was made for it; lax.scan with zeros of that size."""
+    def program(scale, carry, place):
+        return way(step, False, scale, carry, jnp.sin(place), (jnp.ones(TIME), REAL))[1]
+
+    text = jax.jit(program).lower(*GIVEN).compile().as_text()
+    filled = re.findall(rf"f32\[{TIME},3\]\S* (?:broadcast|copy)\(", text)
+    assert bool(filled) == (way is scan)
