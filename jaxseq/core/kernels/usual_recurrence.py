@@ -115,9 +115,10 @@ _with_own_gradient.defvjp(_forward, _backward)
 
 
 def _over_steps(x: Array, y: Array) -> Array:
-    """x.T @ y of each step, added up: (time, batch, m), (time, batch, n) -> (m, n). No axis is merged with another, so that the
-    batch can be cut over several devices."""
-    return lax.dot_general(x, y, (((0, 1), (0, 1)), ((), ())))
+    """x.T @ y of each step, added up: (time, batch, m), (time, batch, n) -> (m, n). On the CPU as a product of rows, for which
+    XLA turns nothing round; elsewhere no axis is merged with another, so that the batch can be cut over several devices."""
+    rows = lambda x, y: jnp.tensordot(x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1]), (0, 0))
+    return lax.platform_dependent(x, y, cpu=rows, default=lambda x, y: jnp.tensordot(x, y, ((0, 1), (0, 1))))
 
 
 # ---- SimpleRNN: h <- tanh(z + p)
