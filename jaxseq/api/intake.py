@@ -20,6 +20,7 @@ from jaxseq.api.sources import Source, parts, source_of
 from jaxseq.api.sparse import SparseRows, dense
 from jaxseq.api.streams import Stream, StreamedBatches, first_of
 from jaxseq.core import chain, run
+from jaxseq.core.layers import Embedding
 from jaxseq.core.layout import Layout
 from jaxseq.core.require import one_of, positive_int, require
 from jaxseq.core.types import Batch, Shape
@@ -193,6 +194,22 @@ def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | 
     fitted = fitted_predictors(model, x, check_inputs)
     whole_batches(model, "x", fitted.shape[0], size)
     return RowBatches(fitted, size, padded), fitted.shape
+
+
+def ready_rows(model: Architecture, x: Any, size: Any, check_inputs: bool) -> RowBatches | None:
+    """The data of predict where nothing is left to ask or to change: one batch of finite float32 rows of the model's own shape.
+
+    None for all else, which is not wrong for that: see `prediction_feed`.
+    """
+    if type(x) is not np.ndarray or x.dtype != np.float32 or not model.layers or isinstance(_first_layer(model), Embedding):
+        return None
+    fixed = _fixed_batch_size(model)
+    size = (fixed or DEFAULT_BATCH_SIZE) if size is None else size
+    fits = model.input is not None and x.ndim == len(model.input) and x.shape[1:] == model.input[1:]
+    alone = fits and type(size) is int and (0 < len(x) <= size if fixed is None else len(x) == size == fixed)
+    if not alone or (check_inputs and not np.isfinite(x).all()):
+        return None
+    return RowBatches(x, size, len(x) > 1 and chain.by_row(model.layers, train=False))
 
 
 def fitted_predictors(model: Architecture, x: Any, check_inputs: bool) -> Any:

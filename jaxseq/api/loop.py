@@ -32,6 +32,8 @@ from jaxseq.core.types import Spec
 
 DISPATCH_SECONDS = 0.05
 LONG_STEPS, LONG_SECONDS = 4, 1.0
+TOO_LITTLE = ("The device has too little memory for batches of {} rows: pass a smaller batch_size. The model stands at its "
+              "last whole step.")
 
 
 Pieces = Iterator[tuple[Segment, int, int]]        # a segment, and which of its steps
@@ -210,16 +212,29 @@ def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: Callback
     return callbacks.run("test", body)
 
 
+def predict_at_once(model: Any, batches: Batches) -> np.ndarray:
+    """The predictions for a single batch, in one call of the program and nothing around it: text is written a row at a time."""
+    segment = next(batches.one_pass())
+    with advised(TOO_LITTLE.format(segment.rows.shape[1])):
+        return _predicted(model, segment)
+
+
+def _predicted(model: Any, segment: Segment) -> np.ndarray:
+    """The predictions for a batch. A stateful layer's state moves on."""
+    program, ts = model.predict_program, model.train_state
+    y, state = program(ts.params, ts.state, rows_on(model.layout, segment.slab.x))
+    y = np.asarray(y)[:segment.rows.shape[1]]
+    if state:
+        model.train_state = ts._replace(state=jax.block_until_ready(state))
+    return y
+
+
 def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: CallbackList, interrupt: Interrupt) -> np.ndarray:
     """The predictions for the first `steps` batches. A stateful layer's state moves on."""
     parts: list[np.ndarray] = []
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
-        program, ts = model.predict_program, model.train_state
-        y, state = program(ts.params, ts.state, rows_on(model.layout, segment.slab.x))
-        parts.append(np.asarray(y)[:segment.rows.shape[1]])
-        if state:
-            model.train_state = ts._replace(state=jax.block_until_ready(state))
+        parts.append(_predicted(model, segment))
         return {"outputs": parts[-1]}
 
     def body() -> Logs:
@@ -257,8 +272,7 @@ def _paced(what: str, dispatch: Callable[[Segment, int, int], Logs], pieces: Pie
             size = 0 if sizes is None else int(sizes[start])            # where no hook wants single batches, none reads it
             callbacks.call(f"on_{what}_batch_begin", done, BatchLogs({}, size))
             began = time.perf_counter()
-            with advised(f"The device has too little memory for batches of {batch} rows: pass a smaller batch_size. The model "
-                         "stands at its last whole step."), jax.disable_jit(eagerly):
+            with advised(TOO_LITTLE.format(batch)), jax.disable_jit(eagerly):
                 logs = dispatch(segment, start, stop)
             seconds = time.perf_counter() - began
             if pacer.joint:

@@ -208,6 +208,10 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None,
                 callbacks: Iterable[Callback] | Callback | None = None, *, check_inputs: bool = True) -> np.ndarray:
         """The model's output for every row of x, as a NumPy array."""
+        ready = self._unseen(verbose, steps, callbacks) and intake.ready_rows(self._architecture, x, batch_size, check_inputs)
+        if ready:
+            self._need_state()
+            return loop.predict_at_once(self, ready)
         with at_step_boundary() as interrupt:
             with self._agreed() as told:
                 batches, shape = intake.prediction_feed(self._architecture, x, batch_size, steps, check_inputs,
@@ -414,6 +418,10 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
             logs = loop.fit_loop(self, plan, callbacks, interrupt)
         self.take_average()
         return logs
+
+    def _unseen(self, verbose: Any, steps: int | None, callbacks: Any) -> bool:
+        """Whether nothing is called, shown or counted beside the program, which runs as a whole and in one place."""
+        return verbose == 0 and steps is None and not callbacks and not self.run_eagerly and self.layout is None
 
     @contextmanager
     def _agreed(self) -> Iterator[list[Callable[[], alike.Facts]]]:
