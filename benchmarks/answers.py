@@ -22,11 +22,8 @@ def lengths_table(cases: list[dict]) -> Table:
 
 def slabs_table(cases: list[dict]) -> Table:
     note = "Microseconds a sample: all data on the device, and the same data from the host, 16 MiB at a time."
-    rows = []
-    for case in cases:
-        against = Ratio(*case["ratios"])
-        rows.append([case["size"], number(case["device"]), number(case["slabs"]), number(against.median), span(against)])
-    return Table("Slabs", note, ["", "on the device", "in slabs", "in slabs / on the device", "from, to"], rows)
+    return Table("Slabs", note, ["", "on the device", "in slabs", "in slabs / on the device", "from, to"],
+                 compared(cases, "device", "slabs"))
 
 
 def streaming_table(cases: list[dict]) -> Table:
@@ -39,6 +36,15 @@ def streaming_table(cases: list[dict]) -> Table:
 
 def growth(cases: list[dict], unit: str) -> list[list[str]]:
     return [[f"{case['size']:,}", number(case[unit]), number(case[unit] / cases[0][unit])] for case in cases]
+
+
+def compared(cases: list[dict], one: str, other: str) -> list[list[str]]:
+    """Rows of two ways, and of the ratio of the second to the first."""
+    rows = []
+    for case in cases:
+        against = Ratio(*case["ratios"])
+        rows.append([case["size"], number(case[one]), number(case[other]), number(against.median), span(against)])
+    return rows
 
 
 def products_table(cases: list[dict]) -> Table:
@@ -57,11 +63,8 @@ def kernels_table(cases: list[dict]) -> Table:
 
 def one_row_table(cases: list[dict]) -> Table:
     note = "Microseconds of predict for one row, and of the compiled program alone with the same arrays of NumPy."
-    rows = []
-    for case in cases:
-        against = Ratio(*case["ratios"])
-        rows.append([case["size"], number(case["bare"]), number(case["predict"]), number(against.median), span(against)])
-    return Table("One row", note, ["", "program", "predict", "predict / program", "from, to"], rows)
+    return Table("One row", note, ["", "program", "predict", "predict / program", "from, to"],
+                 compared(cases, "bare", "predict"))
 
 
 def models_table(cases: list[dict]) -> Table:

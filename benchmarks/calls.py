@@ -6,7 +6,7 @@ import gc
 import time
 
 import numpy as np
-from ratios import ratio
+from ratios import median, ratio
 from scaling import anonymous_mib, in_turns
 
 CALLS = 200                         # of one row, in a turn
@@ -22,7 +22,7 @@ def one_row(rounds: int) -> list[dict]:
         np.testing.assert_allclose(ways["bare"](x), ways["predict"](x), rtol=1e-5)
         seconds = in_turns({way: lambda call=call, x=x: [call(x) for _ in range(CALLS)] for way, call in ways.items()}, rounds)
         found.append({"size": name, "ratios": ratio(seconds["predict"], seconds["bare"]),
-                      **{way: 1e6 * sorted(times)[len(times) // 2] / CALLS for way, times in seconds.items()}})
+                      **{way: 1e6 * median(times) / CALLS for way, times in seconds.items()}})
     return found
 
 
@@ -37,11 +37,12 @@ def reading():
 
 
 def program_of(model):
-    """x -> y as arrays of NumPy, by the model's pure function under jax.jit and nothing else."""
-    import jax
+    """x -> y as arrays of NumPy, by the model's pure function, compiled as predict's is, and nothing else."""
+    from jaxseq.core import run
 
-    program = jax.jit(lambda params, state, x: model.functional().apply(params, state, x)[0])
-    return lambda x: np.asarray(program(model.params, model.state, x))
+    params, state = model.params, model.state
+    program = run.compiled(lambda params, state, x: model.functional().apply(params, state, x)[0])
+    return lambda x: np.asarray(program(params, state, x))
 
 
 def models(rounds: int) -> list[dict]:

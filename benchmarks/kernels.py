@@ -4,8 +4,8 @@
 
 Every moment of a dispatch counts for the kernel that is at work; where several are, for the one that began first. A product
 that is shared among threads goes on after its own entry in the trace has ended, so that for a while none is at work: more than
-5 us of that count as products, less lies between two kernels. A traced step takes longer than others, for every kernel is
-written down: shares are what this is for.
+5 us of that are "shared" (or a core was taken away meanwhile), less lies between two kernels. A traced step takes longer than
+others, for every kernel is written down: shares are what this is for.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from workloads import WORKLOADS, Workload
 from jaxseq.api.profiling import profiled
 
 TRAIN = "jit_train"                     # the module's name in the trace
-PRODUCTS, DRAWS, COPIES, OTHERS, BETWEEN = KINDS = "products", "draws", "copies", "others", "between"
-BRANCH = "cond"                         # jaxseq/core/kernels/dropout.py: nothing but draws stands in one
+PRODUCTS, SHARED, DRAWS, COPIES, OTHERS, BETWEEN = KINDS = "products", "shared", "draws", "copies", "others", "between"
+BRANCH = "cond"                         # of these models nothing but dropout's draws stands in one
 HOLDERS = "while", "call", BRANCH
 NAMES = {"dot": PRODUCTS, "conv_": PRODUCTS, "convolution": PRODUCTS, "custom-call": PRODUCTS, "copy": COPIES}
-SHARED = 5e-6                           # seconds in which no kernel is at work, and a product must be
+LONG = 5e-6                             # seconds without a kernel at work
 
 
 class Kernel(NamedTuple):
@@ -98,7 +98,7 @@ def shares(dispatch: list[Kernel]) -> Iterator[tuple[Kernel, float]]:
     until = dispatch[0].start
     for kernel in dispatch:
         if kernel.start > until:
-            yield Kernel("", PRODUCTS if kernel.start - until > SHARED else BETWEEN, until, kernel.start), kernel.start - until
+            yield Kernel("", SHARED if kernel.start - until > LONG else BETWEEN, until, kernel.start), kernel.start - until
         yield kernel, max(0.0, kernel.end - max(kernel.start, until))
         until = max(until, kernel.end)
 

@@ -199,17 +199,19 @@ def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | 
 def ready_rows(model: Architecture, x: Any, size: Any, check_inputs: bool) -> RowBatches | None:
     """The data of predict where nothing is left to ask or to change: one batch of finite float32 rows of the model's own shape.
 
-    None for all else, which is not wrong for that: see `prediction_feed`.
+    None wherever that is not so, or not sure; `prediction_feed` takes those, and says what is wrong.
     """
     if type(x) is not np.ndarray or x.dtype != np.float32 or not model.layers or isinstance(_first_layer(model), Embedding):
         return None
     fixed = _fixed_batch_size(model)
-    size = (fixed or DEFAULT_BATCH_SIZE) if size is None else size
-    fits = model.input is not None and x.ndim == len(model.input) and x.shape[1:] == model.input[1:]
-    alone = fits and type(size) is int and (0 < len(x) <= size if fixed is None else len(x) == size == fixed)
-    if not alone or (check_inputs and not np.isfinite(x).all()):
+    most = fixed or DEFAULT_BATCH_SIZE if size is None else size
+    if type(most) is not int or not 0 < len(x) <= most or fixed not in (None, len(x)) or fixed not in (None, most):
         return None
-    return RowBatches(x, size, len(x) > 1 and chain.by_row(model.layers, train=False))
+    if model.input is None or x.ndim != len(model.input) or x.shape[1:] != model.input[1:]:
+        return None
+    if check_inputs and not np.isfinite(x).all():
+        return None
+    return RowBatches(x, most, len(x) > 1 and chain.by_row(model.layers, train=False))
 
 
 def fitted_predictors(model: Architecture, x: Any, check_inputs: bool) -> Any:

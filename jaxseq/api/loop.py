@@ -24,7 +24,7 @@ from jaxseq.api.callbacks import BatchLogs, Logs
 from jaxseq.api.data import NO_ROW, Batches, Cursor, Feed, Segment
 from jaxseq.api.dealing import rows_on
 from jaxseq.api.finite import Watch
-from jaxseq.api.interrupt import Interrupt
+from jaxseq.api.interrupt import Interrupt, at_step_boundary
 from jaxseq.api.memory import advised
 from jaxseq.api.underway import Underway
 from jaxseq.core import run
@@ -213,10 +213,10 @@ def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: Callback
 
 
 def predict_at_once(model: Any, batches: Batches) -> np.ndarray:
-    """The predictions for a single batch, in one call of the program and nothing around it: text is written a row at a time."""
+    """The predictions for a single batch: one call of the program and nothing around it, as for text, written row by row."""
     segment = next(batches.one_pass())
     with advised(TOO_LITTLE.format(segment.rows.shape[1])):
-        return _predicted(model, segment)
+        return np.array(_predicted(model, segment))         # the caller's own, as np.concatenate gives it
 
 
 def _predicted(model: Any, segment: Segment) -> np.ndarray:
@@ -225,7 +225,9 @@ def _predicted(model: Any, segment: Segment) -> np.ndarray:
     y, state = program(ts.params, ts.state, rows_on(model.layout, segment.slab.x))
     y = np.asarray(y)[:segment.rows.shape[1]]
     if state:
-        model.train_state = ts._replace(state=jax.block_until_ready(state))
+        state = jax.block_until_ready(state)
+        with at_step_boundary():                # of models within models it stands in several places
+            model.train_state = ts._replace(state=state)
     return y
 
 

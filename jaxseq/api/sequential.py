@@ -208,9 +208,8 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None,
                 callbacks: Iterable[Callback] | Callback | None = None, *, check_inputs: bool = True) -> np.ndarray:
         """The model's output for every row of x, as a NumPy array."""
-        ready = self._unseen(verbose, steps, callbacks) and intake.ready_rows(self._architecture, x, batch_size, check_inputs)
-        if ready:
-            self._need_state()
+        ready = intake.ready_rows(self._architecture, x, batch_size, check_inputs)
+        if ready and self._is_plain_call(verbose, steps, callbacks):
             return loop.predict_at_once(self, ready)
         with at_step_boundary() as interrupt:
             with self._agreed() as told:
@@ -419,9 +418,9 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
         self.take_average()
         return logs
 
-    def _unseen(self, verbose: Any, steps: int | None, callbacks: Any) -> bool:
-        """Whether nothing is called, shown or counted beside the program, which runs as a whole and in one place."""
-        return verbose == 0 and steps is None and not callbacks and not self.run_eagerly and self.layout is None
+    def _is_plain_call(self, verbose: Any, steps: int | None, callbacks: Any) -> bool:
+        """Whether nothing is called, shown or counted beside the program, which runs compiled and in one place."""
+        return verbose == 0 and steps is None and callbacks is None and not self.run_eagerly and self.layout is None
 
     @contextmanager
     def _agreed(self) -> Iterator[list[Callable[[], alike.Facts]]]:

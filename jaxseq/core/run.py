@@ -33,11 +33,11 @@ CPU_OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": "",     # YNNPACK: slow at some products, wrong at others (jax#39103)
     "xla_cpu_prefer_vector_width": 512,             # where the processor has such vectors; XLA's own choice is 256
 }
-LARGE = 2**14       # entries of an array that is dearer to copy than to wait for
 ONE_CORE = (
     ("xla_cpu_multi_thread_eigen", False),          # no product is shared among threads
     ("xla_cpu_enable_concurrency_optimized_scheduler", False),      # nor are operations handed from one to another
 )
+LARGE = 2**14       # entries of an array that is dearer to copy than to wait for
 
 
 class Task(NamedTuple):
@@ -167,7 +167,7 @@ def training(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
             return loss_scale.enlarged(loss, ts.opt_state), rest
 
         grads, (state, sums) = jax.grad(of_trained, has_aux=True)(trained)
-        trained = _in_place(task, trained, grads)
+        trained = _waiting(task, trained, grads)
         updates, opt_state = task.optimizer.update(grads, ts.opt_state, trained)
         moved: Any = optax.apply_updates(trained, updates)
         moved = loss_scale.kept(ts.opt_state, opt_state, trained, chain.constrain(task.layers, moved))
@@ -186,18 +186,15 @@ def training(task: Task) -> Callable[..., tuple[TrainState, Sums]]:
     return train
 
 
-def _in_place(task: Task, trained: dict[str, Params], grads: dict[str, Params]) -> dict[str, Params]:
+def _waiting(task: Task, trained: dict[str, Params], grads: dict[str, Params]) -> dict[str, Params]:
     """`trained`, large arrays once the gradient of the layer before is there. Then nothing reads them any more, and XLA moves
     them where they lie, instead of a copy of them. Of several devices none waits for what another has."""
-    names = [name for name, _ in task.layers if jax.tree.leaves(grads.get(name))]
     if task.layout is not None:
         return trained
-
-    def waiting(before: str, name: str) -> Params:
-        there = jax.tree.leaves(grads[before])[0]
-        return jax.tree.map(lambda leaf: order.after(leaf, there) if leaf.size >= LARGE else leaf, trained[name])
-
-    return {**trained, **{name: waiting(before, name) for before, name in pairwise(names)}}
+    found = {name: [leaf for leaf in jax.tree.leaves(grads.get(name)) if leaf.size] for name, _ in task.layers}
+    first = {name: leaves[0] for name, leaves in found.items() if leaves}
+    wait = lambda there: lambda leaf: order.after(leaf, there) if leaf.size >= LARGE else leaf
+    return {**trained, **{name: jax.tree.map(wait(first[before]), trained[name]) for before, name in pairwise(first)}}
 
 
 def may_pad(task: Task, *, train: bool) -> bool:

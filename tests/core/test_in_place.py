@@ -42,12 +42,10 @@ def test_values_and_gradients_are_those_of_lax_scan(reverse):
     assert_allclose(jax.jit(told, static_argnums=0)(scan_in_place, *given), told(scan, *given), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("way", [scan, scan_in_place])
-def test_no_memory_is_filled_and_copied_for_what_takes_a_place(way):
-    """The loop begins with the array that was made for it; lax.scan with zeros of that size."""
+def test_no_memory_is_filled_and_copied_for_what_takes_a_place():
+    """The loop begins with the array that was made for it, where lax.scan begins with zeros of that size."""
     def program(scale, carry, place):
-        return way(step, False, scale, carry, jnp.sin(place), (jnp.ones(TIME), REAL))[1]
+        return scan_in_place(step, False, scale, carry, jnp.sin(place), (jnp.ones(TIME), REAL))[1]
 
     text = jax.jit(program).lower(*GIVEN).compile().as_text()
-    filled = re.findall(rf"f32\[{TIME},3\]\S* (?:broadcast|copy)\(", text)
-    assert bool(filled) == (way is scan)
+    assert re.findall(rf"f32\[{TIME},3\]\S* ", text) and not re.findall(rf"f32\[{TIME},3\]\S* (?:broadcast|copy)\(", text)

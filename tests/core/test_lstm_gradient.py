@@ -147,6 +147,13 @@ def test_remat_changes_no_number(options, masked):
     assert_same(run(LSTM(UNITS, remat=True, **options)), run(LSTM(UNITS, **options)), **CLOSE)
 
 
+def test_a_single_step_is_one_segment_even_where_nothing_is_compiled():
+    x, layer = numbers(BATCH, 1, FEATURES), LSTM(UNITS, remat=True)
+    with jax.disable_jit():
+        y, _ = layer.apply(weights(layer), {}, x, Ctx(True))
+    assert_allclose(y, LSTM(UNITS).apply(weights(layer), {}, x, Ctx(True))[0], **CLOSE)
+
+
 def test_remat_is_part_of_what_a_layer_is():
     assert LSTM(2, remat=True) != LSTM(2)
     assert repr(LSTM(2, remat=True)) == "LSTM(units=2, remat=True)"
@@ -177,7 +184,7 @@ def test_memory_is_linear_in_time_and_with_remat_far_less(monkeypatch):
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_long_sequences_are_read_in_segments_and_no_number_changes(masked, monkeypatch):
-    """100 steps: three segments of 33, and one step more."""
+    """100 steps: two segments of 34, and one of 32."""
     time, layer = 100, LSTM(UNITS, return_sequences=True)
     x, mask = numbers(BATCH, time, FEATURES), jnp.asarray(numbers(BATCH, time, seed=7) > -0.5) if masked else None
     run = lambda params, x: layer.apply(params, {}, x, Ctx(True, mask=mask))[0]
@@ -204,14 +211,27 @@ def test_without_a_gradient_the_value_is_the_same():
         assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
-def test_the_gradient_has_a_gradient():
+@pytest.mark.parametrize("time", [3, SHORT + 1])
+def test_the_gradient_has_a_gradient(time):
+    """Of steps that are written out, and of a loop; backward or forward over backward."""
     recurrent_kernel, h = numbers(UNITS, 4 * UNITS, seed=1), jnp.zeros((2, UNITS))
-    z, direction = numbers(2, 3, 4 * UNITS), numbers(2, 3, 4 * UNITS, seed=5)
-    slope = lambda z: jnp.vdot(jax.grad(lambda z: jnp.sum(lstm(z, recurrent_kernel, h, h)[0] ** 2))(z), direction)
-    autodiff = lambda z: jnp.vdot(jax.grad(lambda z: jnp.sum(over_time(
-        lstm_cell(lambda h: h @ recurrent_kernel, jnp.tanh, jax.nn.sigmoid), (h, h), z)[0] ** 2))(z), direction)
-    second, expected = (jax.jit(jax.grad(each), compiler_options=QUICK)(z) for each in (slope, autodiff))
-    assert_allclose(second, expected, rtol=1e-4, atol=1e-5)
+    z, direction = numbers(2, time, 4 * UNITS), numbers(2, time, 4 * UNITS, seed=5)
+    gradient = jax.grad(lambda z: jnp.sum(lstm(z, recurrent_kernel, h, h)[0] ** 2))
+    autodiff = jax.grad(lambda z: jnp.sum(over_time(
+        lstm_cell(lambda h: h @ recurrent_kernel, jnp.tanh, jax.nn.sigmoid), (h, h), z)[0] ** 2))
+    expected, backward = (jax.jit(jax.grad(lambda z, slope=slope: jnp.vdot(slope(z), direction)), compiler_options=QUICK)(z)
+                          for slope in (autodiff, gradient))
+    forward = jax.jit(lambda z: jax.jvp(gradient, (z,), (direction,))[1], compiler_options=QUICK)(z)
+    assert_allclose(backward, expected, rtol=1e-4, atol=1e-5)
+    assert_allclose(forward, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_side_by_side_are_those_one_by_one():
+    """Under vmap, in a loop over time."""
+    recurrent_kernel, h = numbers(UNITS, 4 * UNITS, seed=1), jnp.zeros((2, UNITS))
+    z = numbers(3, 2, SHORT + 1, 4 * UNITS)
+    gradient = jax.jit(jax.grad(lambda z: jnp.sum(lstm(z, recurrent_kernel, h, h)[0] ** 2)), compiler_options=QUICK)
+    assert_allclose(jax.vmap(gradient)(z), jnp.stack([gradient(each) for each in z]), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("options", "own"), [

@@ -27,13 +27,12 @@ def scan(step: Step, reverse: bool, constants: Any, carry: Any, place: Array, xs
     return carry, place, outputs
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def scan_in_place(step: Step, reverse: bool, constants: Any, carry: Any, place: Array, xs: Any) -> tuple[Any, Array, Any]:
     """`scan`, where what is new is written over what was read.
 
-    lax.scan fills memory with zeros for every output and copies them, where two loops begin with the same ones. Here that is
-    so for the outputs alone; what takes a place needs none. Its gradient is that of `scan`; a function that is given to jax.jvp
-    must not lead here.
+    lax.scan fills memory with zeros for every output, and XLA:CPU copies them where two loops begin with the same ones. Here
+    that is so for the outputs alone; what takes a place needs none. Differentiated, in any way, it is `scan`.
     """
     time = place.shape[0]
     _, _, like = jax.eval_shape(step, constants, carry, place[0], jax.tree.map(lambda x: x[0], xs))
@@ -49,5 +48,6 @@ def scan_in_place(step: Step, reverse: bool, constants: Any, carry: Any, place: 
     return lax.fori_loop(0, time, body, (carry, place, jax.tree.map(lambda x: jnp.zeros((time, *x.shape), x.dtype), like)))
 
 
-scan_in_place.defvjp(lambda step, reverse, *given: jax.vjp(partial(scan, step, reverse), *given),
-                     lambda step, reverse, back, cotangents: back(cotangents))
+@scan_in_place.defjvp
+def _differentiated(step: Step, reverse: bool, given: Any, tangents: Any) -> tuple[Any, Any]:
+    return jax.jvp(partial(scan, step, reverse), given, tangents)

@@ -156,7 +156,7 @@ def lstm_cell(recurrent: Activation, activation: Activation, recurrent_activatio
 def in_cache(read: Read, carry: Carry, x: Array, mask: Array | None, step_bytes: int) -> tuple[Array, Carry]:
     """read(carry, x, mask); on the CPU in segments, where what happens inside would not stay in a processor's cache.
 
-    That takes 0.6 to 0.8 of the time at 2,048 steps, though all is computed twice: memory costs more than arithmetic there.
+    That takes 0.6 to 0.8 of the time at 2,048 steps, though nearly all is computed twice: memory costs more than arithmetic.
     step_bytes: of z, in one step. Shapes, errors: as of `in_segments`. Where a length is not known (in an exported program),
     there are no segments.
     """
@@ -185,6 +185,8 @@ def in_segments(read: Read, carry: Carry, x: Array, mask: Array | None = None, *
     again = jax.checkpoint(read, prevent_cse=False)                         # a loop keeps the two runs apart by itself
     segments = (x.shape[1] - 1) // length                                   # those before the last one
     before = segments * length
+    if not segments:
+        return read(carry, x, mask)
 
     def step(carry, segment):
         outputs, carry = again(carry, *segment)

@@ -107,7 +107,7 @@ def _backward(rule, unroll, saved, cotangents):
 
 def _scan(unroll: bool) -> Callable[..., tuple[Any, Array, Any]]:
     """What drives a step over time: written out, or as a loop."""
-    return partial(scan, unroll=True) if unroll else scan_in_place      # pyright: ignore[reportReturnType]  # a custom_vjp
+    return partial(scan, unroll=True) if unroll else scan_in_place      # pyright: ignore[reportReturnType]  # a custom_jvp
 
 
 _with_own_gradient = jax.custom_vjp(_run, nondiff_argnums=(0, 1))
@@ -116,7 +116,8 @@ _with_own_gradient.defvjp(_forward, _backward)
 
 def _over_steps(x: Array, y: Array) -> Array:
     """x.T @ y of each step, added up: (time, batch, m), (time, batch, n) -> (m, n). On the CPU as a product of rows, for which
-    XLA turns nothing round; elsewhere no axis is merged with another, so that the batch can be cut over several devices."""
+    XLA turns nothing round; elsewhere no axis is merged with another, so that the batch can be cut over several devices
+    (several CPUs put x and y together for it, as for `project_rows`)."""
     rows = lambda x, y: jnp.tensordot(x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1]), (0, 0))
     return lax.platform_dependent(x, y, cpu=rows, default=lambda x, y: jnp.tensordot(x, y, ((0, 1), (0, 1))))
 
