@@ -237,11 +237,16 @@ class RowBatches(NamedTuple):
         Short batches have the length of the others. A few rows alone are filled up to the next power of two, so that one
         of them does not cost as much as a batch.
         """
-        length = min(self.batch_size, 1 << (len(self.x) - 1).bit_length())
+        length = few_rows(len(self.x), self.batch_size)
         for start in range(0, len(self.x), self.batch_size):
             part = dense(self.x[start:start + self.batch_size])
             rows = np.arange(start, start + len(part))[None]
             yield Segment(Batch(longer(part, length) if self.padded else part, None), rows, 1)
+
+
+def few_rows(rows: int, most: int) -> int:
+    """How many rows so many are filled up to: the next power of two, and a batch at most."""
+    return min(most, 1 << (rows - 1).bit_length())
 
 
 def longer(column: np.ndarray, size: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxseq.api import checks, columns
 from jaxseq.api.architecture import Architecture
 from jaxseq.api.columns import Column
-from jaxseq.api.data import Batches, Feed, RowBatches, evaluation_feed as measured, training_feed
+from jaxseq.api.data import Batches, Feed, RowBatches, evaluation_feed as measured, few_rows, longer, training_feed
 from jaxseq.api.dealing import dealt_to_measure, dealt_to_train
 from jaxseq.api.loop import Plan
 from jaxseq.api.sources import Source, parts, source_of
@@ -196,8 +196,8 @@ def prediction_feed(model: Architecture, x: Any, size: int | None, steps: int | 
     return RowBatches(fitted, size, padded), fitted.shape
 
 
-def ready_rows(model: Architecture, x: Any, size: Any, check_inputs: bool) -> RowBatches | None:
-    """The data of predict where nothing is left to ask or to change: one batch of finite float32 rows of the model's own shape.
+def ready_rows(model: Architecture, x: Any, size: Any, check_inputs: bool) -> np.ndarray | None:
+    """The rows of predict where nothing is left to ask: one batch of finite float32 rows of the model's own shape, filled up.
 
     None wherever that is not so, or not sure; `prediction_feed` takes those, and says what is wrong.
     """
@@ -211,7 +211,7 @@ def ready_rows(model: Architecture, x: Any, size: Any, check_inputs: bool) -> Ro
         return None
     if check_inputs and not np.isfinite(x).all():
         return None
-    return RowBatches(x, most, len(x) > 1 and chain.by_row(model.layers, train=False))
+    return longer(x, few_rows(len(x), most)) if len(x) > 1 and chain.by_row(model.layers, train=False) else x
 
 
 def fitted_predictors(model: Architecture, x: Any, check_inputs: bool) -> Any:

@@ -212,18 +212,23 @@ def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: Callback
     return callbacks.run("test", body)
 
 
-def predict_at_once(model: Any, batches: Batches) -> np.ndarray:
-    """The predictions for a single batch: one call of the program and nothing around it, as for text, written row by row."""
-    segment = next(batches.one_pass())
-    with advised(TOO_LITTLE.format(segment.rows.shape[1])):
-        return np.array(_predicted(model, segment))         # the caller's own, as np.concatenate gives it
+def predict_at_once(model: Any, x: np.ndarray, rows: int) -> np.ndarray:
+    """The predictions for the first rows of a single batch: one call of the program and next to nothing around it.
+
+    Text is written row by row; and XLA's thread goes to sleep when it has no work for some ten microseconds.
+    """
+    try:
+        return np.array(_predicted(model, x, rows))         # the caller's own, as np.concatenate gives it
+    except jax.errors.JaxRuntimeError:
+        with advised(TOO_LITTLE.format(len(x))):
+            raise
 
 
-def _predicted(model: Any, segment: Segment) -> np.ndarray:
-    """The predictions for a batch. A stateful layer's state moves on."""
+def _predicted(model: Any, x: Any, rows: int) -> np.ndarray:
+    """The predictions for the first rows of a batch. A stateful layer's state moves on."""
     program, ts = model.predict_program, model.train_state
-    y, state = program(ts.params, ts.state, rows_on(model.layout, segment.slab.x))
-    y = np.asarray(y)[:segment.rows.shape[1]]
+    y, state = program(ts.params, ts.state, x)
+    y = np.asarray(y)[:rows]
     if state:
         state = jax.block_until_ready(state)
         with at_step_boundary():                # of models within models it stands in several places
@@ -236,7 +241,7 @@ def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: Cal
     parts: list[np.ndarray] = []
 
     def dispatch(segment: Segment, start: int, stop: int) -> Logs:
-        parts.append(_predicted(model, segment))
+        parts.append(_predicted(model, rows_on(model.layout, segment.slab.x), segment.rows.shape[1]))
         return {"outputs": parts[-1]}
 
     def body() -> Logs:

@@ -209,8 +209,8 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
                 callbacks: Iterable[Callback] | Callback | None = None, *, check_inputs: bool = True) -> np.ndarray:
         """The model's output for every row of x, as a NumPy array."""
         ready = intake.ready_rows(self._architecture, x, batch_size, check_inputs)
-        if ready and self._is_plain_call(verbose, steps, callbacks):
-            return loop.predict_at_once(self, ready)
+        if ready is not None and self._is_plain_call(verbose, steps, callbacks):
+            return loop.predict_at_once(self, ready, len(x))
         with at_step_boundary() as interrupt:
             with self._agreed() as told:
                 batches, shape = intake.prediction_feed(self._architecture, x, batch_size, steps, check_inputs,
