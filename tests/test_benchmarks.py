@@ -78,7 +78,7 @@ def test_convolutions_with_a_learned_layer_before_them_are_made_three_times():
     assert workload.flops == 2 * 8 * (2 * (4 * 5 * 12) + 3 * (2 * 2 * 15) + 3 * 2)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("part, shape", [
     (Dense(3, "relu"), (5,)), (Conv(1, 3, 2), (7, 2)), (Conv(2, 3, 2), (7, 6, 2)), (LSTM(3), (4, 2)),
     (LSTM(3, sequences=True), (4, 2)), (Embedding(9, 3), (4,)), (Pool(1, 3), (7, 2)), (Pool(2, 2), (7, 6, 2)),
@@ -107,7 +107,7 @@ def test_rounds_cover_each_workload_with_whole_batches_where_state_is_carried():
         assert not workload.stateful or workload.rows % workload.batch == 0
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("contestant", [jaxseq_contestant, optax_contestant])
 def test_a_contestant_trains_and_knows_its_versions(contestant):
     train = contestant.make(TINY)

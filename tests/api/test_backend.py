@@ -210,7 +210,7 @@ def test_gradient_is_that_of_finite_differences(label, slopes):
     assert_allclose(by_gradient, by_difference, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("label", cases(CROSSENTROPIES))
 def test_gradient_of_a_crossentropy_is_that_of_keras(label):
     name, (target, output, *rest), keywords, _ = case(label)

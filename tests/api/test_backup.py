@@ -105,7 +105,7 @@ def test_when_all_are_damaged_nothing_begins_anew_by_itself(tmp_path):
         fit(model(), tmp_path)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("change", "message"), [
     ({"made": model(units=9)}, r"is \(8,\) float32, this model's \(9,\)"),
     ({"made": model(optimizer="sgd")}, "is not in this model"),

@@ -78,7 +78,7 @@ CALLBACKS = {
 }
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_a_run_under_a_callback_is_that_of_keras_twice_over(name, pair):
     ours, theirs = (run(k, pair[k], CALLBACKS[name](k)) for k in (jaxseq, keras))
@@ -86,7 +86,7 @@ def test_a_run_under_a_callback_is_that_of_keras_twice_over(name, pair):
     assert ours[0][0] == ours[1][0]                         # nothing is left over from the first run
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_a_callback_may_go_from_one_model_to_another(name, pair):
     callback, other = CALLBACKS[name](jaxseq), linear(jaxseq)
@@ -353,7 +353,7 @@ def test_every_callback_of_keras_is_there_with_its_arguments():
     assert {each for each in dir(keras.callbacks.Callback) if each[0] != "_"} <= set(dir(callbacks.Callback)) | {"set_model"}
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", sorted(OF_KERAS_2))
 def test_every_callback_goes_through_fit_evaluate_and_predict_twice_and_to_another_model(name, pair, tmp_path, monkeypatch):
     monkeypatch.setattr(callbacks.RemoteMonitor, "on_epoch_end", lambda *_: None)      # no server: see test_records.py
@@ -416,7 +416,7 @@ def test_the_best_weights_are_put_back_after_the_average_is_taken():
         assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("scaled", [False, True])
 def test_the_average_of_a_partly_frozen_model_within(scaled):
     base = jaxseq.Sequential([jaxseq.layers.Dense(4, input_shape=(3,)), jaxseq.layers.Dense(2)], "base")

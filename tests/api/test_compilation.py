@@ -31,7 +31,7 @@ def mlp(*more):
     return model
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("rows", "more", "programs"), [
     (320, (), 1), (330, (), 1), (320, (BatchNormalization(),), 1), (330, (BatchNormalization(),), 2)])
 def test_a_fit_compiles_its_training_program_once_and_once_more_for_a_ragged_batch_that_cannot_be_padded(

@@ -39,7 +39,7 @@ def assert_alike(ours, theirs):
         assert_allclose(value, theirs[name], rtol=2e-5, err_msg=name)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("weights", [3.0, [0.5], {"last": -1}, 0])
 def test_the_loss_is_multiplied_and_its_penalties_are_not(weights):
     theirs, ours = pair(loss_weights=weights, metrics=["mse"])
@@ -49,7 +49,7 @@ def test_the_loss_is_multiplied_and_its_penalties_are_not(weights):
         assert_allclose(ours_, theirs_, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("how", [
     {"metrics": ["mse"], "weighted_metrics": ["mse"]},
     {"weighted_metrics": ["accuracy", "mse", "mse"]},

@@ -50,7 +50,7 @@ def run_of(model, x, y, **words) -> tuple[str, dict]:
     return model.fingerprint(), history
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shuffle", [True, False, "batch"])
 @pytest.mark.parametrize("slab_bytes", [1, 2 * ONE_BATCH + 60])
@@ -314,7 +314,7 @@ def by_hand(model, x, y, loss, centre=False) -> float:
 MSE, MAE, SPREAD = np.square, np.abs, lambda error: np.abs(centred(error))
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("make", "loss", "metric", "centre"), [
     (lambda: regressor(Centred()), MSE, MAE, True),
     (lambda: regressor(loss=spread_of_the_batch), SPREAD, MAE, False),

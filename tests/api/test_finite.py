@@ -48,7 +48,7 @@ def loss_root(y, y_hat):
     return jnp.sqrt((y - y_hat)[..., 0] * 0)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("make", "what", "advice"), [
     (lambda: make(lost(log_of_zero, "odd"), Dense(3)), "the output of layer 'odd', Lambda(function=log_of_zero, name='odd')",
      f"Weights that grew too large do this: {SHORTER} In a function of your own look for 1 / 0, log(0) and the exp of large "
@@ -84,7 +84,7 @@ def test_the_state_is_looked_at_too():
         fit(model, x=X * 1e25)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("middle", [list, lambda: [Dropout(0.5)], lambda: [BatchNormalization()]],
                          ids=["plain", "draws", "looks at the batch"])
 @pytest.mark.parametrize("bad", [0, 7, 10])
@@ -159,7 +159,7 @@ def nested(*layers, optimizer="sgd"):
     return model
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("model", "what", "advice"), [
     (lambda: nested(Sequential([Dense(2, kernel_regularizer=root_of_nothing)], "deep")),
      "the gradient of 'deep/dense/kernel' in layer 'inner', Sequential(", AT_ZERO),

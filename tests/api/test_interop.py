@@ -88,7 +88,7 @@ def of_flax(name, model, x):
     return module(x)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", [name for name in CASES if name != "lstm without bias"])
 def test_flax_computes_the_same(name):
     model, x = a_model(name)
@@ -169,7 +169,7 @@ def of_equinox(name, model, x):
     return jax.vmap(jax.vmap(module))(x) if name == "embedding" else jax.vmap(module)(x)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", CASES)
 def test_equinox_computes_the_same(name):
     model, x = a_model(name)

@@ -50,7 +50,7 @@ def classifier(k, frozen=(), optimizer=None):
     return model
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("frozen", [(), ((0,),), ((0, 0), (1, 1)), ((0, 1),)],
                          ids=["all", "base", "two layers inside", "a normalization inside"])
 def test_a_model_of_models_is_keras_own(frozen):

@@ -36,7 +36,7 @@ def watched(seen):
 # ---- models within models
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("dtype", [None, "mixed_bfloat16", "mixed_float16"])
 def test_a_nested_model_computes_as_its_layers_in_a_row(dtype):
     nested = Sequential([Sequential(base_layers(), "base"), Dense(2, dtype="float32")], dtype=dtype, seed=0)
@@ -301,7 +301,7 @@ class Block(Layer):
         return z
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("dtype", "kept"), [(None, "float32"), ("mixed_bfloat16", "float32"), ("bfloat16", "bfloat16"),
                                              ("mixed_float16", "float32"), ("float64", "float64")])
 def test_a_layer_in_keras_way_follows_the_dtype(dtype, kept):

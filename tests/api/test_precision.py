@@ -122,7 +122,7 @@ def travelled(model, start):
     return [np.abs(new - old).max() for new, old in zip(model.get_weights(), start, strict=True)]
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("kind", "dtype", "share"), [
     ("images", "mixed_bfloat16", 0.05), pytest.param("images", "mixed_float16", 0.01, marks=pytest.mark.full),
     pytest.param("sequences", "mixed_bfloat16", 0.05, marks=pytest.mark.full), ("sequences", "mixed_float16", 0.01)])

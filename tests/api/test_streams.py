@@ -92,7 +92,7 @@ def expected():
     return model, model.fit(X, Y, batch_size=SIZE, epochs=3, shuffle=False, verbose=0)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("data", [Rows, lambda: Rows(workers=3, max_queue_size=2), Loader, Sized, Dataset, Tensors,
                                   lambda: iter(batches() * 3)],
                          ids=["Sequence", "three workers", "iterable", "sized", "tf.data", "tensors", "iterator"])

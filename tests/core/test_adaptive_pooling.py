@@ -29,7 +29,7 @@ def by_a_loop(x, place, windows, pool):
     return np.stack([pool(np.take(x, span, place), place) for span in spans], place)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("name", "size", "shape", "layout"), CASES)
 def test_values_and_gradients(name, size, shape, layout):
     layer, x = getattr(layers, name)(size, data_format=layout), numbers(*shape)

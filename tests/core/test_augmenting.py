@@ -118,7 +118,7 @@ def test_a_flip_is_a_flip():
 # ---- against Keras, where nothing is left to chance
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("name", "words"), [
     *(("RandomTranslation", {"height_factor": (0.1, 0.1), "width_factor": (-.4, -.4), "fill_mode": mode}) for mode in IN_SCIPY),
     *(("RandomRotation", {"factor": (0.07, 0.07), "fill_mode": mode, "fill_value": 3.0}) for mode in IN_SCIPY),
@@ -253,7 +253,7 @@ def test_a_crop_is_a_part_of_its_image():
         assert (part == image).all((2, 3, 4)).any()
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(5)
 @each_layer
 def test_an_image_is_changed_alike_whatever_follows_it_in_the_batch(layer):
     assert_array_equal(train(layer, IMAGES[:2]), train(layer)[:2])

@@ -53,7 +53,7 @@ def mean_of(x, kernel, mask=None):
 # ---- the cells here
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("made", "options", "masked"), [
     (lambda k: k.SimpleRNNCell(5), {"return_sequences": True}, False),
     (lambda k: k.LSTMCell(5, unit_forget_bias=False), {"go_backwards": True}, True),
@@ -94,7 +94,7 @@ def test_a_cell_by_itself_makes_a_step_with_each_batch():
     assert not cell.reset(state)["h"].any()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("cells", [[LSTMCell(3), GRUCell(2)], [Mean(3), LSTMCell(2)], [LSTMCell(3), Mean(2)]], ids=repr)
 def test_stacked_cells_are_layers_one_after_the_other_and_steps_of_each(cells):
     """Read cell after cell, or step after step: the same, at masked steps, too."""

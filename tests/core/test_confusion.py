@@ -55,7 +55,7 @@ def measured(metric, batches):
     return metric.finish(*functools.reduce(add, batches, zero))
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.full), True])
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 def test_over_unequal_batches_it_is_that_of_keras(name, options, weighted, draw):

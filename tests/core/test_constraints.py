@@ -34,7 +34,7 @@ def value_and_gradient(constraint, w):
     return value, back(w)[0]
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @EACH
 def test_value_and_gradient_are_those_of_keras(name, settings, w):
     ours, theirs = getattr(constraints, name)(**settings), getattr(keras.constraints, name)(**settings)

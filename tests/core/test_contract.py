@@ -123,7 +123,7 @@ def test_every_case_has_its_own_name():
 # ---- shapes and programs
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @each_case
 def test_the_first_weights_are_finite_float32_and_a_function_of_the_key(case):
     for leaf in jax.tree.leaves(case.start):
@@ -132,7 +132,7 @@ def test_the_first_weights_are_finite_float32_and_a_function_of_the_key(case):
     assert specs(case.start) == specs(case.draw(1))
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @each_case
 def test_the_shape_is_the_one_eval_shape_gives(case):
     for (y, state), ctx in zip(case.run(), (EVALUATION, training()), strict=True):
@@ -142,7 +142,7 @@ def test_the_shape_is_the_one_eval_shape_gives(case):
         assert specs(state) == specs(expected_state)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @each_costly_case
 def test_jit_equals_eager(case):
     assert_same(case.run()[1], case.layer.apply(*case.start, case.x, training()), rtol=1e-6, atol=1e-6)
@@ -243,7 +243,7 @@ def test_a_leading_axis_of_models_equals_a_loop(case):
 # ---- gradients
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @each_costly_case
 def test_gradients_are_finite_differences(case):
     """Along one random direction of weights and input, in float64, of evaluation and training added up."""
@@ -293,7 +293,7 @@ def test_penalties_and_constraints_keep_shapes(case):
 # ---- draws and masks
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @each_case
 def test_the_same_key_draws_the_same_and_another_key_another(case):
     (first, evaluated), (again, _), (other, other_evaluated) = (case.run(number)[::-1] for number in (0, 0, 1))

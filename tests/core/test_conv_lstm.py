@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("quickly_compiled")    # programs run once 
 MASK = np.array([[1, 1, 0], [0, 1, 1]], bool)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("layer", "shape"), [
     (lambda k: k.ConvLSTM1D(3, 3, strides=2, padding="same", return_sequences=True), (2, 3, 7, 2)),
     (lambda k: k.ConvLSTM2D(3, (2, 3)), (2, 3, 5, 6, 2)),

@@ -87,7 +87,7 @@ def results():
     return {"ours": run(ours), "theirs": run(theirs)}
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}({case[1]})")
 def test_values_and_gradients_are_those_of_keras(case, results):
     mine, wanted = (results[whose][CASES.index(case)] for whose in ("ours", "theirs"))
@@ -97,7 +97,7 @@ def test_values_and_gradients_are_those_of_keras(case, results):
         assert_allclose(one, other, rtol=1e-5, atol=2e-5)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("case", [*CASES[::5], CASES[-1]], ids=str)
 def test_weights_have_the_shapes_and_the_limits_of_keras(case, key):
     layer, theirs = OURS[case[0]](**case[1]), getattr(keras.layers, case[0])(**case[1])

@@ -209,7 +209,7 @@ TWINS = {
 }
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
 @pytest.mark.parametrize("twin", TWINS)
 def test_layers_compute_as_keras_does(twin, name):

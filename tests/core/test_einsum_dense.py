@@ -23,7 +23,7 @@ CASES = [
 ]
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("values", "words", "shape"), CASES)
 def test_as_in_keras(values, words, shape):
     assert_twins(EinsumDense(*values, **words), keras.layers.EinsumDense(*values, **words), numbers(*shape))

@@ -77,7 +77,7 @@ def test_it_lowers_for_every_platform(name):
         assert "stablehlo.while" in program.mlir_module()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", always({"mlp", "lstm"}, MODELS))
 def test_what_was_exported_gives_the_numbers_of_the_program(name):
     program, leaves = training(name)

@@ -44,7 +44,7 @@ def textbook(params, x, reset_after, mask=None, h=None, kept=None):
     return outputs, h
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("options", "masked"), [
     ({}, False),
     ({"reset_after": False}, False),

@@ -48,7 +48,7 @@ def ours_and_theirs(name, settings, **seed):
 # ---- what is drawn ----
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @EACH
 def test_a_seed_draws_the_values_of_keras_whatever_the_key(name, settings, key):
     ours, theirs = ours_and_theirs(name, settings, seed=42)
@@ -90,7 +90,7 @@ def test_both_words_of_a_seed_count(key):
     assert len({draw.tobytes() for draw in map(np.asarray, draws)}) == 4
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("shape", [(16, 16), (8, 24), (24, 8), (3, 3, 2, 8), (2, 2, 3, 32)], ids=str)
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_orthogonal_columns_or_rows(shape, dtype, key):

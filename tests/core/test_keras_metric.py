@@ -177,7 +177,7 @@ COLUMNS = tuple(each[:, None] for each in HITS)         # Keras takes no weights
 IDS = (np.array([1, 0, 2]), np.eye(3, dtype="float32") * 0.5 + 0.2)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("name", "batch"), [
     ("Accuracy", (np.array([1.0, 2, 3]), np.array([1.0, 0, 3]))), ("BinaryAccuracy", HITS), ("Precision", HITS),
     ("Recall", HITS), ("AUC", HITS), ("SparseCategoricalAccuracy", IDS), ("MeanSquaredError", COLUMNS),

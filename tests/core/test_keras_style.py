@@ -38,7 +38,7 @@ def ordered(model, mine):
 CLASSES = {"linear": linear, "centered": centered, "costly": costly, "block": block}
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", CLASSES)
 def test_two_epochs_give_the_losses_weights_and_state_of_keras(name):
     rows = () if name in ("linear", "block") else (lambda k: k.layers.Dense(5),)

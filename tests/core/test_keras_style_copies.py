@@ -106,7 +106,7 @@ def test_attributes_may_be_called_as_the_methods_of_layers_are():
     assert callable(model.layers[0].penalty)
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(5)
 @pytest.mark.parametrize("name", sorted(ASIDE - TAKEN))
 def test_no_name_of_ours_stands_in_the_way(name):
     class Named(Layer):

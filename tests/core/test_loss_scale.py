@@ -60,7 +60,7 @@ def our_course(inner, growth_steps):
         yield list(weights.values()), state.scale, state.growing, rate(state).step
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("growth_steps", [1, 3, 100])
 @pytest.mark.parametrize(("ours", "theirs"), [
     (SGD(0.1, momentum=0.9), lambda: keras.optimizers.SGD(0.1, momentum=0.9)),

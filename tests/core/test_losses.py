@@ -130,7 +130,7 @@ def value_and_gradient(loss, y, y_hat):
     return both(jnp.asarray(y_hat))
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_values_and_gradients_are_those_of_keras(shape, draw):
     data = [(of_y(draw, shape), of_y_hat(draw, shape)) for _, _, of_y, of_y_hat in CASES]
@@ -268,7 +268,7 @@ def pairs(draw):
     }
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", ["dice", "Dice of rows", "Tversky", "circle", "Circle", "ctc"])
 def test_losses_of_other_shapes_are_those_of_keras(name, draw):
     ours, theirs, y, y_hat = pairs(draw)[name]

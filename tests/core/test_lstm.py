@@ -30,7 +30,7 @@ def in_order(params):
 # ---- against Keras
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("options", "masked"), [
     ({}, False),
     ({"return_sequences": True, "go_backwards": True}, False),

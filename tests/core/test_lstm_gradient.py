@@ -57,7 +57,7 @@ def wide(tree):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), tree)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("time", "options", "masked"), WAYS)
 def test_its_own_gradient_is_that_of_autodiff(time, options, masked):
     arguments, mask = given(time, masked)
@@ -99,7 +99,7 @@ def test_its_own_gradient_is_that_of_finite_differences(time, options, masked):
             assert_allclose(np.vdot(gradient, direction), expected, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("options", [{}, {"return_sequences": True, "go_backwards": True}, {"stateful": True}], ids=str)
 def test_in_bfloat16_only_the_input_product_is_rounded(options):
     layer = LSTM(UNITS, **options)
@@ -125,7 +125,7 @@ def test_short_sequences_are_written_out(time, options, loops):
 # ---- computed again instead of kept
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("options", "masked"), [
     ({}, False), pytest.param({}, True, marks=pytest.mark.full),
     pytest.param({"go_backwards": True}, True, marks=pytest.mark.full),

@@ -99,7 +99,7 @@ def measured(metric, batches):
     return metric.finish(*functools.reduce(add, batches, metric.zero))
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("masked", [False, True], ids=["rows", "masked time steps"])
 @pytest.mark.parametrize("name", CASES)
 def test_over_unequal_batches_it_is_that_of_keras(name, masked, draw):
@@ -108,7 +108,7 @@ def test_over_unequal_batches_it_is_that_of_keras(name, masked, draw):
     held_to(of_keras(), ours, of_y, of_y_hat, masked, draw)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("masked", [False, True], ids=["rows", "masked time steps"])
 @pytest.mark.parametrize(("name", "options", "of_y", "of_y_hat"), OPTIONS)
 def test_options_are_those_of_keras(name, options, of_y, of_y_hat, masked, draw):
@@ -215,7 +215,7 @@ def of_shapes(y, y_hat):
     return jnp.zeros(y), jnp.linspace(0, 1, int(np.prod(y_hat))).reshape(y_hat)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("loss", "y", "y_hat", "meant"), [
     ("binary_crossentropy", (3, 1), (3, 1), metrics.binary_accuracy),
     ("binary_crossentropy", (3, 4), (3, 4), metrics.binary_accuracy),           # Keras 3: categorical_accuracy

@@ -107,7 +107,7 @@ class Theirs:
                 for weight, each in zip(START, self.optimizer._model_variables_moving_average, strict=True)}
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("case", CASES)
 def test_twenty_steps_are_those_of_keras_and_so_are_changes_of_the_rate(case):
     name, arguments = CASES[case]

@@ -99,7 +99,7 @@ def results():
     return {name: run(function, CASES if name[0] == "ours" else CASES[::2]) for name, function in functions.items()}
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("kind", POOLS)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_values_and_gradients_are_those_of_the_loops(case, kind, results):

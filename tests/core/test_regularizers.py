@@ -27,7 +27,7 @@ def w(key):
     return jax.random.normal(key, (5, 3)).at[1, 1].set(0.0)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @KINDS
 def test_value_and_gradient_are_those_of_keras(ours, theirs, w):
     value, gradient = jax.jit(jax.value_and_grad(ours))(w)

@@ -37,7 +37,7 @@ def row(*layers):
     return tuple((f"layer_{place}", layer) for place, layer in enumerate(layers))
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("layers, x", [
     (row(Dense(5, "tanh"), BatchNormalization(), Dropout(0.5), Dense(4, activity_regularizer="l2"), Dense(2)),
      np.random.default_rng(0).normal(size=(6, 3)).astype("float32")),

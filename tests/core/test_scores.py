@@ -82,7 +82,7 @@ def as_keras_has_it(weight, y_hat, name):
     return np.broadcast_to(weight[:, None], places).astype(np.int32)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("name", "options", "of_y", "of_y_hat"), CASES)
 def test_over_unequal_batches_it_is_that_of_keras(name, options, of_y, of_y_hat, weighted, draw):

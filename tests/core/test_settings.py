@@ -20,7 +20,7 @@ def compiled(function, number):
     return jax.jit(lambda parts, x: function(Given(*parts), x))(in_two_parts(number), X)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("number", NUMBERS)
 def test_arithmetic_is_that_of_a_float(number):
     for function in (lambda n, x: x * n, lambda n, x: n * x, lambda n, x: x + n, lambda n, x: n + x, lambda n, x: (1 - n) * x,

@@ -16,7 +16,7 @@ MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 1, 0, 1, 1]], bo
 X = numbers(3, 6, 4)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("options", "masked"), [
     ({}, False),
     ({"activation": "relu", "use_bias": False, "return_sequences": True, "go_backwards": True, "unroll": True}, False),

@@ -41,7 +41,7 @@ def both(kind, time, mask, unroll, dtype=np.float32):
     return of(recur_quickly), of(recur)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(("time", "unroll"), [
     pytest.param(1, False, marks=pytest.mark.full), (6, False), pytest.param(20, False, marks=pytest.mark.full),
@@ -69,7 +69,7 @@ def test_bfloat16(kind):
         assert_allclose(np.asarray(one, np.float32), np.asarray(another, np.float32), atol=0.08 * scale)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("layer", [SimpleRNN, GRULayer, LSTMLayer])
 def test_forward_mode_goes_through_in_evaluation(layer):
     model = Sequential([layer(4, input_shape=(10, 3)), Dense(1)], seed=0)

@@ -38,7 +38,7 @@ def halves(params):
 # ---- Bidirectional
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("made", "masked"), [
     (lambda k, w: w.Bidirectional(k.LSTM(5)), False),
     (lambda k, w: w.Bidirectional(k.GRU(5, return_sequences=True), merge_mode="sum"), True),
@@ -125,7 +125,7 @@ def test_it_reads_cells_and_stands_in_a_chain():
 # ---- TimeDistributed
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("made", "x", "mask"), [
     (lambda k, w: w.TimeDistributed(k.Dense(3, activation="tanh")), X, MASK),
     (lambda k, w: w.TimeDistributed(k.LSTM(3)), FRAMES, None),

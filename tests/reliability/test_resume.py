@@ -31,7 +31,7 @@ def test_keeping_checkpoints_changes_nothing(run, child, unbroken, tmp_path):
     assert ended(child, run, tmp_path) == unbroken(run)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("moment", range(2))
 @pytest.mark.parametrize("run", survivors.RUNS)
 def test_a_killed_run_ends_as_one_that_was_not(run, moment, child, unbroken, tmp_path):

@@ -180,7 +180,7 @@ KINDS = {"data parallel": lambda: D.DataParallel(devices=["cpu:3", "cpu:1"]), "f
          "model parallel": lambda: by_names(dense__kernel=(None, "model"))}
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_copy_is_spread_as_the_model_is(kind, way):
@@ -308,7 +308,7 @@ def test_a_run_goes_on_to_the_same_bits(kind, tmp_path):
     assert finished(kind(), tmp_path).fingerprint() == finished(kind()).fingerprint()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("devices", [2, 3])
 def test_a_run_goes_on_with_another_number_of_devices(devices, tmp_path):
     broken(tmp_path, D.FullySharded())

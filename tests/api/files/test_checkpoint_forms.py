@@ -55,7 +55,7 @@ def fit(made, where, watcher, epochs=3):
     return made.fit(X, Y, epochs=epochs, verbose=0, callbacks=[watcher, keep])
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("kind", [Diary, Own])
 def test_what_a_callback_keeps_comes_back(tmp_path, kind):
     first, again = kind(), kind()

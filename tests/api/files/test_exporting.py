@@ -44,7 +44,7 @@ MODELS = {
 }
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_gives_what_predict_gives(name, tmp_path):
     model = Sequential(MODELS[name](), seed=1)
@@ -78,7 +78,7 @@ LENGTHS = {
 }
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", LENGTHS)
 def test_a_length_that_is_not_known_may_be_any_from_the_least_on(name, tmp_path):
     least, row = LENGTHS[name]

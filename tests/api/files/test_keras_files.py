@@ -30,7 +30,7 @@ def assert_same_weights(ours, theirs, **how):
         assert_allclose(one, other, **{"rtol": 2e-5, "atol": 2e-6, **how})
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_goes_on_in_keras_as_here_and_back(name, tmp_path):
     """Three steps here, then a fourth in both; then Keras's file here, and a fifth in both."""

@@ -45,7 +45,7 @@ def theirs(name, settings):
     return [np.asarray(each.value) for each in optimizer.variables]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("name", "settings"), CASES, ids=[f"{name} {' '.join(settings)}" for name, settings in CASES])
 def test_the_list_is_keras_s(name, settings):
     optimizer = getattr(optimizers, name)(0.01, **settings)

@@ -146,7 +146,7 @@ def off_default(each):
 
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("cls", optimizer_classes.CLASSES.values(), ids=lambda cls: cls.__name__)
 def test_every_setting_of_every_optimizer_comes_back(cls):
     model = of(optimizer="sgd")
@@ -193,7 +193,7 @@ METRICS = ["mae", "accuracy", far, metrics.AUC(num_thresholds=20), metrics.AUC, 
            metrics.cosine_similarity, metrics.MeanIoU(2), "AUC"]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("form", [lambda one: [one], lambda one: {"last": [one]}, lambda one: {"last": one},
                                   lambda one: [[one]], lambda one: ["mse", one], lambda one: [["mse", one]]], ids=range(6))
 @pytest.mark.parametrize("metric", METRICS, ids=told)

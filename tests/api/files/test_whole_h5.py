@@ -26,7 +26,7 @@ def next_steps(model, shuffle=False):
     return model.fit(X, Y, batch_size=4, epochs=3, shuffle=shuffle, verbose=0).history["loss"]
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("optimizer", ["sgd", optimizers.SGD(0.1, momentum=0.9), "rmsprop", "adam"])
 def test_keras_opens_what_is_written_here_and_trains_on(tmp_path, optimizer):
     path, model = tmp_path / "m.h5", trained(perceptron(optimizer=optimizer))
@@ -94,7 +94,7 @@ def test_without_the_optimizer_it_is_not_compiled(tmp_path):
     assert_allclose(gives(load_model(path), IDS), gives(reader(), IDS))
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.h5")), ids=lambda path: path.stem)
 def test_files_of_keras_2_mean_what_they_meant_there(path):
     """Each was written by tf_keras together with what its model gave, before and after three more epochs: see make.py."""

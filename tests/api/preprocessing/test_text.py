@@ -167,7 +167,7 @@ def test_hashes_are_those_of_keras_but_for_its_salted_one():
     assert one_hot("", 5) == []
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("module", "several"), [("keras.src.legacy", True), ("jaxseq", False)])
 def test_one_hot_in_other_processes(module, several):
     line = f"from {module}.preprocessing.text import one_hot; print(one_hot('a b c d e f', 10**6))"

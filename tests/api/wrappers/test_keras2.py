@@ -50,7 +50,7 @@ def test_words_go_to_those_that_take_them(points):
     assert estimator.filter_sk_params(Sequential.predict, {"steps": 1}) == {"batch_size": 10, "verbose": 0, "steps": 1}
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("loss", "outputs", "activation", "names"), [
     ("sparse_categorical_crossentropy", 3, "softmax", 3), ("categorical_crossentropy", 3, "softmax", 3),
     (jaxseq.losses.CategoricalCrossentropy(), 2, "softmax", 2), ("binary_crossentropy", 1, "sigmoid", 2),

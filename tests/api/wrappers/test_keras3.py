@@ -72,7 +72,7 @@ def test_a_model_is_copied_and_not_touched(points):
     assert estimator.model_.fingerprint() == by_function.model_.fingerprint()
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("model", [classifier(3, seed=2), classifier(3), hidden], ids=["seeded", "unseeded", "function"])
 def test_a_seed_gives_the_same_bits_in_every_fit_and_every_clone(model, points):
     x, y = points

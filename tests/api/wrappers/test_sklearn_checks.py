@@ -65,13 +65,13 @@ def expected(estimator):
     return EXPECTED[type(estimator).__name__]
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @parametrize_with_checks(ESTIMATORS[:1], expected_failed_checks=expected)
 def test_the_classifier_keeps_scikit_learns_contract(estimator, check):
     check(estimator)
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(3)
 @parametrize_with_checks(ESTIMATORS[1:], legacy=False, expected_failed_checks=expected)
 def test_the_others_keep_its_interface(estimator, check):
     check(estimator)
