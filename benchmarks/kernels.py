@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -45,12 +45,9 @@ def kernels(rounds: int) -> list[dict]:
     found = []
     for name, workload in WORKLOADS.items():
         dispatches = traced(workload)
-        seconds: dict[str, float] = defaultdict(float)
-        for dispatch in dispatches:
-            for kernel, own in shares(dispatch):
-                seconds[kernel.kind] += own / workload.steps
+        spent = together(dispatches, lambda kernel: kernel.kind)
         found.append({"size": name, "kernels": sum(map(len, dispatches)) / workload.steps,
-                      "us": {kind: 1e6 * seconds[kind] for kind in KINDS}})
+                      "us": {kind: 1e6 * sum(spent[kind]) / workload.steps for kind in KINDS}})
     return found
 
 
@@ -103,17 +100,21 @@ def shares(dispatch: list[Kernel]) -> Iterator[tuple[Kernel, float]]:
         until = max(until, kernel.end)
 
 
-def show(workload: Workload, most: int) -> None:
-    seconds: dict[str, float] = defaultdict(float)
-    times: dict[str, int] = defaultdict(int)
-    for dispatch in traced(workload):
+def together(dispatches: list[list[Kernel]], word: Callable[[Kernel], str]) -> dict[str, list[float]]:
+    """{word of a kernel: the seconds that count for each with that word}"""
+    found: dict[str, list[float]] = defaultdict(list)
+    for dispatch in dispatches:
         for kernel, own in shares(dispatch):
-            name = f"{kernel.kind:9} {kernel.name or 'no kernel at work'}"
-            seconds[name] += own / workload.steps
-            times[name] += 1
+            found[word(kernel)].append(own)
+    return found
+
+
+def show(workload: Workload, most: int) -> None:
+    spent = together(traced(workload), lambda kernel: f"{kernel.kind:9} {kernel.name or 'no kernel at work'}")
+    seconds = {name: sum(each) / workload.steps for name, each in spent.items()}
     print(f"{workload.name}: a traced step takes {1e6 * sum(seconds.values()):.1f} us")
     for name in sorted(seconds, key=seconds.__getitem__, reverse=True)[:most]:
-        print(f"    {name:50} {times[name] / workload.steps:6.1f} x, together {1e6 * seconds[name]:8.1f} us")
+        print(f"    {name:50} {len(spent[name]) / workload.steps:6.1f} x, together {1e6 * seconds[name]:8.1f} us")
 
 
 def main() -> None:

@@ -208,9 +208,10 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None,
                 callbacks: Iterable[Callback] | Callback | None = None, *, check_inputs: bool = True) -> np.ndarray:
         """The model's output for every row of x, as a NumPy array."""
-        ready = intake.ready_rows(self._architecture, x, batch_size, check_inputs)
-        if ready is not None and self._is_plain_call(verbose, steps, callbacks):
-            return loop.predict_at_once(self, ready, len(x))
+        if self._is_plain_call(verbose, steps, callbacks):
+            ready = intake.ready_rows(self._architecture, x, batch_size, check_inputs)
+            if ready is not None:
+                return loop.predict_at_once(self, ready, len(x))
         with at_step_boundary() as interrupt:
             with self._agreed() as told:
                 batches, shape = intake.prediction_feed(self._architecture, x, batch_size, steps, check_inputs,

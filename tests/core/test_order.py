@@ -34,18 +34,13 @@ def test_what_waits_keeps_every_bit(x):
 
 @pytest.mark.parametrize("waits", [True, False])
 @pytest.mark.parametrize("optimizer", [optimizers.SGD(0.1, momentum=0.9), optimizers.RMSprop(), optimizers.Adam()], ids=repr)
-def test_a_step_copies_no_weights_that_wait(optimizer, waits, draw_bits, monkeypatch):
+def test_a_step_copies_no_weights_that_wait(optimizer, waits, monkeypatch):
     """Each kernel of 7 x 7 and 7 x 5 is read backward, too; what the loop makes of it takes its place, where that waits."""
     monkeypatch.setattr(run, "LARGE", 7 * 5 if waits else 7 * 7 + 1)
     task = task_of(Dense(7, activation="tanh"), Dense(7, activation="tanh"), Dense(5), optimizer=optimizer.transform())
-    batch = regression(draw_bits, 24, features=6, targets=5)
+    batch = regression(np.random.default_rng(13), 24, features=6, targets=5)
     program = task.train.lower(begun(task, batch), run.zero_sums(task), batch, rows_of(3, 8), 0, 3).compile().as_text()
     body = next(part for part in program.split("\n\n") if "jvp(dense_1)/dot_general" in part and " dot(" in part)
     assert body.count(" dot(") == 8
     copies = re.findall(r"f32\[(?:6,7|7,7|7,5)\]\S* copy\([^)]*%get-tuple-element", body)
     assert len(copies) == (0 if waits else 2)
-
-
-@pytest.fixture
-def draw_bits():
-    return np.random.Generator(np.random.Philox(13))
