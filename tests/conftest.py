@@ -15,6 +15,7 @@ os.environ.setdefault("JAXSEQ_CACHE", "0")  # what tests compile, they compile; 
 
 import jax
 import pytest
+from jax._src import compiler
 from jaxlib.utils import absl_set_min_log_level
 
 jax.config.update("jax_num_cpu_devices", 8)
@@ -61,8 +62,19 @@ def forgotten():
 
 
 @pytest.fixture
-def quickly_compiled():
-    """XLA leaves most of its optimizations out, for programs whose compilation is what costs."""
+def quickly_compiled(monkeypatch):
+    """XLA leaves most of its optimizations out, for programs whose compilation is what costs.
+
+    Its kernels of fused operations among them: they are most of what LLVM gets to read. No public setting but XLA_FLAGS,
+    which is read once, turns them off.
+    """
+    usual = compiler.get_compile_options
+
+    def quick(*args, env_options_overrides=None, **settings):
+        return usual(*args, env_options_overrides={**(env_options_overrides or {}), "xla_cpu_use_fusion_emitters": False},
+                     **settings)
+
+    monkeypatch.setattr(compiler, "get_compile_options", quick)
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)

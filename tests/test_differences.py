@@ -25,7 +25,8 @@ Y = GENERATOR.integers(2, size=(40, 1)).astype("float32")
 SEQUENCES = GENERATOR.normal(size=(8, 5, 3)).astype("float32")
 PADDED = SEQUENCES * (np.arange(5) < 3)[:, None]        # the last two of five steps are masked
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")      # Keras's own; where one is the point, it is asked for
+pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"),        # Keras's own; where one is the point, it is asked for
+              pytest.mark.usefixtures("quickly_compiled")]
 
 
 def stacked(k, *rows, shape=(6,), batch=None, seed=0):

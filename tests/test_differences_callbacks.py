@@ -9,6 +9,8 @@ from numpy.testing import assert_array_equal
 
 import jaxseq
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 DRAW = np.random.default_rng(4)
 X, Y = DRAW.normal(size=(12, 3)).astype(np.float32), DRAW.normal(size=(12, 1)).astype(np.float32)
 LIBRARIES = [keras, jaxseq]

@@ -11,7 +11,7 @@ import jaxseq
 X = np.random.default_rng(2).normal(size=(24, 3)).astype("float32")
 Y = (X[:, :1] > 0).astype("float32")
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.usefixtures("quickly_compiled")]
 
 
 def compiled(k, *layers, optimizer="sgd", loss="mse", **how):

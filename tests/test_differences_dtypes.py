@@ -9,6 +9,8 @@ import pytest
 import jaxseq
 from jaxseq import config, layers, mixed_precision, optimizers
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 X = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
 Y = X[:, :2].copy()
 

@@ -18,7 +18,7 @@ import jaxseq
 from jaxseq.models import FileRejected, load_model
 
 X = np.ones((4, 3), "float32")
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.usefixtures("quickly_compiled")]
 
 
 def stacked(k, *units):

@@ -10,7 +10,7 @@ from test_differences import quiet, stacked
 import jaxseq
 from jaxseq import layers
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.usefixtures("quickly_compiled")]
 
 # ---- layers
 

@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose
 
 import jaxseq
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 def stack(library):
     layers = library.layers

@@ -8,6 +8,8 @@ from numpy.testing import assert_array_equal
 
 import jaxseq
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 def small(k, *layers):
     return k.Sequential([k.Input((3,)), *(layers or [k.layers.Dense(3)])])

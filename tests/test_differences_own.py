@@ -8,7 +8,7 @@ from test_differences import PAGE, X, Y, compiled, stacked
 import jaxseq
 from jaxseq import backend as K
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.usefixtures("quickly_compiled")]
 
 
 def told(what):

@@ -10,6 +10,8 @@ from sklearn.base import clone
 import jaxseq
 from jaxseq import wrappers as ours
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 X = np.random.default_rng(0).normal(size=(12, 2)).astype("float32")
 Y = np.arange(12) % 2
 BOTH = pytest.mark.parametrize(("library", "wrappers"), [(keras, theirs), (jaxseq, ours)], ids=["keras", "jaxseq"])

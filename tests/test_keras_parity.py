@@ -7,6 +7,8 @@ from shares import always
 
 import jaxseq
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 GENERATOR = np.random.default_rng(7)
 
 

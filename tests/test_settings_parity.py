@@ -10,6 +10,8 @@ from shares import always
 
 import jaxseq
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 GENERATOR = np.random.default_rng(11)
 X = GENERATOR.normal(size=(50, 6)).astype("float32")
 CLASSES = GENERATOR.integers(3, size=50)

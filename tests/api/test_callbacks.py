@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from jaxseq.api import loop
 from jaxseq.callbacks import Callback, EarlyStopping, History, LambdaCallback
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 HOOKS = [f"on_{what}_{edge}" for edge in ("begin", "end")
          for what in ("train", "epoch", "train_batch", "test", "test_batch", "predict", "predict_batch")]
 

@@ -11,6 +11,8 @@ import jaxseq
 from jaxseq import callbacks
 from jaxseq.api.monitoring import direction
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 DRAW = np.random.default_rng(2)
 X = DRAW.normal(size=(12, 3)).astype(np.float32)
 Y = (X @ [[1.0], [-2.0], [0.5]] + 0.25).astype(np.float32)

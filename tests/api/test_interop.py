@@ -25,6 +25,8 @@ from jaxseq.layers import (
 )
 from jaxseq.models import Sequential
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 DRAWS = np.random.default_rng(0)
 EPSILON = 1e-3      # that of the normalizations here
 

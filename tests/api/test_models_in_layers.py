@@ -14,6 +14,8 @@ import jaxseq
 from jaxseq import layers
 from jaxseq.models import Sequential, clone_model, load_model, model_from_json
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 DRAW = np.random.default_rng(11)
 FILMS = DRAW.normal(size=(12, 4, 6, 6, 1)).astype("float32")
 TEXTS = DRAW.normal(size=(12, 5, 4)).astype("float32")

@@ -17,6 +17,8 @@ from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout, Embedding, F
 from jaxseq.models import Sequential, clone_model, model_from_json
 from jaxseq.optimizers import SGD
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 DRAW = np.random.default_rng(7)
 X = DRAW.normal(size=(24, 5)).astype("float32")
 Y = DRAW.integers(3, size=24)

@@ -14,6 +14,8 @@ import jaxseq
 from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout, Input
 from jaxseq.models import Sequential, clone_model
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 DRAW = np.random.default_rng(4)
 X = DRAW.normal(size=(24, 6)).astype("float32")
 CODES = DRAW.normal(size=(24, 3)).astype("float32")

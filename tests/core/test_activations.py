@@ -12,6 +12,8 @@ from numpy.testing import assert_allclose
 
 from jaxseq.core import activations
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 # Every kink of every function below, what lies beside them, and the far ends: (4, 6).
 X = np.array([-30, -7, -3.5, -3, -1.5, -1, -0.7, -0.5, -0.25, -1e-3, -0.0, 0,
               1e-3, 0.25, 0.5, 0.7, 1, 1.5, 3, 4, 5.5, 6, 7, 30], np.float32).reshape(4, 6)

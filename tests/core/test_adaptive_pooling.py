@@ -14,6 +14,8 @@ from twins import QUICK, numbers
 from jaxseq.core import layers
 from jaxseq.core.types import Ctx, Spec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 CASES = [
     ("AdaptiveAveragePooling1D", 3, (2, 7, 3), None), ("AdaptiveAveragePooling1D", 5, (2, 3, 8), "channels_first"),
     ("AdaptiveAveragePooling2D", (2, 3), (2, 5, 7, 2), None), ("AdaptiveAveragePooling3D", (2, 1, 3), (1, 4, 3, 5, 2), None),

@@ -18,6 +18,8 @@ from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from jaxseq.core.types import Ctx, Spec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 1, 0, 1, 1]], bool)
 X = numbers(3, 6, 4)
 

@@ -21,6 +21,8 @@ from jaxseq.core.layers.reshaping import Flatten
 from jaxseq.core.regularizers import L2
 from jaxseq.core.types import Ctx, Spec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 KEY = jax.random.key(0)
 MLP = [("first", Dense(5, activation="relu")), ("norm", BatchNormalization()), ("drop", Dropout(0.5)), ("last", Dense(2))]
 X = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32))

@@ -142,12 +142,6 @@ def test_the_shape_is_the_one_eval_shape_gives(case):
         assert specs(state) == specs(expected_state)
 
 
-@pytest.mark.every(3)
-@each_costly_case
-def test_jit_equals_eager(case):
-    assert_same(case.run()[1], case.layer.apply(*case.start, case.x, training()), rtol=1e-6, atol=1e-6)
-
-
 @each_case
 def test_ten_steps_are_one_trace_and_keep_the_structure_of_the_state(case):
     params, state = case.start

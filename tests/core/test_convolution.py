@@ -14,6 +14,8 @@ from jaxseq.core import activations, chain
 from jaxseq.core.layers.convolution import Conv1D, Conv2D, Conv3D, Convolution1D, Convolution2D, Convolution3D
 from jaxseq.core.types import Ctx, Spec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 FIRST, LAST = "channels_first", "channels_last"
 WALKS = [{"strides": 1}, {"strides": 2}, {"dilation_rate": 2}]
 GROUPS = [(1, LAST), (2, FIRST)]

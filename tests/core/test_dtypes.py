@@ -31,6 +31,8 @@ from jaxseq.core.layers import (
 from jaxseq.core.policy import DTypePolicy
 from jaxseq.core.types import Spec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 KEY = jax.random.key(0)
 DRAW = np.random.default_rng(0)
 ROWS = DRAW.normal(size=(8, 12)).astype("float32")

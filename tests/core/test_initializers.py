@@ -28,6 +28,8 @@ from jaxseq.core.initializers import (
     Zeros,
 )
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 DRAWN = [
     ("RandomNormal", {}), ("RandomNormal", {"mean": 1.0, "stddev": 0.2}), ("TruncatedNormal", {}),
     ("TruncatedNormal", {"mean": -1.0, "stddev": 0.2}), ("RandomUniform", {}), ("RandomUniform", {"minval": 0.0}),

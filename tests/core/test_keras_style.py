@@ -13,6 +13,8 @@ from jaxseq.core.keras_style import KerasStyle
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers import BatchNormalization, Dense, Flatten
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 GENERATOR = np.random.default_rng(3)
 X = GENERATOR.normal(size=(40, 5)).astype("float32")
 Y = GENERATOR.normal(size=(40, 2)).astype("float32")

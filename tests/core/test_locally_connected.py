@@ -18,6 +18,8 @@ from jaxseq.core import chain
 from jaxseq.core.layers.locally_connected import LocallyConnected1D, LocallyConnected2D
 from jaxseq.core.types import Ctx, Spec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 FIRST = "channels_first"
 LAYERS = [
     (LocallyConnected1D(4, 3), (2, 7, 3)),

@@ -24,6 +24,8 @@ from jaxseq.core.layers.pooling import (
 )
 from jaxseq.core.types import Ctx, Spec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 FIRST, LAST = "channels_first", "channels_last"
 QUICK = {"xla_backend_optimization_level": 0}       # each program runs once: its compilation is what costs
 SHAPES = {("1D", LAST): (2, 9, 4), ("1D", FIRST): (2, 4, 9), ("2D", LAST): (2, 7, 6, 4), ("2D", FIRST): (2, 4, 7, 6),

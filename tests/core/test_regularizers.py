@@ -12,6 +12,8 @@ from jaxseq.core import regularizers
 from jaxseq.core.declared import to_config
 from jaxseq.core.regularizers import L1, L1L2, L2, OrthogonalRegularizer
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 PAIRS = [
     (L1(), keras.regularizers.L1()), (L1(0.3), keras.regularizers.L1(0.3)),
     (L2(), keras.regularizers.L2()), (L2(0.3), keras.regularizers.L2(0.3)),

@@ -12,6 +12,8 @@ from numpy.testing import assert_allclose
 
 from jaxseq.core import schedules
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 STEPS = np.arange(0, 60)
 CASES = [
     ("ExponentialDecay", (0.1, 7, 0.8)), ("ExponentialDecay", (0.1, 7, 0.8, True)),

@@ -18,6 +18,8 @@ from jaxseq.core.layers import separable
 from jaxseq.core.layers.separable import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from jaxseq.core.types import Ctx, Spec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 FIRST, LAST = "channels_first", "channels_last"
 SHAPES = {("1D", LAST): (2, 9, 3), ("1D", FIRST): (2, 3, 9), ("2D", LAST): (2, 7, 6, 3), ("2D", FIRST): (2, 3, 7, 6)}
 WALKS = [{"strides": 2}, {"dilation_rate": 2, "depth_multiplier": 2}]

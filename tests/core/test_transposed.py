@@ -18,6 +18,8 @@ from jaxseq.core.layers import transposed
 from jaxseq.core.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from jaxseq.core.types import Ctx, Spec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 FIRST, LAST = "channels_first", "channels_last"
 WALKS = [{"kernel_size": 3}, {"kernel_size": 3, "strides": 2}, {"kernel_size": 2, "strides": 3},
          {"kernel_size": 4, "strides": 2, "output_padding": 1}, {"kernel_size": 3, "strides": 3, "output_padding": 0},

@@ -90,6 +90,7 @@ def alone(name):
 QUICK = {("perceptron", "fully sharded"), ("recurrent", "4")}
 
 
+@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("case", always(QUICK, product(MODELS, SPREADS)), ids="-".join)
 def test_numbers_are_those_of_one_device(case):
     name, spread = case
@@ -97,6 +98,7 @@ def test_numbers_are_those_of_one_device(case):
     jax.tree.map(lambda here, there: assert_allclose(here, there, rtol=1e-5, atol=1e-5), found, alone(name))
 
 
+@pytest.mark.usefixtures("quickly_compiled")
 def test_weights_cut_by_their_names_train_as_whole_ones():
     model, found = trained("perceptron", model_parallel())
     jax.tree.map(lambda here, there: assert_allclose(here, there, rtol=1e-5, atol=1e-5), found, alone("perceptron"))
@@ -241,6 +243,7 @@ WAYS = {
 }
 
 
+@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("way", always({"fewer rows than devices", "a generator"}, WAYS))
 def test_data_come_in_every_way(way, monkeypatch):
     if way == "many slabs":
@@ -249,6 +252,7 @@ def test_data_come_in_every_way(way, monkeypatch):
         assert_allclose(here, there, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.usefixtures("quickly_compiled")
 def test_predictions_for_any_number_of_rows():
     model, x = compiled("perceptron", on(8))
     single, _ = compiled("perceptron", None)
@@ -257,6 +261,7 @@ def test_predictions_for_any_number_of_rows():
     assert_allclose(model.predict(iter([x[:5], x[5:8]])), single.predict(x[:8]), atol=1e-6)
 
 
+@pytest.mark.usefixtures("quickly_compiled")
 def test_a_stateful_layer_carries_on():
     def run(spread):
         model = Sequential([L.LSTM(8, stateful=True, batch_input_shape=(6, 4, 3)), L.Dense(2)], seed=1)
@@ -273,6 +278,7 @@ def test_a_stateful_layer_carries_on():
 
 
 @pytest.mark.full
+@pytest.mark.usefixtures("quickly_compiled")
 def test_a_model_goes_on_where_it_is_spread_otherwise():
     model, x = compiled("perceptron", on(8, FullySharded))
     single, _ = compiled("perceptron", None)

@@ -18,6 +18,8 @@ from jaxseq.losses import Huber
 from jaxseq.metrics import AUC
 from jaxseq.models import FileRejected, Sequential, load_model
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 OPTIMIZERS = {
     "adam": lambda k: k.Adam(0.01, amsgrad=True),
     "rmsprop": lambda k: k.RMSprop(0.01, momentum=0.5, centered=True, clipnorm=1.0),

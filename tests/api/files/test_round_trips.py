@@ -19,6 +19,8 @@ from jaxseq.core import optimizers as optimizer_classes, schedules
 from jaxseq.models import FileRejected, Sequential
 from jaxseq.optimizers.schedules import LearningRateSchedule
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 def told(value):
     """What a case is called: as it shows itself, but for where in memory it lies."""

@@ -14,6 +14,8 @@ from jaxseq import optimizers
 from jaxseq.layers import GRU, LSTM, BatchNormalization, Bidirectional, Conv1D, Dense, Dropout, Flatten, TimeDistributed
 from jaxseq.models import FileRejected, Sequential, load_model
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 FIXTURES = Path(__file__).parent / "keras2"
 
 

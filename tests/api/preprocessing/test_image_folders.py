@@ -15,6 +15,8 @@ from jaxseq import Sequential, layers as L
 from jaxseq.api.preprocessing.image_folders import ENDINGS
 from jaxseq.utils import Sequence, image_dataset_from_directory as read, img_to_array, load_img
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 QUIET = {"verbose": False}
 
 

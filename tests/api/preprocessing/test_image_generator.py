@@ -15,6 +15,8 @@ from jaxseq.preprocessing import image
 from jaxseq.preprocessing.image import ImageDataGenerator, img_to_array, load_img
 from jaxseq.utils import Sequence
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 STANDARD = [{"rescale": 1 / 255}, {"samplewise_center": True}, {"samplewise_std_normalization": True},
             {"featurewise_center": True, "rescale": 0.1}, {"featurewise_std_normalization": True}, {"zca_whitening": True},
             {"zca_whitening": True, "zca_epsilon": 1e-3, "samplewise_center": True},

@@ -3,14 +3,10 @@
 import numpy as np
 import pytest
 
-from jaxseq.core import run
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quickly_compiled():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_compiler_options", lambda *more: {"xla_backend_optimization_level": 0})
-        yield
+@pytest.fixture(autouse=True)
+def programs(quickly_compiled):
+    """What a test compiles it runs once or twice."""
 
 
 @pytest.fixture(scope="session")
