@@ -65,8 +65,9 @@ def forgotten():
 def quickly_compiled(monkeypatch):
     """XLA leaves most of its optimizations out, for programs whose compilation is what costs.
 
-    Its kernels of fused operations among them: they are most of what LLVM gets to read. No public setting but XLA_FLAGS,
-    which is read once, turns them off.
+    Its kernels of fused operations among them: they are most of what LLVM gets to read. No public setting turns them off for
+    all programs but XLA_FLAGS, which is read once. It is not for tests of equal bits, of memory, or of how a program rounds;
+    core/test_optimized.py compares both ways of compiling.
     """
     usual = compiler.get_compile_options
 

@@ -8,8 +8,6 @@ from test_differences import PAGE
 
 import jaxseq
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 
 def test_a_graph_without_pydot_and_graphviz(tmp_path, monkeypatch):
     assert "| `plot_model(model)` without pydot and graphviz |" in PAGE

@@ -14,8 +14,6 @@ from jaxseq.models import Sequential
 from jaxseq.preprocessing import sequence, text
 from jaxseq.utils import Sequence, text_dataset_from_directory, timeseries_dataset_from_array
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 TEXTS = their_text, text
 SEQUENCES = their_sequence, sequence
 

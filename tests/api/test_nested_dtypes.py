@@ -15,8 +15,6 @@ from jaxseq.layers import BatchNormalization, Dense, Dropout, Lambda, Layer
 from jaxseq.models import Sequential, clone_model, model_from_json
 from jaxseq.optimizers import SGD, Adam, LossScaleOptimizer
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 DRAW = np.random.default_rng(0)
 X = DRAW.normal(size=(32, 6)).astype("float32")
 Y = (X @ DRAW.normal(size=(6, 2)) / 3).astype("float32")

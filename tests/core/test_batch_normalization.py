@@ -14,8 +14,6 @@ from jaxseq.core.kernels.moments import moments
 from jaxseq.core.layers.normalization import BatchNormalization
 from jaxseq.core.types import Ctx, Spec
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 QUICK = {"xla_backend_optimization_level": 0}
 MASK = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
 

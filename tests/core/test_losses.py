@@ -13,8 +13,6 @@ from numpy.testing import assert_allclose
 
 from jaxseq.core import activations, losses
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 SHAPES = {"flat": (6, 4), "over time": (3, 5, 4)}
 
 

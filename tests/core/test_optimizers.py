@@ -15,8 +15,6 @@ from jaxseq.core import optimizers, schedules
 from jaxseq.core.declared import to_config
 from jaxseq.core.optimizers import SGD, Adagrad, Adam, RMSprop
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 STEPS = 20
 START = {"kernel": np.array([[1.0, -2.0], [0.5, 3.0], [0.0, 1e-3]], np.float32), "bias": np.array([0.25, -40.0], np.float32)}
 

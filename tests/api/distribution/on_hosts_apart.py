@@ -9,8 +9,8 @@ import os
 import pickle
 import sys
 
-os.environ["XLA_FLAGS"] = ("--xla_force_host_platform_device_count=2 "     # and what is compiled runs a few steps
-                           "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+os.environ["XLA_FLAGS"] = ("--xla_force_host_platform_device_count=2 "
+                           "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")   # few steps are run
 
 import numpy as np
 

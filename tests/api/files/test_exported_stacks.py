@@ -15,8 +15,6 @@ import jaxseq
 sys.path.insert(0, os.fspath(Path(__file__).parents[2]))
 from random_stacks import examples, stacks  # noqa: E402
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 sys.path.pop(0)
 
 

@@ -13,7 +13,7 @@ from random_stacks import examples, stacks
 import jaxseq
 
 # Keras tells of every mask that a layer does not hand on.
-pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.usefixtures("quickly_compiled")]
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 @pytest.fixture(autouse=True, scope="module")

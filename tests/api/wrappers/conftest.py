@@ -5,7 +5,7 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def programs(quickly_compiled):
+def compiled_quickly(quickly_compiled):
     """What a test compiles it runs once or twice."""
 
 
