@@ -249,7 +249,7 @@ def test_custom_objects(key):
      "of (key, shape, dtype) or (shape, dtype). If it makes an initializer, add () to it."),
     (lambda: initializers.get(max), "The initializer <built-in function max> does not tell its parameters: write a "
      "function of (key, shape, dtype) that calls it."),
-])
+], ids=lambda each: str(each).split(" at 0x")[0])        # workers must name the cases alike
 def test_construction_errors_say_what_to_write(make, message):
     with pytest.raises(ValueError) as error:
         make()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from core.test_contract import EVALUATION, FIRST, assert_same, each_costly_case, training
 
+from jaxseq.core.augmenting import Coloring
 from jaxseq.core.run import compiled
 
 
@@ -29,6 +30,8 @@ def test_outputs_and_gradients_are_those_of_a_program_without_them(case, request
 
 @pytest.mark.every(3)
 @each_costly_case
-def test_jit_equals_eager(case):
-    """Fused, if without LLVM's optimizations."""
+def test_jit_equals_eager(case, request):
+    """Fused; without LLVM's optimizations too, but where colours then round otherwise by 3e-6."""
+    if not isinstance(case.layer, Coloring):
+        request.getfixturevalue("quickly_compiled")
     assert_same(case.run()[1], case.layer.apply(*case.start, case.x, training()), rtol=1e-6, atol=1e-6)
