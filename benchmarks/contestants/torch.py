@@ -1,4 +1,4 @@
-"""PyTorch by hand: tensors on hand, a permutation of the rows per epoch, metric sums as tensors, one sync per epoch."""
+"""PyTorch by hand: tensors on the device, a permutation of the rows per epoch, metric sums as tensors, one sync per epoch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from parts import LSTM, Average, Conv, Dense, Dropout, Embedding, Flatten, Pool
 from torch import nn
 from torch.nn import functional
 from workloads import RMSPROP, SGD, Workload, data
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+if DEVICE.type == "cuda":
+    torch.set_float32_matmul_precision("high")          # TF32, with which JAX multiplies there
 
 
 class Net(nn.Module):
@@ -61,10 +65,10 @@ def module(part, shape):
 
 def make(workload: Workload, compiled: bool = False):
     torch.manual_seed(0)
-    x, y = map(torch.from_numpy, data(workload))
-    net = Net(workload)
+    x, y = (torch.from_numpy(column).to(DEVICE) for column in data(workload))
+    net = Net(workload).to(DEVICE)
     if x.ndim == 4:
-        x, net = x.movedim(-1, 1), net.to(memory_format=torch.channels_last)        # the layout that is faster on a CPU
+        x, net = x.movedim(-1, 1), net.to(memory_format=torch.channels_last)        # the faster layout
     elif isinstance(workload.parts[0], Conv):
         x = x.movedim(-1, 1).contiguous()
     optimizer, set_rate = optimizer_of(workload, net)
@@ -74,8 +78,8 @@ def make(workload: Workload, compiled: bool = False):
     def train(epochs: int):
         nonlocal states, steps
         for _ in range(epochs):
-            order = torch.arange(workload.rows) if workload.stateful else torch.randperm(workload.rows)
-            total, hits = torch.zeros(()), torch.zeros(())
+            order = (torch.arange if workload.stateful else torch.randperm)(workload.rows, device=DEVICE)
+            total, hits = torch.zeros((), device=DEVICE), torch.zeros((), device=DEVICE)
             for rows in order.split(workload.batch):
                 xs, ys = x[rows], y[rows]
                 optimizer.zero_grad(set_to_none=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Container
 from itertools import pairwise
@@ -32,6 +33,9 @@ Sums = dict[str, metrics.Sums]      # totals that may be added: of the loss, and
 CPU_OPTIONS = {
     "xla_cpu_experimental_ynn_fusion_type": "",     # YNNPACK: slow at some products, wrong at others (jax#39103)
     "xla_cpu_prefer_vector_width": 512,             # where the processor has such vectors; XLA's own choice is 256
+}
+GPU_OPTIONS = {
+    "xla_gpu_deterministic_ops": True,              # sums in a fixed order, and kernels that are not chosen by the clock
 }
 ONE_CORE = (
     ("xla_cpu_multi_thread_eigen", False),          # no product is shared among threads
@@ -389,10 +393,16 @@ def gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]
 
 @functools.cache
 def _compiler_options(*more: tuple[str, Any]) -> dict[str, Any] | None:
-    """CPU_OPTIONS and more on the CPU, elsewhere None. A jaxlib that does not know the options raises, so it is asked once."""
-    if jax.default_backend() != "cpu":
+    """CPU_OPTIONS and more on the CPU; on a GPU those of GPU_OPTIONS that XLA_FLAGS does not name; on others None.
+
+    A jaxlib that does not know the options raises, so it is asked once.
+    """
+    if jax.default_backend() == "cpu":
+        options = CPU_OPTIONS | dict(more)
+    elif jax.default_backend() == "gpu":
+        options = {name: value for name, value in GPU_OPTIONS.items() if name not in os.environ.get("XLA_FLAGS", "")}
+    else:
         return None
-    options = CPU_OPTIONS | dict(more)
     try:
         jax.jit(lambda x: x, compiler_options=options).lower(Spec((), jnp.float32)).compile()
     except jax.errors.JaxRuntimeError:
