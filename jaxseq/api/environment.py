@@ -10,6 +10,8 @@ import jax
 import jaxlib
 import numpy as np
 
+from jaxseq.core import run
+
 
 def environment() -> dict[str, Any]:
     """Versions, device, processor and settings. Two runs in equal ones give equal bits."""
@@ -18,6 +20,15 @@ def environment() -> dict[str, Any]:
             "device": device.device_kind, "devices": jax.device_count(), "machine": platform.machine(), "cores": _cores(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "x64": bool(jax.config.jax_enable_x64),
             "matmul_precision": jax.config.jax_default_matmul_precision}
+
+
+def leave_to_the_user(options: dict[str, Any], flags: str) -> None:
+    """Takes out of the compiler's options what the user's own XLA_FLAGS name, for options would have the last word."""
+    for name in [name for name in options if f"--{name}" in flags]:
+        del options[name]
+
+
+leave_to_the_user(run.GPU_OPTIONS, os.environ.get("XLA_FLAGS", ""))
 
 
 def _cores() -> int | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Container
 from itertools import pairwise
@@ -393,14 +392,14 @@ def gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]
 
 @functools.cache
 def _compiler_options(*more: tuple[str, Any]) -> dict[str, Any] | None:
-    """CPU_OPTIONS and more on the CPU; on a GPU those of GPU_OPTIONS that XLA_FLAGS does not name; on others None.
+    """CPU_OPTIONS and more on the CPU; GPU_OPTIONS on a GPU; elsewhere None.
 
     A jaxlib that does not know the options raises, so it is asked once.
     """
     if jax.default_backend() == "cpu":
         options = CPU_OPTIONS | dict(more)
     elif jax.default_backend() == "gpu":
-        options = {name: value for name, value in GPU_OPTIONS.items() if name not in os.environ.get("XLA_FLAGS", "")}
+        options = dict(GPU_OPTIONS)
     else:
         return None
     try:

@@ -1,0 +1,27 @@
+"""The compiler's options and the user's own flags."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from jaxseq.api.environment import leave_to_the_user
+
+GPU = {"xla_gpu_deterministic_ops": True}
+
+
+@pytest.mark.parametrize(("flags", "left"), [("", GPU), ("--xla_gpu_autotune_level=1", GPU),
+                                             ("--xla_gpu_deterministic_ops=false", {}),
+                                             ("--xla_dump_to=here --xla_gpu_deterministic_ops=true", {})])
+def test_an_option_that_the_user_has_set_is_not_set_again(flags, left):
+    options = dict(GPU)
+    leave_to_the_user(options, flags)
+    assert options == left
+
+
+def test_flags_are_read_when_the_library_is_imported():
+    code = "import jaxseq; from jaxseq.core import run; print(run.GPU_OPTIONS)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={**os.environ, "XLA_FLAGS": "--xla_gpu_deterministic_ops=false"}).stdout
+    assert told.strip() == "{}"
