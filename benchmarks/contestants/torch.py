@@ -68,7 +68,7 @@ def make(workload: Workload, compiled: bool = False):
     x, y = (torch.from_numpy(column).to(DEVICE) for column in data(workload))
     net = Net(workload).to(DEVICE)
     if x.ndim == 4:
-        x, net = x.movedim(-1, 1), net.to(memory_format=torch.channels_last)        # the faster layout
+        x, net = x.movedim(-1, 1), net.to(memory_format=torch.channels_last)        # the layout that is faster on a CPU
     elif isinstance(workload.parts[0], Conv):
         x = x.movedim(-1, 1).contiguous()
     optimizer, set_rate = optimizer_of(workload, net)

@@ -1,6 +1,7 @@
 """A scan whose outputs take the place of its inputs, against jax.lax.scan: values, gradients, and the memory that it takes."""
 
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from jaxseq.core.kernels.in_place import scan, scan_in_place
+from jaxseq.core.kernels.in_place import TOGETHER, scan, scan_in_place
 
 TIME = 5
 
@@ -40,6 +41,14 @@ def test_values_and_gradients_are_those_of_lax_scan(reverse):
                       for way in (scan, scan_in_place))
     jax.tree.map(lambda one, other: assert_allclose(one, other, rtol=1e-6, atol=1e-6), ours, expected)
     assert_allclose(jax.jit(told, static_argnums=0)(scan_in_place, *given), told(scan, *given), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_steps_that_share_a_round_of_an_accelerators_loop_give_the_same(reverse):
+    time = 2 * TOGETHER + 3
+    given = numbers(3), numbers(3, seed=1), numbers(time, 3, seed=2), (jnp.ones(time), jnp.arange(time) != 2)
+    one, together = (jax.jit(partial(scan, step, reverse, unroll=unroll))(*given) for unroll in (1, TOGETHER))
+    jax.tree.map(lambda one, other: assert_allclose(one, other, rtol=1e-6, atol=1e-6), together, one)
 
 
 def test_no_memory_is_filled_and_copied_for_what_takes_a_place():

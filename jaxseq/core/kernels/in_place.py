@@ -42,6 +42,7 @@ def scan_in_place(step: Step, reverse: bool, constants: Any, carry: Any, place: 
 
 
 def _over_what_was_read(step: Step, reverse: bool, constants: Any, carry: Any, place: Array, xs: Any) -> tuple[Any, Array, Any]:
+    """The CPU's form of `scan_in_place`."""
     time = place.shape[0]
     _, _, like = jax.eval_shape(step, constants, carry, place[0], jax.tree.map(lambda x: x[0], xs))
 
