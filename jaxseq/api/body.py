@@ -26,6 +26,7 @@ class Body(Stack):
     """Layers, their names, shapes and weights, and the one TrainState. See `Sequential` for how to train it."""
 
     _order: Any = None          # {part: {layer: names of its entries}} as Keras lists them, once that is known
+    _fingerprint: weights.Fingerprint | None = None         # the last one that was asked for
     layout: Layout | None = None        # how its arrays lie on several devices
 
     def build(self, input_shape: Shape | None = None) -> None:
@@ -132,7 +133,10 @@ class Body(Stack):
 
     def fingerprint(self) -> str:
         """SHA-256 over everything in the TrainState: equal fingerprints, equal models, to the bit."""
-        return weights.fingerprint(self.train_state)
+        ts = self.train_state
+        if self._fingerprint is None or not self._fingerprint.is_of(ts):
+            self._fingerprint = weights.Fingerprint(ts)
+        return self._fingerprint.text
 
     def functional(self, until: str | None = None) -> Functional:
         """The model as pure functions (init, apply) over named pytrees. Its own params and state fit them.

@@ -100,7 +100,7 @@ class CallbackList:
     def running(self, what: str) -> Iterator[Logs]:
         """on_<what>_begin; what is inside, which puts into the logs what on_<what>_end shall be given; and that.
 
-        Every callback that began also ends, whatever happens.
+        Every callback that began also ends, whatever happens; a History after those that may put other weights in place.
         """
         begun: list[Callback] = []
         logs: Logs = {}
@@ -110,7 +110,7 @@ class CallbackList:
                 _call(each, f"on_{what}_begin", {})
             yield logs
         finally:
-            _call_all(begun, f"on_{what}_end", logs)
+            _call_all(sorted(begun, key=lambda each: isinstance(each, History)), f"on_{what}_end", logs)
 
     @property
     def _called(self) -> list[Callback]:

@@ -14,21 +14,23 @@ from jaxseq.core import run
 
 
 def environment() -> dict[str, Any]:
-    """Versions, device, processor and settings. Two runs in equal ones give equal bits."""
+    """Versions, device, processor and settings. Two runs in equal ones give equal bits; on a GPU if its options ask for it."""
     device = jax.devices()[0]
     return {"jax": jax.__version__, "jaxlib": jaxlib.__version__, "numpy": np.__version__, "python": platform.python_version(),
             "device": device.device_kind, "devices": jax.device_count(), "machine": platform.machine(), "cores": _cores(),
-            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "x64": bool(jax.config.jax_enable_x64),
-            "matmul_precision": jax.config.jax_default_matmul_precision}
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "compiler_options": run.compiler_options() or {},
+            "x64": bool(jax.config.jax_enable_x64), "matmul_precision": jax.config.jax_default_matmul_precision}
 
 
 def leave_to_the_user(options: dict[str, Any], flags: str) -> None:
     """Takes out of the compiler's options what the user's own XLA_FLAGS name, for options would have the last word."""
-    for name in [name for name in options if f"--{name}" in flags]:
+    named = {flag.partition("=")[0].removeprefix("--") for flag in flags.split()}
+    for name in named & options.keys():
         del options[name]
 
 
-leave_to_the_user(run.GPU_OPTIONS, os.environ.get("XLA_FLAGS", ""))
+for each in run.CPU_OPTIONS, run.GPU_OPTIONS:       # now, as JAX itself reads most of its settings when it is imported
+    leave_to_the_user(each, os.environ.get("XLA_FLAGS", ""))
 
 
 def _cores() -> int | None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxseq.api import weights
 from jaxseq.api.callbacks import Callback
 from jaxseq.api.environment import environment
 from jaxseq.api.files import plain_json, regular
@@ -73,7 +72,7 @@ class History(Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.run:
-            self.run["after"] = weights.fingerprint(self.model.train_state)
+            self.run["after"] = self.model.fingerprint()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.history, self.epoch, self.run, self.measured = {}, [], {}, {}
@@ -114,7 +113,7 @@ def begun(fit: Any) -> dict[str, Any]:
     return {"seed": seed if isinstance(seed, int) else "a key", "data": plan.train.told(),
             "validation": None if plan.valid is None else plan.valid.told(),
             "epochs": [plan.epochs.start, plan.epochs.stop], "steps_per_epoch": plan.steps,
-            "environment": environment(), "before": weights.fingerprint(fit.model.train_state)}
+            "environment": environment(), "before": fit.model.fingerprint()}
 
 
 def _plain(value: Any) -> Any:

@@ -314,7 +314,7 @@ class Sequential(Keras2Methods, FileMethods, AnalysisMethods, Body):
     def __getstate__(self) -> dict[str, Any]:
         compiled = self._compiled and (self._compiled.given, self._compiled.trainable)
         return pickling.packed({**vars(self), "_compiled": compiled, "_programs": {}, "_predict": None, "_users": None,
-                                "layout": None, "distribution": pickling.Spread(self.distribution)})
+                                "_fingerprint": None, "layout": None, "distribution": pickling.Spread(self.distribution)})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(pickling.unpacked(state))

@@ -260,12 +260,12 @@ def prepare(program: Any, *arguments: Any) -> None:
 
 def compiled(function: Callable[..., Any]) -> Any:
     """jax.jit with the options that every program of ours wants on this backend."""
-    return jax.jit(function, compiler_options=_compiler_options())
+    return jax.jit(function, compiler_options=compiler_options())
 
 
 def compiled_for_one_core(function: Callable[..., Any]) -> Any:
     """The same, for a program beside which others keep the other cores of a CPU busy: it takes none of them."""
-    return jax.jit(function, compiler_options=_compiler_options(*ONE_CORE))
+    return jax.jit(function, compiler_options=compiler_options(*ONE_CORE))
 
 
 def objective(task: Task, params: Any, state: Any, batch: Batch, real: Array | None = None, *, train: bool,
@@ -391,11 +391,8 @@ def gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]
 
 
 @functools.cache
-def _compiler_options(*more: tuple[str, Any]) -> dict[str, Any] | None:
-    """CPU_OPTIONS and more on the CPU; GPU_OPTIONS on a GPU; elsewhere None.
-
-    A jaxlib that does not know the options raises, so it is asked once.
-    """
+def compiler_options(*more: tuple[str, Any]) -> dict[str, Any] | None:
+    """CPU_OPTIONS and more on the CPU; GPU_OPTIONS on a GPU; elsewhere None, and where jaxlib does not know one of them."""
     if jax.default_backend() == "cpu":
         options = CPU_OPTIONS | dict(more)
     elif jax.default_backend() == "gpu":
@@ -404,6 +401,8 @@ def _compiler_options(*more: tuple[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         jax.jit(lambda x: x, compiler_options=options).lower(Spec((), jnp.float32)).compile()
-    except jax.errors.JaxRuntimeError:
+    except jax.errors.JaxRuntimeError as error:
+        if not str(error).startswith("INVALID_ARGUMENT"):
+            raise
         return None
     return options

@@ -1,11 +1,13 @@
 """Which hooks are called, when and with what; History, LambdaCallback and EarlyStopping against Keras 3."""
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jaxseq.api import loop
+from jaxseq.api import loop, weights
 from jaxseq.callbacks import Callback, EarlyStopping, History, LambdaCallback
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
@@ -160,6 +162,25 @@ def test_what_a_callback_writes_into_the_logs_stands_in_the_history(model, data)
     history = model.fit(*data, epochs=2, verbose=0,
                         callbacks=[LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(twice=2.0 * epoch))])
     assert history.history["twice"] == [0.0, 2.0]
+
+
+def test_a_history_tells_of_the_weights_that_others_put_in_place_at_the_end(model, data):
+    first = model.get_weights()
+    back = LambdaCallback(on_train_end=lambda logs: model.set_weights(first))
+    history = model.fit(*data, verbose=0, callbacks=[History(), back])
+    assert history.run["after"] == model.fingerprint() != history.run["before"]
+
+
+def test_what_was_hashed_at_a_fits_end_is_not_hashed_again(model, data, monkeypatch):
+    hashed, hash_ = [], weights.fingerprint
+    monkeypatch.setattr(weights, "fingerprint", lambda ts: hashed.append(int(ts.step)) or hash_(ts))
+    after = [model.fit(*data, batch_size=7, verbose=0).run["after"] for _ in range(2)]
+    assert hashed == [0, 6, 12] and after == [model.history.run["before"], model.fingerprint()]
+    model.set_weights(model.get_weights())
+    assert model.fingerprint() == after[1] and hashed == [0, 6, 12, 12]     # equal, but other arrays
+    model.set_weights([2 * weight for weight in model.get_weights()])
+    assert model.fingerprint() not in after
+    assert pickle.loads(pickle.dumps(model)).fingerprint() == model.fingerprint()
 
 
 # ---- what a callback may do

@@ -11,30 +11,41 @@ from jaxseq.core import run
 
 @pytest.fixture
 def asked_anew():
-    run._compiler_options.cache_clear()
+    run.compiler_options.cache_clear()
     yield
-    run._compiler_options.cache_clear()
+    run.compiler_options.cache_clear()
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="of programs for a CPU")
 def test_on_the_cpu_products_are_kept_away_from_ynnpack(asked_anew):
-    assert run._compiler_options() == (run.CPU_OPTIONS if jax.default_backend() == "cpu" else None)
+    assert run.compiler_options() == run.CPU_OPTIONS
     assert run.CPU_OPTIONS["xla_cpu_experimental_ynn_fusion_type"] == ""
 
 
 def test_an_option_that_jaxlib_does_not_know_breaks_nothing(asked_anew, monkeypatch):
     monkeypatch.setattr(run, "CPU_OPTIONS", {"no_such_option_of_xla": ""})
-    assert run._compiler_options() is None
+    assert run.compiler_options() is None
     assert run.compiled(lambda x: x + 1)(jnp.float32(1)) == 2
 
 
-def test_on_a_gpu_bits_are_the_same_from_run_to_run(asked_anew, monkeypatch):
+def test_another_error_is_not_taken_for_an_option_that_is_not_known(asked_anew, monkeypatch):
+    def no_memory(*_, **__):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    monkeypatch.setattr(jax, "jit", no_memory)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="EXHAUSTED"):
+        run.compiler_options()
+
+
+def test_on_a_gpu_deterministic_operations_are_asked_for(asked_anew, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert run._compiler_options() == run.GPU_OPTIONS == {"xla_gpu_deterministic_ops": True}
+    monkeypatch.setattr(run, "GPU_OPTIONS", {"xla_gpu_deterministic_ops": True})        # as without XLA_FLAGS
+    assert run.compiler_options() == {"xla_gpu_deterministic_ops": True}
 
 
 def test_other_backends_are_left_alone(asked_anew, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
-    assert run._compiler_options() is None
+    assert run.compiler_options() is None
 
 
 def test_a_product_that_jax_0_10_2_gets_wrong_is_right():

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 from numpy.testing import assert_allclose
 
 from jaxseq.core.kernels.in_place import TOGETHER, scan, scan_in_place
@@ -43,12 +44,34 @@ def test_values_and_gradients_are_those_of_lax_scan(reverse):
     assert_allclose(jax.jit(told, static_argnums=0)(scan_in_place, *given), told(scan, *given), rtol=1e-6, atol=1e-6)
 
 
+def of_length(time):
+    return numbers(3), numbers(3, seed=1), numbers(time, 3, seed=2), (jnp.ones(time), jnp.arange(time) != 2)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
-def test_steps_that_share_a_round_of_an_accelerators_loop_give_the_same(reverse):
-    time = 2 * TOGETHER + 3
-    given = numbers(3), numbers(3, seed=1), numbers(time, 3, seed=2), (jnp.ones(time), jnp.arange(time) != 2)
-    one, together = (jax.jit(partial(scan, step, reverse, unroll=unroll))(*given) for unroll in (1, TOGETHER))
-    jax.tree.map(lambda one, other: assert_allclose(one, other, rtol=1e-6, atol=1e-6), together, one)
+def test_an_accelerators_form_gives_the_same(reverse, monkeypatch):
+    given = of_length(2 * TOGETHER + 3)
+    expected = jax.jit(partial(scan, step, reverse))(*given)
+    monkeypatch.setattr(lax, "platform_dependent", lambda *given, default, **_: default(*given))
+    ours = jax.jit(lambda *given: scan_in_place(step, reverse, *given))(*given)
+    jax.tree.map(lambda one, other: assert_allclose(one, other, rtol=1e-6, atol=1e-6), ours, expected)
+
+
+@pytest.mark.parametrize(("platform", "rounds"), [("cpu", False), ("cuda", True), ("tpu", True)])
+def test_an_accelerator_makes_several_steps_a_round(platform, rounds):
+    """Its loop goes over (rounds, steps of a round, ...)."""
+    program = jax.jit(partial(scan_in_place, step, False))
+    text = jax.export.export(program, platforms=[platform])(*of_length(2 * TOGETHER)).mlir_module()
+    assert (f"tensor<2x{TOGETHER}x3xf32>" in text) == rounds
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_length_may_be_unknown(reverse):
+    program = jax.jit(lambda *given: scan_in_place(step, reverse, *given))
+    time, given = jax.export.symbolic_shape("t")[0], of_length(TIME)
+    specs = jax.tree.map(lambda x: jax.ShapeDtypeStruct((time, *x.shape[1:]), x.dtype), given[2:])
+    told = jax.export.export(program)(*given[:2], *specs).call(*given)
+    jax.tree.map(lambda one, other: assert_allclose(one, other, rtol=1e-6, atol=1e-6), told, program(*given))
 
 
 def test_no_memory_is_filled_and_copied_for_what_takes_a_place():

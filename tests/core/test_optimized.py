@@ -31,7 +31,7 @@ def test_outputs_and_gradients_are_those_of_a_program_without_them(case, request
 @pytest.mark.every(3)
 @each_costly_case
 def test_jit_equals_eager(case, request):
-    """Fused; without LLVM's optimizations too, but where colours then round otherwise by 3e-6."""
+    """Compiled quickly, but for colours, which then round otherwise by 3e-6; the test above is about the difference."""
     if not isinstance(case.layer, Coloring):
         request.getfixturevalue("quickly_compiled")
     assert_same(case.run()[1], case.layer.apply(*case.start, case.x, training()), rtol=1e-6, atol=1e-6)
