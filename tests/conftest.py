@@ -29,6 +29,7 @@ jax.config.update("jax_compilation_cache_dir", PROGRAMS)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 absl_set_min_log_level(3)
+gc.set_threshold(50_000, 20, 20)        # traces leave cycles by the thousand; `forgotten` collects them after each file
 
 
 @pytest.hookimpl(tryfirst=True)         # before cases are chosen by their marks

@@ -146,6 +146,7 @@ SIZES = {"rows": [200, 400], "lengths": [4, 8], "slabs": ["guide-mlp"], "streami
                    "Python ends", "the whole script"]}
 
 
+@pytest.mark.every(7)
 @pytest.mark.parametrize("question", [
     "rows", "lengths", "slabs", pytest.param("streaming", marks=FULL), "products", "kernels", "one_row", "models",
     pytest.param("start", marks=FULL),

@@ -12,6 +12,7 @@ from jaxseq.api import demo
 WORDS = [sys.executable, "-m", "jaxseq"]
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", demo.DEMOS)
 def test_each_model_reaches_its_goal(name):
     outcome = demo.run(name)

@@ -60,6 +60,7 @@ CASES = {"perceptron": (perceptron, X, Y, {"batch_size": 16}), "normalized": (no
          "stateful": (stateful, SEQUENCES, Y[:48], {"shuffle": False, "batch_size": 12})}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("case", always({"perceptron", "reader"}, CASES))
 def test_every_member_is_the_model_of_its_seed(case):
     make, x, y, words = CASES[case]
@@ -89,6 +90,7 @@ def test_members_go_on_by_themselves_and_together():
     assert_same(ensemble[1], alone)
 
 
+@pytest.mark.full
 def test_weights_of_rows_and_classes():
     weight, classes = ROWS.uniform(0.5, 2, 50).astype(np.float32), {0: 1.0, 1: 2.0, 2: 0.5}
     for words in {"sample_weight": weight}, {"class_weight": classes}:
@@ -98,6 +100,7 @@ def test_weights_of_rows_and_classes():
         assert_same(ensemble[1], alone)
 
 
+@pytest.mark.full
 def test_steps_per_epoch_go_over_the_ends_of_passes():
     ensemble, alone = jaxseq.Ensemble(perceptron(), seeds=[1, 2]), perceptron(2)
     ensemble.fit(X, Y, 16, epochs=3, steps_per_epoch=3, verbose=0)
@@ -105,6 +108,7 @@ def test_steps_per_epoch_go_over_the_ends_of_passes():
     assert_same(ensemble[1], alone)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("restore", [False, True])
 def test_every_member_stops_by_itself(restore):
     stopping = lambda: EarlyStopping("val_loss", patience=1, restore_best_weights=restore)
@@ -124,6 +128,7 @@ def test_every_member_stops_by_itself(restore):
     assert np.isnan(histories.values["loss"]).sum(axis=1).tolist() == [max(lengths) - each for each in lengths]
 
 
+@pytest.mark.full
 def test_rates_that_callbacks_change_are_each_members_own():
     plateau = lambda: ReduceLROnPlateau("loss", factor=0.5, patience=0, min_delta=0.02)
     ensemble = jaxseq.Ensemble(perceptron(), seeds=[1, 2, 3])
@@ -173,6 +178,7 @@ def test_the_model_stays_as_it_is():
     assert_same(ensemble[0], model)
 
 
+@pytest.mark.full
 def test_data_declare_the_input_of_members_that_have_none():
     def undeclared(seed=0):
         model = Sequential([Dense(4, "relu"), Dense(3, "softmax")], seed=seed)
@@ -185,6 +191,7 @@ def test_data_declare_the_input_of_members_that_have_none():
     assert_same(ensemble[1], alone)
 
 
+@pytest.mark.full
 def test_members_with_models_within():
     def nested(seed=0):
         inner = Sequential([Dense(4, "relu", input_shape=(6,)), Dropout(0.2)])
@@ -198,6 +205,7 @@ def test_members_with_models_within():
     assert_same(ensemble[1], alone)
 
 
+@pytest.mark.full
 def test_data_that_come_slab_by_slab(monkeypatch):
     monkeypatch.setattr(data, "RESIDENT_BYTES", 100)
     monkeypatch.setattr(data, "STREAMED_SLAB_BYTES", 800)
@@ -290,6 +298,7 @@ def test_many_members():
     assert ensemble.predict(X).shape == (150, 50, 1)
 
 
+@pytest.mark.full
 def test_a_member_that_is_frozen_later_is_trained_so():
     ensemble, alone = jaxseq.Ensemble(perceptron(), seeds=[1, 2]), perceptron(2)
     for words in {}, {"frozen": True}:

@@ -64,6 +64,7 @@ def test_members_side_by_side_are_those_of_their_seeds():
     assert len(lengths) > 1
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("devices", [1, 2])
 def test_epochs_that_share_a_call(devices, monkeypatch):
     def small(seed):
@@ -96,6 +97,7 @@ def test_settings_side_by_side():
         assert_close(member, alone)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("side_by_side")
 def test_states_that_are_carried_side_by_side():
     together, alone, x = jaxseq.Ensemble(stateful(), seeds=[1, 2]), stateful(2), X.reshape(50, 3, 2)

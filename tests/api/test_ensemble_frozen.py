@@ -80,7 +80,7 @@ def alone(model, seed):
     return made
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("make", [nested, built, behind_a_layer, a_layer_within, partly])
 def test_members_take_frozen_weights_from_the_model_and_draw_the_others(make):
     model = make()

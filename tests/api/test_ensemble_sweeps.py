@@ -66,6 +66,7 @@ def test_every_member_is_the_model_with_its_setting(setting):
     assert len({id(unit.program) for unit in sweep._units["fit"][1]}) == programs
 
 
+@pytest.mark.full
 def test_a_member_goes_on_with_its_settings():
     sweep, alone = jaxseq.Ensemble(model(), sweep={"momentum": [0.5, 0.9], "Dropout.rate": [0.1, 0.2]}), None
     sweep.fit(X, Y, 16, epochs=2, verbose=0)
@@ -147,6 +148,7 @@ def test_bad_settings(error, message, sweep):
         jaxseq.Ensemble(model(), sweep=sweep)
 
 
+@pytest.mark.full
 def test_an_optimizer_of_optax_has_no_settings():
     import optax
 
@@ -212,6 +214,7 @@ def test_what_would_count_twice_is_refused(message, words):
         jaxseq.Ensemble(pattern, **words)
 
 
+@pytest.mark.full
 def test_results_are_rows_of_a_data_frame(tmp_path):
     pandas = pytest.importorskip("pandas")
     sweep = jaxseq.Ensemble(model(), seeds=[1, 2], sweep={"learning_rate": [0.1, 0.01], "dense.activation": ["relu"]})

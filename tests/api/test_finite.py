@@ -9,6 +9,8 @@ from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout, Lambda, Mask
 from jaxseq.models import Sequential
 from jaxseq.optimizers import SGD
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 RANDOM = np.random.default_rng(4)
 X = RANDOM.normal(size=(44, 4)).astype("float32")       # eleven batches of four
 Y = X[:, :1] - X[:, 1:2]
@@ -48,7 +50,7 @@ def loss_root(y, y_hat):
     return jnp.sqrt((y - y_hat)[..., 0] * 0)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize(("make", "what", "advice"), [
     (lambda: make(lost(log_of_zero, "odd"), Dense(3)), "the output of layer 'odd', Lambda(function=log_of_zero, name='odd')",
      f"Weights that grew too large do this: {SHORTER} In a function of your own look for 1 / 0, log(0) and the exp of large "
@@ -84,7 +86,7 @@ def test_the_state_is_looked_at_too():
         fit(model, x=X * 1e25)
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("middle", [list, lambda: [Dropout(0.5)], lambda: [BatchNormalization()]],
                          ids=["plain", "draws", "looks at the batch"])
 @pytest.mark.parametrize("bad", [0, 7, 10])
@@ -103,6 +105,7 @@ def test_the_model_stands_before_the_first_step_that_was_not_finite(middle, bad)
     fit(model)                                          # and goes on
 
 
+@pytest.mark.full
 def test_so_it_does_for_data_that_come_in_batches_with_weights_and_masks():
     model = Sequential([Masking(input_shape=(5, 3)), LSTM(2), Dense(1)], seed=0)
     model.compile("adam", "mse")

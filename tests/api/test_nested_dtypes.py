@@ -122,6 +122,7 @@ def test_one_written_dtype_within_makes_the_others_float32():
     assert isinstance(model.optimizer, LossScaleOptimizer)
 
 
+@pytest.mark.full
 def test_freezing_by_paths_and_a_scaled_loss():
     base = Sequential([Dense(4, activation="tanh", input_shape=(6,)), Dropout(0.2), BatchNormalization(), Dense(4)], "base")
     model = Sequential([base, Dense(2)], dtype="mixed_float16", seed=0)
@@ -201,6 +202,7 @@ def test_a_model_that_stands_in_one_without_a_dtype_is_not_typed_by_a_second():
 # ---- copies
 
 
+@pytest.mark.every(5)
 @pytest.mark.parametrize("copied", [
     clone_model, lambda model: model_from_json(model.to_json()), lambda model: Sequential.from_config(model.get_config()),
     lambda model: pickle.loads(pickle.dumps(model)), copy.deepcopy], ids=["clone", "json", "config", "pickle", "deepcopy"])

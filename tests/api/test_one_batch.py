@@ -34,6 +34,14 @@ def test_the_numbers_are_those_of_the_loop(rows, straight):
     assert straight == [1]
 
 
+@pytest.mark.parametrize("looks", [0, 1, 10**6])
+def test_how_long_it_is_looked_for_changes_no_number(looks, monkeypatch):
+    model = model_of(LSTM(4), Dense(2))
+    usual = model.predict(ROWS)
+    monkeypatch.setattr(loop, "LOOKS", looks)
+    assert_array_equal(model.predict(ROWS), usual)
+
+
 def test_a_carried_state_moves_on(straight):
     first, second = (Sequential([LSTM(4, stateful=True, batch_input_shape=(2, 5, 3))], seed=3) for _ in range(2))
     for rows in ROWS[:2], ROWS[2:4]:

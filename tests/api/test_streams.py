@@ -92,7 +92,7 @@ def expected():
     return model, model.fit(X, Y, batch_size=SIZE, epochs=3, shuffle=False, verbose=0)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(7)
 @pytest.mark.parametrize("data", [Rows, lambda: Rows(workers=3, max_queue_size=2), Loader, Sized, Dataset, Tensors,
                                   lambda: iter(batches() * 3)],
                          ids=["Sequence", "three workers", "iterable", "sized", "tf.data", "tensors", "iterator"])
@@ -259,6 +259,7 @@ def data_threads():
 WIDE = (X[:6, :2], Y[:6])
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize(("data", "number"), [
     (lambda: iter([*batches()[:2], WIDE]), 2), (lambda: iter([WIDE]), 0), (lambda: Misfit(3), 3), (lambda: Misfit(1, 2), 1),
 ], ids=["third", "first", "of a Sequence", "of a Sequence that is read in threads"])
@@ -296,6 +297,7 @@ def test_an_error_of_the_data_carries_the_number_too():
     assert any(entry.name == "__getitem__" for entry in caught.traceback) and int(model.train_state.step) == 2
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("where", ["fit", "evaluate", "predict"])
 def test_no_thread_outlives_a_run_that_breaks_off(workers, where):

@@ -125,7 +125,7 @@ def test_short_sequences_are_written_out(time, options, loops):
 # ---- computed again instead of kept
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize(("options", "masked"), [
     ({}, False), pytest.param({}, True, marks=pytest.mark.full),
     pytest.param({"go_backwards": True}, True, marks=pytest.mark.full),
@@ -182,6 +182,7 @@ def test_memory_is_linear_in_time_and_with_remat_far_less(monkeypatch):
     assert again < twice / 5
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("masked", [False, True])
 def test_long_sequences_are_read_in_segments_and_no_number_changes(masked, monkeypatch):
     """100 steps: two segments of 34, and one of 32."""
@@ -211,6 +212,7 @@ def test_without_a_gradient_the_value_is_the_same():
         assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("time", [3, SHORT + 1])
 def test_the_gradient_has_a_gradient(time):
     """Of steps that are written out, and of a loop; backward or forward over backward."""

@@ -32,6 +32,7 @@ def test_what_waits_keeps_every_bit(x):
         assert_array_equal(np.asarray(waited).view(np.uint8), np.asarray(leaf).view(np.uint8))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("waits", [True, False])
 @pytest.mark.parametrize("optimizer", [optimizers.SGD(0.1, momentum=0.9), optimizers.RMSprop(), optimizers.Adam()], ids=repr)
 def test_a_step_copies_no_weights_that_wait(optimizer, waits, monkeypatch):

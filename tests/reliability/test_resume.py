@@ -31,7 +31,7 @@ def test_keeping_checkpoints_changes_nothing(run, child, unbroken, tmp_path):
     assert ended(child, run, tmp_path) == unbroken(run)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(9)
 @pytest.mark.parametrize("moment", range(2))
 @pytest.mark.parametrize("run", survivors.RUNS)
 def test_a_killed_run_ends_as_one_that_was_not(run, moment, child, unbroken, tmp_path):
@@ -40,6 +40,7 @@ def test_a_killed_run_ends_as_one_that_was_not(run, moment, child, unbroken, tmp
     assert ended(child, run, tmp_path) == unbroken(run)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("operation", range(1, OPERATIONS, 4))
 def test_a_run_killed_while_it_saves_ends_as_one_that_was_not(operation, child, unbroken, tmp_path):
     assert child("perceptron", tmp_path, operation=operation) == -signal.SIGKILL

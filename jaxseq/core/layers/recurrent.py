@@ -64,9 +64,13 @@ class Sequences(Cell):
             y = zeroed(y, mask if self.return_sequences else mask[:, -1])
         return as_given(y, x), after(state, carry) if self.stateful else state
 
-    def _read_all(self, params, now, x, mask, ctx):
-        """`read`, in segments where memory is short."""
-        read = lambda now, x, mask: self.read(params, now, x, mask, ctx, self.unroll)
+    def _read_all(self, params, now, x, mask, ctx) -> tuple[Any, Any]:
+        """`read`, in segments where memory is short. Outputs that nobody wants are None: else every segment would read zeros
+        for their gradient."""
+        def read(now, x, mask):
+            outputs, after = self.read(params, now, x, mask, ctx, self.unroll)
+            return outputs if self.return_sequences else None, after
+
         if self.remat and isinstance(x.shape[1], int):     # an exported program may not know it
             return in_segments(read, now, x, mask, length=max(1, math.isqrt(x.shape[1])))
         if self.unroll:

@@ -180,7 +180,7 @@ KINDS = {"data parallel": lambda: D.DataParallel(devices=["cpu:3", "cpu:1"]), "f
          "model parallel": lambda: by_names(dense__kernel=(None, "model"))}
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(12)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_copy_is_spread_as_the_model_is(kind, way):
@@ -220,6 +220,7 @@ def test_files_say_nothing_of_devices(tmp_path):
     assert load_model(tmp_path / "m.keras").distribution is None
 
 
+@pytest.mark.full
 def test_a_pickle_is_loaded_where_the_devices_are_not(monkeypatch):
     model = small(D.DataParallel(devices=["cpu:6", "cpu:7"]))
     data = pickle.dumps((model, model.distribution))
@@ -254,6 +255,7 @@ def test_a_pattern_that_is_found_nowhere_is_told_of_once():
     assert len(told) == 1
 
 
+@pytest.mark.full
 def test_a_model_of_which_nothing_can_be_cut_is_told_of_once():
     model = small(D.FullySharded(devices=D.list_devices()[:7]))
     said = ("FullySharded cuts no weight of 'sequential', so every device keeps all: 7 devices along 'batch' divide no axis "
@@ -302,13 +304,14 @@ def finished(spread, where=None):
     return model
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("kind", [D.DataParallel, D.FullySharded])
 def test_a_run_goes_on_to_the_same_bits(kind, tmp_path):
     broken(tmp_path, kind())
     assert finished(kind(), tmp_path).fingerprint() == finished(kind()).fingerprint()
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("devices", [2, 3])
 def test_a_run_goes_on_with_another_number_of_devices(devices, tmp_path):
     broken(tmp_path, D.FullySharded())

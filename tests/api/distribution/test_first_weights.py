@@ -64,6 +64,7 @@ MODELS = {"odd": odd, "of models": of_models}
 QUICK = {("odd", "fully"), ("of models", "by names")}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("case", always(QUICK, product(MODELS, SPREADS)), ids="-".join)
 def test_they_lie_there_from_the_first_and_are_those_of_one_device_to_the_bit(case):
     name, spread = case
@@ -89,6 +90,7 @@ def test_a_key_may_lie_on_any_device():
     assert models[0].fingerprint() == models[1].fingerprint()
 
 
+@pytest.mark.full
 def test_layers_that_come_later_are_drawn_there_too():
     models = [Sequential(odd(), seed=3) for _ in range(2)]
     for model, spread in zip(models, (None, FullySharded()), strict=True):

@@ -90,6 +90,7 @@ def alone(name):
 QUICK = {("perceptron", "fully sharded"), ("recurrent", "4")}
 
 
+@pytest.mark.every(2)
 @pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("case", always(QUICK, product(MODELS, SPREADS)), ids="-".join)
 def test_numbers_are_those_of_one_device(case):
@@ -127,6 +128,7 @@ def test_draws_are_those_of_one_device_to_the_bit(devices):
     assert_array_equal(drawn(on(devices)), drawn(on(1)))
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", MODELS)
 def test_first_weights_and_the_order_of_rows_are_those_of_one_device(name):
     spread, _ = compiled(name, on(8))
@@ -164,10 +166,12 @@ def test_gradients_are_added_up_and_nothing_else_is_sent(name):
     assert 0 <= weights - model.count_params() < 200                # beside them, loss, metrics and the moments of a batch
 
 
+@pytest.mark.full
 def test_a_batch_that_is_no_multiple_sends_its_labels_besides():
     assert [each for each in collectives("perceptron", on(8), 30) if each[0] != "all-reduce"] == [("all-gather", "s32", 32)]
 
 
+@pytest.mark.full
 def test_weights_that_are_cut_are_put_together_once_a_step():
     model, _ = compiled("perceptron", None)
     put_together = sum(size for kind, _, size in collectives("perceptron", on(8, FullySharded), 32) if kind == "all-gather")
@@ -195,6 +199,7 @@ def fitted(fit, spread, **settings):
     return model.get_weights()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("spread, parts, temporaries", [(DataParallel, 1, 2), (FullySharded, 8, 3)])
 def test_a_step_takes_the_memory_that_is_written_of_it(spread, parts, temporaries):
     """In multiples of the weights, of a model that is little else: old and new ones with two moments, and temporaries."""
@@ -243,6 +248,7 @@ WAYS = {
 }
 
 
+@pytest.mark.every(2)
 @pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("way", always({"fewer rows than devices", "a generator"}, WAYS))
 def test_data_come_in_every_way(way, monkeypatch):
@@ -261,6 +267,7 @@ def test_predictions_for_any_number_of_rows():
     assert_allclose(model.predict(iter([x[:5], x[5:8]])), single.predict(x[:8]), atol=1e-6)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("quickly_compiled")
 def test_a_stateful_layer_carries_on():
     def run(spread):
@@ -292,6 +299,7 @@ def test_a_model_goes_on_where_it_is_spread_otherwise():
         assert_allclose(here, there, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.full
 def test_weights_may_be_set_and_layers_frozen_between_steps():
     model, x = compiled("perceptron", on(4))
     model.fit(x, CLASSES, BATCH, verbose=0)
@@ -312,6 +320,7 @@ def test_files_and_copies_hold_whole_arrays(tmp_path):
             assert_array_equal(here, there)
 
 
+@pytest.mark.full
 def test_what_a_spread_model_says_of_itself_and_what_it_exports(tmp_path):
     model, x = compiled("perceptron", on(8, FullySharded))
     model.fit(x, CLASSES, BATCH, verbose=0)

@@ -9,6 +9,8 @@ import jaxseq
 from jaxseq.layers import BatchNormalization, Dense, TimeDistributed
 from jaxseq.models import load_model
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 GENERATOR = np.random.default_rng(3)
 X, Y = GENERATOR.normal(size=(12, 4)).astype("float32"), GENERATOR.normal(size=(12, 2)).astype("float32")
 ONCE = {"batch_size": 12, "shuffle": False, "verbose": 0}
@@ -22,6 +24,7 @@ def trained():
     return model
 
 
+@pytest.mark.full
 def test_keras_goes_on_where_the_file_stops(tmp_path):
     model, path = trained(), tmp_path / "m.keras"
     model.save(path)
@@ -60,7 +63,7 @@ def test_number_formats_go_through_a_file(tmp_path, dtype):
     assert_allclose(theirs.predict(X, verbose=0), model.predict(X), rtol=2e-2, atol=2e-2)
 
 
-@pytest.mark.every(4)
+@pytest.mark.every(12)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("name", ["m.keras", "m.weights.h5", "m.h5"])
 def test_weights_of_every_number_format_come_back(tmp_path, dtype, name):
