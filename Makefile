@@ -16,7 +16,7 @@ TOO_OLD = "import sys; sys.exit(sys.version_info < (3, 11) and 'jaxseq needs Pyt
 help:
 	@echo "make demo    install into $(VENV) and train a perceptron, a convnet and an LSTM on handwritten digits"
 	@echo "make test    install the test tools too; run ruff, pyright and the tests, but for those marked full"
-	@echo "make test-full     the same with all tests, those marked full, too, and docs: twice as long"
+	@echo "make test-full     the same with all tests, those marked full, too, and docs: two to three times as long"
 	@echo "make docs    install MkDocs too and write the documentation into site/; whatever it warns of is an error"
 	@echo "make lint    ruff and pyright alone"
 	@echo "make reliability   count kills, crashes, faults, hostile files, mutants and flipped bits: half an hour"

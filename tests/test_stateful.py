@@ -6,8 +6,6 @@ import pytest
 from jaxseq.layers import LSTM, Dense
 from jaxseq.models import Sequential
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 BATCH, PIECE, PIECES, WIDTH = 4, 5, 6, 3
 GENERATOR = np.random.default_rng(3)
 WHOLE = GENERATOR.normal(size=(BATCH, PIECE * PIECES, WIDTH)).astype("float32")

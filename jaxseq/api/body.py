@@ -132,11 +132,12 @@ class Body(Stack):
         self.train_state = ts._replace(state=chain.reset(self._architecture.layers, ts.state))
 
     def fingerprint(self) -> str:
-        """SHA-256 over everything in the TrainState: equal fingerprints, equal models, to the bit."""
-        ts = self.train_state
-        if self._fingerprint is None or not self._fingerprint.is_of(ts):
-            self._fingerprint = weights.Fingerprint(ts)
-        return self._fingerprint.text
+        """SHA-256 over everything in the TrainState: equal fingerprints, equal models, to the bit. The very arrays that were
+        read the last time are not read again."""
+        ts, last = self.train_state, self._fingerprint
+        if last is None or not last.is_of(ts):
+            last = self._fingerprint = weights.Fingerprint(ts)
+        return last.text
 
     def functional(self, until: str | None = None) -> Functional:
         """The model as pure functions (init, apply) over named pytrees. Its own params and state fit them.

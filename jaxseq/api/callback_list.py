@@ -100,7 +100,8 @@ class CallbackList:
     def running(self, what: str) -> Iterator[Logs]:
         """on_<what>_begin; what is inside, which puts into the logs what on_<what>_end shall be given; and that.
 
-        Every callback that began also ends, whatever happens; a History after those that may put other weights in place.
+        Every callback that began also ends, whatever happens: at the end of a training the History last, for others may put
+        other weights in place.
         """
         begun: list[Callback] = []
         logs: Logs = {}
@@ -110,7 +111,7 @@ class CallbackList:
                 _call(each, f"on_{what}_begin", {})
             yield logs
         finally:
-            _call_all(sorted(begun, key=lambda each: isinstance(each, History)), f"on_{what}_end", logs)
+            _call_all(_history_last(begun) if what == "train" else begun, f"on_{what}_end", logs)
 
     @property
     def _called(self) -> list[Callback]:
@@ -136,6 +137,10 @@ def _each(callbacks: Any) -> Iterator[Callback]:
     else:
         require(callbacks is None, f"callbacks has {callbacks!r}: write an instance of a subclass of "
                 "jaxseq.callbacks.Callback.", TypeError)
+
+
+def _history_last(callbacks: list[Callback]) -> list[Callback]:
+    return sorted(callbacks, key=lambda each: isinstance(each, History))
 
 
 def _call_all(callbacks: list[Callback], hook: str, *values: Any) -> None:

@@ -18,7 +18,7 @@ def environment() -> dict[str, Any]:
     device = jax.devices()[0]
     return {"jax": jax.__version__, "jaxlib": jaxlib.__version__, "numpy": np.__version__, "python": platform.python_version(),
             "device": device.device_kind, "devices": jax.device_count(), "machine": platform.machine(), "cores": _cores(),
-            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "compiler_options": run.compiler_options() or {},
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "compiler_options": _options(),
             "x64": bool(jax.config.jax_enable_x64), "matmul_precision": jax.config.jax_default_matmul_precision}
 
 
@@ -29,8 +29,13 @@ def leave_to_the_user(options: dict[str, Any], flags: str) -> None:
         del options[name]
 
 
-for each in run.CPU_OPTIONS, run.GPU_OPTIONS:       # now, as JAX itself reads most of its settings when it is imported
+for each in run.CPU_OPTIONS, run.GPU_OPTIONS, run.ONE_CORE:     # now, as JAX reads most of its settings when it is imported
     leave_to_the_user(each, os.environ.get("XLA_FLAGS", ""))
+
+
+def _options() -> str:
+    """The compiler's options as XLA_FLAGS would have them."""
+    return " ".join(f"--{name}={value}" for name, value in (run.compiler_options() or {}).items())
 
 
 def _cores() -> int | None:

@@ -31,7 +31,7 @@ from jaxseq.core import run
 from jaxseq.core.types import Spec
 
 DISPATCH_SECONDS = 0.05
-LOOKS = 200         # whether a prediction is there, some 20 us long, before the thread goes to sleep until it is
+LOOKS = 200         # at a result that is not there yet: some 20 us
 LONG_STEPS, LONG_SECONDS = 4, 1.0
 TOO_LITTLE = ("The device has too little memory for batches of {} rows: pass a smaller batch_size. The model stands at its "
               "last whole step.")
@@ -216,7 +216,7 @@ def evaluate_loop(model: Any, feed: Feed, steps: int | None, callbacks: Callback
 def predict_at_once(model: Any, x: np.ndarray, rows: int) -> np.ndarray:
     """The predictions for the first rows of a single batch: one call of the program and next to nothing around it.
 
-    Text is written row by row, and a small program is done before a thread has gone to sleep over it and is woken.
+    Text is written row by row.
     """
     try:
         return np.array(_predicted(model, x, rows))         # the caller's own, as np.concatenate gives it
@@ -229,13 +229,21 @@ def _predicted(model: Any, x: Any, rows: int) -> np.ndarray:
     """The predictions for the first rows of a batch. A stateful layer's state moves on."""
     program, ts = model.predict_program, model.train_state
     y, state = program(ts.params, ts.state, x)
-    any(y.is_ready() for _ in range(LOOKS))     # until it is there
-    y = np.asarray(y)[:rows]
+    y = awaited(y)[:rows]
     if state:
         state = jax.block_until_ready(state)
         with at_step_boundary():                # of models within models it stands in several places
             model.train_state = ts._replace(state=state)
     return y
+
+
+def awaited(y: Any) -> np.ndarray:
+    """y on the host. Looks for it a while before the thread sleeps until it is there: to be woken takes longer than a small
+    program."""
+    for _ in range(LOOKS):
+        if y.is_ready():
+            break
+    return np.asarray(y)
 
 
 def predict_loop(model: Any, batches: Batches, steps: int | None, callbacks: CallbackList, interrupt: Interrupt) -> np.ndarray:

@@ -36,10 +36,10 @@ CPU_OPTIONS = {
 GPU_OPTIONS = {
     "xla_gpu_deterministic_ops": True,              # sums in a fixed order, and kernels that are not chosen by the clock
 }
-ONE_CORE = (
-    ("xla_cpu_multi_thread_eigen", False),          # no product is shared among threads
-    ("xla_cpu_enable_concurrency_optimized_scheduler", False),      # nor are operations handed from one to another
-)
+ONE_CORE = {
+    "xla_cpu_multi_thread_eigen": False,            # no product is shared among threads
+    "xla_cpu_enable_concurrency_optimized_scheduler": False,        # nor are operations handed from one to another
+}
 LARGE = 2**14       # entries of an array that is dearer to copy than to wait for
 
 
@@ -265,7 +265,7 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 def compiled_for_one_core(function: Callable[..., Any]) -> Any:
     """The same, for a program beside which others keep the other cores of a CPU busy: it takes none of them."""
-    return jax.jit(function, compiler_options=compiler_options(*ONE_CORE))
+    return jax.jit(function, compiler_options=compiler_options(*ONE_CORE.items()))
 
 
 def objective(task: Task, params: Any, state: Any, batch: Batch, real: Array | None = None, *, train: bool,

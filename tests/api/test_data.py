@@ -16,8 +16,6 @@ from jaxseq.layers import LSTM, BatchNormalization, Dense, Layer, Masking
 from jaxseq.models import Sequential
 from jaxseq.regularizers import l2
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 COUNTS = (1, 5, 31, 32, 33, 100)    # of rows, at batches of 32
 ONE_BATCH = 7 * (4 * 4 + 4)         # bytes of a batch of the small data, x and y
 Streamed = feeds.Streamed

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jaxseq.api.environment import leave_to_the_user
+from jaxseq.api.environment import environment, leave_to_the_user
 
 GPU = {"xla_gpu_deterministic_ops": True}
 
@@ -19,6 +19,10 @@ def test_an_option_that_the_user_has_set_is_not_set_again(flags, left):
     options = dict(GPU)
     leave_to_the_user(options, flags)
     assert options == left
+
+
+def test_the_options_are_told_as_flags():
+    assert "--xla_cpu_experimental_ynn_fusion_type= " in environment()["compiler_options"] + " "
 
 
 def test_flags_are_read_when_the_library_is_imported():

@@ -9,8 +9,6 @@ from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout, Lambda, Mask
 from jaxseq.models import Sequential
 from jaxseq.optimizers import SGD
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-
 RANDOM = np.random.default_rng(4)
 X = RANDOM.normal(size=(44, 4)).astype("float32")       # eleven batches of four
 Y = X[:, :1] - X[:, 1:2]
@@ -50,7 +48,7 @@ def loss_root(y, y_hat):
     return jnp.sqrt((y - y_hat)[..., 0] * 0)
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("make", "what", "advice"), [
     (lambda: make(lost(log_of_zero, "odd"), Dense(3)), "the output of layer 'odd', Lambda(function=log_of_zero, name='odd')",
      f"Weights that grew too large do this: {SHORTER} In a function of your own look for 1 / 0, log(0) and the exp of large "
@@ -86,7 +84,7 @@ def test_the_state_is_looked_at_too():
         fit(model, x=X * 1e25)
 
 
-@pytest.mark.every(8)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("middle", [list, lambda: [Dropout(0.5)], lambda: [BatchNormalization()]],
                          ids=["plain", "draws", "looks at the batch"])
 @pytest.mark.parametrize("bad", [0, 7, 10])

@@ -10,7 +10,7 @@ from jaxseq.core.augmenting import Coloring
 from jaxseq.core.run import compiled
 
 
-@pytest.mark.every(12)
+@pytest.mark.every(8)
 @pytest.mark.parametrize("case", FIRST, ids=lambda case: case.name)
 def test_outputs_and_gradients_are_those_of_a_program_without_them(case, request):
     """In evaluation and in training; gradients of weights, and of the input where it has any."""
@@ -28,7 +28,7 @@ def test_outputs_and_gradients_are_those_of_a_program_without_them(case, request
     assert_same(usual, again(params, x), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.every(9)
+@pytest.mark.every(6)
 @each_costly_case
 def test_jit_equals_eager(case, request):
     """Compiled quickly, but for colours, which then round otherwise by 3e-6; the test above is about the difference."""

@@ -41,7 +41,7 @@ def both(kind, time, mask, unroll, dtype=np.float32):
     return of(recur_quickly), of(recur)
 
 
-@pytest.mark.every(6)
+@pytest.mark.every(3)
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(("time", "unroll"), [
     pytest.param(1, False, marks=pytest.mark.full), (6, False), pytest.param(20, False, marks=pytest.mark.full),
@@ -60,7 +60,7 @@ def test_finite_differences(kind):
                 atol=2e-2, rtol=2e-2)
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(2)
 @pytest.mark.parametrize("kind", RULES)
 def test_bfloat16(kind):
     mine, other = both(kind, 12, None, False, jnp.bfloat16)

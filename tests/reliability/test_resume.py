@@ -31,9 +31,8 @@ def test_keeping_checkpoints_changes_nothing(run, child, unbroken, tmp_path):
     assert ended(child, run, tmp_path) == unbroken(run)
 
 
-@pytest.mark.every(9)
 @pytest.mark.parametrize("moment", range(2))
-@pytest.mark.parametrize("run", survivors.RUNS)
+@pytest.mark.parametrize("run", always({"stateful"}, survivors.RUNS))
 def test_a_killed_run_ends_as_one_that_was_not(run, moment, child, unbroken, tmp_path):
     after = random.Random(f"{run} {moment}").uniform(0, 0.25)
     child(run, tmp_path, after=after)

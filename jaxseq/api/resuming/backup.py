@@ -162,7 +162,8 @@ class BackupAndRestore(Callback):
 
     def _say(self, place: Path, told: dict[str, Any]) -> None:
         here, there = environment(), told["environment"]
-        changed = [f"{name} was {there.get(name)!r}, now {here[name]!r}" for name in here if there.get(name) != here[name]]
+        changed = [f"{name} was {there[name]!r}, now {here[name]!r}" for name in here
+                   if there.get(name, here[name]) != here[name]]
         if changed:
             warnings.warn(f"{place}: the run goes on in another environment, so that it ends equal within rounding and not to "
                           f"the bit: {'; '.join(changed)}.", stacklevel=2)

@@ -156,7 +156,8 @@ def lstm_cell(recurrent: Activation, activation: Activation, recurrent_activatio
 def in_cache(read: Read, carry: Carry, x: Array, mask: Array | None, step_bytes: int) -> tuple[Any, Carry]:
     """read(carry, x, mask); on the CPU in segments, where what happens inside would not stay in a processor's cache.
 
-    That takes 0.6 to 0.8 of the time at 2,048 steps, though nearly all is computed twice: memory costs more than arithmetic.
+    That takes 0.6 to 1.0 of the time at 2,048 steps, by the size of the cache, though nearly all is computed twice: memory
+    costs more than arithmetic.
     step_bytes: of z, in one step. Shapes, errors: as of `in_segments`. Where a length is not known (in an exported program),
     there are no segments.
     """

@@ -61,10 +61,9 @@ SPREADS = {"by rows": DataParallel, "fully": FullySharded, "by names": cut_by_na
            "by hosts": lambda: FullySharded(DeviceMesh((4, 2), ("host", "device")))}
 
 MODELS = {"odd": odd, "of models": of_models}
-QUICK = {("odd", "fully"), ("of models", "by names")}
+QUICK = {("of models", "by names")}
 
 
-@pytest.mark.every(2)
 @pytest.mark.parametrize("case", always(QUICK, product(MODELS, SPREADS)), ids="-".join)
 def test_they_lie_there_from_the_first_and_are_those_of_one_device_to_the_bit(case):
     name, spread = case

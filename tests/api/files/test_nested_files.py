@@ -63,7 +63,7 @@ def test_number_formats_go_through_a_file(tmp_path, dtype):
     assert_allclose(theirs.predict(X, verbose=0), model.predict(X), rtol=2e-2, atol=2e-2)
 
 
-@pytest.mark.every(12)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("name", ["m.keras", "m.weights.h5", "m.h5"])
 def test_weights_of_every_number_format_come_back(tmp_path, dtype, name):
