@@ -56,7 +56,7 @@ def measured(metric, batches):
 
 
 @pytest.mark.every(4)
-@pytest.mark.parametrize("weighted", [pytest.param(False, marks=pytest.mark.full), True])
+@pytest.mark.parametrize("weighted", [True, pytest.param(False, marks=pytest.mark.full)])
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 def test_over_unequal_batches_it_is_that_of_keras(name, options, weighted, draw):
     batches = [batch(draw, rows, "from_logits" in options) for rows in ROWS]
