@@ -31,6 +31,8 @@ from pathlib import Path
 import jax
 import jaxlib
 
+from jaxseq.api.environment import cores
+
 BOUND = 2**30               # bytes, in the folders of all machines together
 DIGEST = 32                 # bytes of SHA-256 in front of every entry
 
@@ -253,10 +255,9 @@ def _fault(folder: Path) -> str:
 
 def _machine() -> str:
     """A name for all that a compiled program may depend on and JAX's key may leave out."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     build = getattr(jaxlib.version, "_git_hash", "")
     switches = [os.environ.get(name) for name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NPROC", "PJRT_NPROC")]
-    facts = [jaxlib.__version__, build, sys.platform, platform.machine(), *_processor(), threads, *switches]
+    facts = [jaxlib.__version__, build, sys.platform, platform.machine(), *_processor(), cores(), *switches]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 

@@ -17,7 +17,7 @@ def environment() -> dict[str, Any]:
     """Versions, device, processor and settings. Two runs in equal ones give equal bits; on a GPU if its options ask for it."""
     device = jax.devices()[0]
     return {"jax": jax.__version__, "jaxlib": jaxlib.__version__, "numpy": np.__version__, "python": platform.python_version(),
-            "device": device.device_kind, "devices": jax.device_count(), "machine": platform.machine(), "cores": _cores(),
+            "device": device.device_kind, "devices": jax.device_count(), "machine": platform.machine(), "cores": cores(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""), "compiler_options": _options(),
             "x64": bool(jax.config.jax_enable_x64), "matmul_precision": jax.config.jax_default_matmul_precision}
 
@@ -38,6 +38,6 @@ def _options() -> str:
     return " ".join(f"--{name}={value}" for name, value in (run.compiler_options() or {}).items())
 
 
-def _cores() -> int | None:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -108,12 +108,14 @@ class Fingerprint:
 
     def __init__(self, ts: TrainState):
         self.text = fingerprint(ts)
-        self._arrays = {path: weakref.ref(leaf) for path, leaf in leaves(ts) if isinstance(leaf, jax.Array)}
+        arrays, self._tree = jax.tree.flatten(ts)
+        self._arrays = [weakref.ref(each) for each in arrays if isinstance(each, jax.Array)]
 
     def is_of(self, ts: TrainState) -> bool:
         """Whether these are the very arrays that were read. Arrays of JAX never change, so nothing else need be asked."""
-        now = dict(leaves(ts))
-        return now.keys() == self._arrays.keys() and all(read() is now[path] for path, read in self._arrays.items())
+        now, tree = jax.tree.flatten(ts)
+        return tree == self._tree and len(now) == len(self._arrays) and all(
+            each is read() for each, read in zip(now, self._arrays, strict=True))
 
 
 def _copied(value: Any, dtype: Any) -> jax.Array:

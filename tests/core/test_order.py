@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from test_run import begun, regression, rows_of, task_of
+from tasks import begun, regression, rows_of, task_of
 
 from jaxseq.core import optimizers, run
 from jaxseq.core.kernels.order import after, always

@@ -7,7 +7,6 @@ it has none, and keeps its core from Python meanwhile: with a second thread of o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
@@ -19,6 +18,7 @@ from jaxseq.api.ensemble.forms import Alone, SideBySide, Spread
 from jaxseq.api.ensemble.kinds import Kind
 from jaxseq.api.ensemble.naming import named
 from jaxseq.api.ensemble.units import Job, Unit
+from jaxseq.api.environment import cores
 from jaxseq.api.interrupt import Interrupt
 from jaxseq.core import members, run
 
@@ -32,7 +32,7 @@ class Crew:
 
     def __init__(self, interrupt: Interrupt):
         self._interrupt, self._halted = interrupt, False
-        self._threads = ThreadPoolExecutor(THREADS * _cores(), "jaxseq-member")
+        self._threads = ThreadPoolExecutor(THREADS * cores(), "jaxseq-member")
         self._over: SimpleQueue[Future[Any]] = SimpleQueue()
         self._begun = 0
 
@@ -86,7 +86,7 @@ def units_of(kinds: Sequence[Kind]) -> list[Unit]:
     """The members of all kinds, cut into units as the devices want them."""
     devices = jax.local_devices()
     if devices[0].platform == "cpu":            # of which there may be several, and they share the cores
-        crowd = sum(len(kind.members) for kind in kinds) >= _cores()
+        crowd = sum(len(kind.members) for kind in kinds) >= cores()
         compiled = members.in_a_crowd if crowd else members.alone
         return [unit for kind in kinds for unit in one_by_one(kind, compiled(kind.task_of))]
     return [unit for kind in kinds for unit in side_by_side(kind, len(kind.members), devices)]
@@ -112,11 +112,6 @@ def _prepare(job: tuple[str, Any, Any]) -> None:
     name, program, arguments = job
     with named(name):
         run.prepare(program, *arguments)
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _shapes(arguments: Any) -> Any:
