@@ -49,8 +49,12 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def drawn_seeds(request, monkeypatch):
-    """Seeds that nobody wrote are drawn anew in every test, but are the same whenever it runs: what fails once fails again."""
+    """Seeds that nobody wrote are drawn anew in every test, but are the same whenever it runs: what fails once fails again.
+
+    Ours come from `secrets`, and Keras's from Python's global generator.
+    """
     monkeypatch.setattr(secrets, "randbits", random.Random(request.node.nodeid).getrandbits)
+    random.seed(request.node.nodeid)
 
 
 @pytest.fixture(autouse=True, scope="module")
