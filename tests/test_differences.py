@@ -512,7 +512,8 @@ def test_a_row_that_is_masked_throughout():
 def test_the_mask_after_going_backwards():
     for k in keras, jaxseq:
         both = lambda k=k: [k.layers.Masking(), k.layers.LSTM(2, return_sequences=True, go_backwards=True)]
-        reader, averaging = stacked(k, *both(), shape=(5, 3)), stacked(k, *both(), k.layers.GlobalAveragePooling1D(), shape=(5, 3))
+        reader = stacked(k, *both(), shape=(5, 3))
+        averaging = stacked(k, *both(), k.layers.GlobalAveragePooling1D(), shape=(5, 3))
         averaging.set_weights(reader.get_weights())
         whole, got = reader.predict(PADDED, verbose=0), averaging.predict(PADDED, verbose=0)
         real = whole[:, 2:] if k is jaxseq else whole[:, :3]        # read backwards, the masked steps come first
