@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxseq.core.declared import number
+from jaxseq.core.kernels.rows import add_to_rows, scale_rows
 from jaxseq.core.types import Array
 
 
@@ -33,3 +34,10 @@ def scaled(x: Array, params: Any, along: tuple[int, ...]) -> Array:
     if "gamma" in params:
         x = x * params["gamma"].astype(x.dtype).reshape(along)
     return x + params["beta"].astype(x.dtype).reshape(along) if "beta" in params else x
+
+
+def scaled_rows(x: Array, params: Any) -> Array:
+    """`scaled` along the last axis, in training: its gradient is quicker, and has no forward mode."""
+    if "gamma" in params:
+        x = scale_rows(x, params["gamma"].astype(x.dtype))
+    return add_to_rows(x, params["beta"].astype(x.dtype)) if "beta" in params else x

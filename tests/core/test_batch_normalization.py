@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import oracles
 import pytest
+from jax.test_util import check_grads
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jaxseq.core.kernels.moments import moments
+from jaxseq.core.kernels.batch_norm import batch_norm
 from jaxseq.core.layers.normalization import BatchNormalization
 from jaxseq.core.types import Ctx, Spec
 
@@ -70,6 +71,11 @@ def test_values_state_and_gradients_are_those_of_keras(options, shape, mask, tra
 # ---- the moments
 
 
+def moments(x, axis=-1, mask=None):
+    features = x.shape[axis]
+    return batch_norm(x, jnp.ones(features), jnp.zeros(features), 1e-3, axis, mask)[1:]
+
+
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
 def test_moments_are_plain_sums(mask):
     x = numbers(3, 5, 4) * 3 + 1000                     # far from zero: E[x^2] - E[x]^2 would be off by its own size
@@ -101,6 +107,27 @@ def test_moments_of_nothing_are_zero():
     mean, variance = moments(jnp.ones((2, 3, 4)), mask=jnp.zeros((2, 3), bool))
     assert_array_equal(mean, np.zeros(4))
     assert_array_equal(variance, np.zeros(4))
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
+def test_gradients_by_all_that_is_given_through_all_that_comes_out(mask):
+    x, gamma, beta = (jnp.float32(numbers(*shape)) for shape in ((3, 5, 4), (4,), (4,)))
+    mask = None if mask is None else jnp.asarray(mask)
+
+    def together(x, gamma, beta, epsilon):
+        y, mean, variance = batch_norm(x, gamma, beta, epsilon, mask=mask)
+        return jnp.sum(jnp.sin(3 * y)) + jnp.sum(mean**3) + jnp.sum(jnp.cos(variance))
+
+    check_grads(together, (x, gamma, beta, jnp.float32(0.2)), order=2, modes=["rev"], rtol=3e-2, atol=3e-2)
+
+
+def test_forward_mode_is_refused_in_training_alone():
+    layer, x = BatchNormalization(), jnp.asarray(numbers(8, 3))
+    params, state = layer.init(jax.random.key(0), Spec(x.shape, jnp.float32))
+    through = lambda train: jax.jvp(lambda x: layer.apply(params, state, x, Ctx(train))[0], (x,), (x,))
+    assert_allclose(through(False)[1], x / np.sqrt(1.001), rtol=1e-6)
+    with pytest.raises(TypeError, match="custom_vjp"):
+        through(True)
 
 
 # ---- the layer

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxseq.core.kernels.rows import add_to_rows, sum_of_rows
 from jaxseq.core.kernels.window import Edges, Ints, edges, per_axis, require_room, transposed_edges
 from jaxseq.core.precision import widened
 from jaxseq.core.require import require
@@ -126,7 +127,7 @@ def _by_place(x: Array, kernel: Array, bias: Array | None, walk: Walk) -> Array:
         return widened(there) * widened(kernel[*place, 0])
 
     y = reduce(jnp.add, map(at, np.ndindex(*sizes))).astype(x.dtype)
-    return y if bias is None else y + bias
+    return y if bias is None else add_to_rows(y, bias)
 
 
 def _padded(x: Array, border: Edges) -> Array:
@@ -224,7 +225,7 @@ def _weight_gradients(x: Array, kernel: Array, bias: Array | None, dy: Array, wa
     On images that is a quarter faster; small batches are one part.
     """
     def of(x: Array, dy: Array) -> tuple[Array, Array | None]:
-        by_bias = None if bias is None else jnp.sum(dy, axis=tuple(range(dy.ndim - 1)))
+        by_bias = None if bias is None else sum_of_rows(dy)
         return _kernel_gradient(x, kernel, dy, walk), by_bias
 
     batch = x.shape[0]

@@ -18,6 +18,7 @@ from jax import lax
 
 from jaxseq.core.kernels.in_place import scan, scan_in_place
 from jaxseq.core.kernels.recurrence import Carry, by_time, is_short, kept, over_time
+from jaxseq.core.kernels.rows import sum_of_rows
 from jaxseq.core.types import Array
 
 Arrays = tuple[Array, ...]
@@ -102,7 +103,7 @@ def _backward(rule, unroll, saved, cotangents):
 
     d_carry, dp, dz = _scan(unroll)(step, True, transposed, d_carry, place, (d_outputs, facts, known, mask))
     dz = dp if dz is None else dz
-    return d_carry, dz, _over_steps(before[0], dp), None if bias is None else jnp.sum(dp, axis=(0, 1)), None
+    return d_carry, dz, _over_steps(before[0], dp), None if bias is None else sum_of_rows(dp), None
 
 
 def _scan(unroll: bool) -> Callable[..., tuple[Any, Array, Any]]:

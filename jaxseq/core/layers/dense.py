@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxseq.core import activations
 from jaxseq.core.kernels.product import product
+from jaxseq.core.kernels.rows import add_to_rows
 from jaxseq.core.last_activation import taken_off
 from jaxseq.core.layer import Layer
 from jaxseq.core.precision import floating
@@ -46,9 +47,10 @@ class Dense(Layer):
         x = floating(x, params["kernel"].dtype)
         rows = x.reshape(-1, x.shape[-1])           # XLA:CPU runs gradients of products with two batch axes at half speed
         y = product(rows, params["kernel"]) if ctx.train else rows @ params["kernel"]       # which jax.jvp goes through
+        y = y.reshape(*x.shape[:-1], self.units)
         if self.use_bias:
-            y = y + params["bias"]
-        return activations.get(self.activation)(y.reshape(*x.shape[:-1], self.units)), state
+            y = add_to_rows(y, params["bias"]) if ctx.train else y + params["bias"]
+        return activations.get(self.activation)(y), state
 
     def without_activation(self):
         return taken_off(self)

@@ -9,7 +9,7 @@ from jax import lax
 
 from jaxseq.core.axes import as_axis, axes_of
 from jaxseq.core.layer import Layer
-from jaxseq.core.normalizing import gamma_and_beta, require_epsilon, scaled, standardized
+from jaxseq.core.normalizing import gamma_and_beta, require_epsilon, scaled, scaled_rows, standardized
 from jaxseq.core.precision import as_given, widened
 from jaxseq.core.require import positive_int, require
 
@@ -36,6 +36,7 @@ class LayerNormalization(_ByAxes):
 
     Shapes: x (batch, ...) -> y of the same shape. Params: gamma, ones, and beta, zeros, of the lengths of x along `axis`;
         either is absent without scale, without center. State: none.
+    Gradients: in training in reverse mode alone, where jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
     Raises: ValueError for an axis that x does not have or that is the batch axis, and for an epsilon below 0.
     Source: Ba et al. 2016; as keras.layers.LayerNormalization.
     """
@@ -61,7 +62,9 @@ class LayerNormalization(_ByAxes):
     def apply(self, params, state, x, ctx):
         own = self.axes(x.shape)
         along = tuple(size if axis in own else 1 for axis, size in enumerate(x.shape))
-        return as_given(scaled(standardized(widened(x), own, self.epsilon), params, along), x), state
+        y = standardized(widened(x), own, self.epsilon)
+        y = scaled_rows(y, params) if ctx.train and own == (x.ndim - 1,) else scaled(y, params, along)
+        return as_given(y, x), state
 
 
 class GroupNormalization(Layer):
@@ -72,6 +75,7 @@ class GroupNormalization(Layer):
     Shapes: x (batch, ...) with the channels along `axis` -> y of the same shape.
     Params: gamma (channels,), ones; beta (channels,), zeros; absent without scale, without center. State: none.
     groups: how many; -1: one for each channel.
+    Gradients: in training in reverse mode alone, where jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
     Raises: ValueError when the channels cannot be cut into so many groups.
     Source: Wu & He 2018; as keras.layers.GroupNormalization.
     """
@@ -104,7 +108,8 @@ class GroupNormalization(Layer):
         last = jnp.moveaxis(widened(x), self.axis, -1)
         cut = last.reshape(x.shape[0], -1, groups, channels // groups)
         y = standardized(cut, (1, 3), self.epsilon).reshape(last.shape)
-        return as_given(jnp.moveaxis(scaled(y, params, (channels,)), -1, self.axis), x), state
+        y = scaled_rows(y, params) if ctx.train else scaled(y, params, (channels,))
+        return as_given(jnp.moveaxis(y, -1, self.axis), x), state
 
     def _channels(self, shape: tuple[int, ...]) -> int:
         channels = shape[axes_of("GroupNormalization", self.axis, shape)[0]]
@@ -117,6 +122,7 @@ class RMSNormalization(_ByAxes):
     """Divides each row by the root of its mean square: y = scale * x / sqrt(mean(x^2) + epsilon).
 
     Shapes: x (batch, ...) -> y of the same shape. Params: scale, ones, of the lengths of x along `axis`. State: none.
+    Gradients: in training in reverse mode alone, where jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
     Raises: ValueError for an axis that x does not have or that is the batch axis, and for an epsilon below 0.
     Source: Zhang & Sennrich 2019; as keras.layers.RMSNormalization.
     """
@@ -134,7 +140,9 @@ class RMSNormalization(_ByAxes):
         own, wide = self.axes(x.shape), widened(x)
         factor = lax.rsqrt(jnp.mean(jnp.square(wide), own, keepdims=True) + self.epsilon)
         along = tuple(size if axis in own else 1 for axis, size in enumerate(x.shape))
-        return as_given(wide * factor * params["scale"].astype(wide.dtype).reshape(along), x), state
+        weights = {"gamma": params["scale"]}
+        y = scaled_rows(wide * factor, weights) if ctx.train and own == (x.ndim - 1,) else scaled(wide * factor, weights, along)
+        return as_given(y, x), state
 
 
 class UnitNormalization(_ByAxes):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
 from jax import lax
 
 from jaxseq.core.axes import axes_of
 from jaxseq.core.declared import number
-from jaxseq.core.kernels.moments import moments
+from jaxseq.core.kernels.batch_norm import batch_norm
 from jaxseq.core.layer import Layer
 from jaxseq.core.normalizing import gamma_and_beta, require_epsilon
 from jaxseq.core.precision import as_given, widened
@@ -25,6 +26,7 @@ class BatchNormalization(Layer):
     Shapes: x (batch, ...) -> y of the same shape. Masked steps do not count in the statistics of a mask (batch, time).
     Params: gamma (features,), ones; beta (features,), zeros. Either is absent without scale, without center.
     State: moving_mean (features,), zeros; moving_variance (features,), ones. All is computed in float32 at least.
+    Gradients: in training in reverse mode alone, where jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
     Raises: ValueError for an axis that x does not have or that is the batch axis, and for numbers out of range.
     Source: Ioffe & Szegedy 2015; numbers of Keras 3, whose variance is the biased one (Keras 2 moves by the unbiased).
     """
@@ -62,23 +64,21 @@ class BatchNormalization(Layer):
         return not train and super().by_row(train)          # the moments are those of the batch
 
     def apply(self, params, state, x, ctx):
-        statistics = state["moving_mean"], state["moving_variance"]
-        if ctx.train and self.trainable:
-            statistics = moments(x, self.axis, _fitting(ctx, x))
-            state = self._moved(state, *statistics)
-        return self._normalized(params, x, *statistics), state
+        features = state["moving_mean"].shape
+        gamma, beta = params.get("gamma", jnp.ones(features)), params.get("beta", jnp.zeros(features))
+        if not (ctx.train and self.trainable):
+            return self._as_moved(state, x, gamma, beta), state
+        y, mean, variance = batch_norm(x, gamma, beta, self.epsilon, self.axis, _fitting(ctx, x))
+        return y, self._moved(state, mean, variance)
 
-    def _normalized(self, params, x: Array, mean: Array, variance: Array) -> Array:
-        wide = widened(x)
+    def _as_moved(self, state, x: Array, gamma: Array, beta: Array) -> Array:
+        """y by the moving statistics."""
         along = [1] * x.ndim
         along[self.axis] = -1
-        factor = lax.rsqrt(widened(variance) + self.epsilon)               # (features,)
-        if self.scale:
-            factor = factor * params["gamma"].astype(factor.dtype)
-        y = (wide - mean.astype(wide.dtype).reshape(along)) * factor.astype(wide.dtype).reshape(along)
-        if self.center:
-            y = y + params["beta"].astype(wide.dtype).reshape(along)
-        return as_given(y, x)
+        wide = widened(x)
+        factor = lax.rsqrt(widened(state["moving_variance"]) + self.epsilon) * widened(gamma)
+        mean, factor, beta = (each.astype(wide.dtype).reshape(along) for each in (state["moving_mean"], factor, beta))
+        return as_given((wide - mean) * factor + beta, x)
 
     def _moved(self, state, mean: Array, variance: Array) -> dict[str, Array]:
         """The moving statistics a step further. They are read by no loss, so no gradient flows into them."""
