@@ -81,6 +81,7 @@ def test_two_processes_train_as_one(kind, alone, tmp_path):
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("kind", "signum", "status"), [("sharded", signal.SIGTERM, 143),
                                                         ("parallel", signal.SIGINT, -signal.SIGINT)])
 def test_a_signal_to_one_process_ends_all_at_one_step_and_the_run_goes_on_to_the_same_bits(kind, signum, status, tmp_path):
