@@ -109,16 +109,29 @@ def test_moments_of_nothing_are_zero():
     assert_array_equal(variance, np.zeros(4))
 
 
+@pytest.mark.parametrize("axis", [-1, 1])
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all", "masked"])
-def test_gradients_by_all_that_is_given_through_all_that_comes_out(mask):
-    x, gamma, beta = (jnp.float32(numbers(*shape)) for shape in ((3, 5, 4), (4,), (4,)))
+def test_gradients_by_all_that_is_given_through_all_that_comes_out(mask, axis):
+    x = jnp.float32(numbers(3, 5, 4))
+    gamma, beta = (jnp.float32(numbers(x.shape[axis], seed=seed)) for seed in (1, 2))
     mask = None if mask is None else jnp.asarray(mask)
 
     def together(x, gamma, beta, epsilon):
-        y, mean, variance = batch_norm(x, gamma, beta, epsilon, mask=mask)
+        y, mean, variance = batch_norm(x, gamma, beta, epsilon, axis, mask)
         return jnp.sum(jnp.sin(3 * y)) + jnp.sum(mean**3) + jnp.sum(jnp.cos(variance))
 
     check_grads(together, (x, gamma, beta, jnp.float32(0.2)), order=2, modes=["rev"], rtol=3e-2, atol=3e-2)
+
+
+@pytest.mark.parametrize("train", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_a_layer_without_gamma_and_beta_computes_in_its_own_digits_whatever_jax_is_set_to(dtype, train):
+    with jax.enable_x64(True):
+        layer, x = BatchNormalization(center=False, scale=False), jnp.asarray(numbers(8, 3), dtype)
+        _, state = layer.init(jax.random.key(0), Spec(x.shape, x.dtype))
+        state = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), state)
+        y, after = layer.apply({}, state, x, Ctx(train))
+    assert y.dtype == dtype and {leaf.dtype for leaf in after.values()} == {jnp.dtype("float32")}
 
 
 def test_forward_mode_is_refused_in_training_alone():
@@ -128,6 +141,8 @@ def test_forward_mode_is_refused_in_training_alone():
     assert_allclose(through(False)[1], x / np.sqrt(1.001), rtol=1e-6)
     with pytest.raises(TypeError, match="custom_vjp"):
         through(True)
+    loss = lambda x: jnp.sum(jnp.sin(layer.apply(params, state, x, Ctx(True))[0]))
+    assert_allclose(jax.hessian(loss)(x), jax.jacrev(jax.grad(loss))(x), rtol=1e-4, atol=1e-5)      # forward over backward
 
 
 # ---- the layer

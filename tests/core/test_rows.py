@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from jaxseq.core.kernels.rows import add_to_rows, scale_rows, sum_of_rows
 
-SHAPES = [(7,), (5, 4), (3, 5, 4), (2, 3, 1, 40), (70, 40, 3), (0, 3, 2)]
+SHAPES = [(7,), (5, 4), (3, 5, 4), (2, 3, 1, 40), (70, 40, 3), (0, 3, 2), (2, 3, 0)]
 WITH_ROWS = {add_to_rows: (np.add, lambda x, row, dy: (dy, dy)),
              scale_rows: (np.multiply, lambda x, row, dy: (dy * row, dy * x))}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -11,21 +14,22 @@ from jaxseq.core.precision import floating, wide_dtype, widened
 from jaxseq.core.types import Array
 
 
-def batch_norm(x: Array, gamma: Array, beta: Array, epsilon: float, axis: int = -1,
+def batch_norm(x: Array, gamma: Array, beta: Array, epsilon: Any, axis: int = -1,
                mask: Array | None = None) -> tuple[Array, Array, Array]:
     """(y, mean, variance), y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, in at least float32.
 
-    Mean and variance are those of the n real elements along every axis but `axis`; var = sum (x - mean)^2 / n, the biased one,
-    in two passes, for E[x^2] - E[x]^2 would cancel. Where nothing is real, both are 0.
+    Mean and variance are those of the n real elements along every axis but `axis`; variance = sum (x - mean)^2 / n, the
+    biased one, in two passes, for E[x^2] - E[x]^2 would cancel. Where a mask leaves nothing real, both are 0.
 
-    Shapes: x (batch, ...); gamma, beta (x.shape[axis],); mask (batch, time) bool, or any other shape that x begins with,
-        True = a real element -> y like x; mean, variance (x.shape[axis],).
+    Shapes: x (batch, ...); gamma, beta (x.shape[axis],); epsilon (); mask (batch, time) bool, or any other shape that x begins
+        with, True = a real element -> y like x, float32 for whole numbers; mean, variance (x.shape[axis],).
 
-    With z = (x - mean) / s, s = sqrt(variance + epsilon), and sums over all elements of a feature,
+    With s = sqrt(variance + epsilon), z = (x - mean) / s, and sums over all elements of a feature,
 
-        dbeta = sum dy,   dgamma = sum dy * z,   dx = gamma / s * (dy - (dbeta + z * dgamma) / n),
+        dbeta = sum dy,   dgamma = sum dy * z,   dx = gamma / s * dy + (dmean + 2 (x - mean) dvariance
+                                                                       - gamma / s * (dbeta + z * dgamma)) / n,
 
-    the last without its second part where x is not real; and what flows in through mean and variance.
+    the latter without what is divided by n where x is not real; and the gradient by epsilon.
     It can be differentiated in reverse mode any number of times; jax.jvp raises TypeError.
     Source: Ioffe & Szegedy 2015.
     """
@@ -43,32 +47,31 @@ def _normalized(x, gamma, beta, epsilon, real):
 
 
 def _forward(x, gamma, beta, epsilon, real):
-    wide, count = widened(x), _count(x, real)
-    mean = sum_of_rows(wide if real is None else jnp.where(real, wide, 0)) / count
-    square = jnp.square(wide - mean)
-    variance = sum_of_rows(square if real is None else jnp.where(real, square, 0)) / count
+    wide = widened(x)
+    of_real = lambda values: values if real is None else jnp.where(real, values, 0)
+    count = jnp.asarray(math.prod(x.shape[:-1]), wide.dtype) if real is None else _count(real, wide.dtype)
+    mean = sum_of_rows(of_real(wide)) / count
+    variance = sum_of_rows(of_real(jnp.square(wide - mean))) / count
     factor = lax.rsqrt(variance + epsilon)
     y = (wide - mean) * (gamma * factor) + beta
-    return (y.astype(x.dtype), mean, variance), (x, gamma, mean, factor, real)
+    return (y.astype(x.dtype), mean, variance), (x, gamma, mean, factor, real, count)
 
 
 def _backward(saved, cotangents):
-    x, gamma, mean, factor, real = saved
+    x, gamma, mean, factor, real, count = saved
     dy, d_mean, d_variance = cotangents
-    dy, z = widened(dy), (widened(x) - mean) * factor
-    by_beta, by_gamma = sum_of_rows(dy), sum_of_rows(dy * z)
+    dy, centered = widened(dy), widened(x) - mean
+    by_beta, by_gamma = sum_of_rows(dy), factor * sum_of_rows(dy * centered)
     slope = gamma * factor
-    by_moments = (d_mean - slope * by_beta + z * (2 * d_variance / factor - slope * by_gamma)) / _count(x, real)
+    by_moments = (d_mean - slope * by_beta + centered * (2 * d_variance - slope * factor * by_gamma)) / count
     dx = slope * dy + (by_moments if real is None else jnp.where(real, by_moments, 0))
-    by_epsilon = -jnp.sum(gamma * factor**2 * by_gamma) / 2
+    by_epsilon = -jnp.sum(slope * factor * by_gamma) / 2
     return dx.astype(x.dtype), by_gamma, by_beta, by_epsilon, None
 
 
 _normalized.defvjp(_forward, _backward)
 
 
-def _count(x: Array, real: Array | None) -> Array:
+def _count(real: Array, dtype: Any) -> Array:
     """How many elements of each feature are real, at least 1."""
-    if real is None:
-        return jnp.asarray(x.size // x.shape[-1], widened(x).dtype)
-    return jnp.maximum(sum_of_rows(real.astype(widened(x).dtype)), 1)
+    return jnp.maximum(sum_of_rows(real.astype(dtype)), 1)

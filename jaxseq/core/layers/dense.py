@@ -19,7 +19,7 @@ class Dense(Layer):
     Shapes: x (batch, ..., fan_in) -> y (batch, ..., units).
     Params: kernel (fan_in, units), Glorot-uniform; bias (units,), zeros. State: none.
     Raises: ValueError when units < 1, or when x has no feature axis.
-    Gradients: in training in reverse mode alone, where jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
+    Gradients: in training in reverse mode, where jax.jvp and jax.jacfwd raise TypeError, and in both over that (jax.hessian).
     Source: Glorot & Bengio 2010 (kernel); layout and defaults of keras.layers.Dense.
     """
 

@@ -12,6 +12,7 @@ from jaxseq.core.layer import Layer
 from jaxseq.core.normalizing import gamma_and_beta, require_epsilon, scaled, scaled_rows, standardized
 from jaxseq.core.precision import as_given, widened
 from jaxseq.core.require import positive_int, require
+from jaxseq.core.types import Array
 
 
 class _ByAxes(Layer):
@@ -28,6 +29,13 @@ class _ByAxes(Layer):
         """The axes to normalize along, counted from 0; ValueError for one that is not there."""
         return axes_of(type(self).__name__, self.axis, shape)
 
+    def scaled(self, y: Array, params: Any, train: bool) -> Array:
+        """gamma * y + beta, whichever are there, along these axes."""
+        own = self.axes(y.shape)
+        if train and own == (y.ndim - 1,):
+            return scaled_rows(y, params)
+        return scaled(y, params, tuple(size if axis in own else 1 for axis, size in enumerate(y.shape)))
+
 
 class LayerNormalization(_ByAxes):
     """Normalizes each row by its own features: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta.
@@ -36,7 +44,7 @@ class LayerNormalization(_ByAxes):
 
     Shapes: x (batch, ...) -> y of the same shape. Params: gamma, ones, and beta, zeros, of the lengths of x along `axis`;
         either is absent without scale, without center. State: none.
-    Gradients: in training in reverse mode alone, where jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
+    Gradients: in training in reverse mode, where jax.jvp and jax.jacfwd raise TypeError, and in both over that (jax.hessian).
     Raises: ValueError for an axis that x does not have or that is the batch axis, and for an epsilon below 0.
     Source: Ba et al. 2016; as keras.layers.LayerNormalization.
     """
@@ -60,11 +68,8 @@ class LayerNormalization(_ByAxes):
         return self.draw(key, gamma_and_beta(self, shape)), {}
 
     def apply(self, params, state, x, ctx):
-        own = self.axes(x.shape)
-        along = tuple(size if axis in own else 1 for axis, size in enumerate(x.shape))
-        y = standardized(widened(x), own, self.epsilon)
-        y = scaled_rows(y, params) if ctx.train and own == (x.ndim - 1,) else scaled(y, params, along)
-        return as_given(y, x), state
+        y = standardized(widened(x), self.axes(x.shape), self.epsilon)
+        return as_given(self.scaled(y, params, ctx.train), x), state
 
 
 class GroupNormalization(Layer):
@@ -75,7 +80,7 @@ class GroupNormalization(Layer):
     Shapes: x (batch, ...) with the channels along `axis` -> y of the same shape.
     Params: gamma (channels,), ones; beta (channels,), zeros; absent without scale, without center. State: none.
     groups: how many; -1: one for each channel.
-    Gradients: in training in reverse mode alone, where jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
+    Gradients: in training in reverse mode, where jax.jvp and jax.jacfwd raise TypeError, and in both over that (jax.hessian).
     Raises: ValueError when the channels cannot be cut into so many groups.
     Source: Wu & He 2018; as keras.layers.GroupNormalization.
     """
@@ -122,7 +127,7 @@ class RMSNormalization(_ByAxes):
     """Divides each row by the root of its mean square: y = scale * x / sqrt(mean(x^2) + epsilon).
 
     Shapes: x (batch, ...) -> y of the same shape. Params: scale, ones, of the lengths of x along `axis`. State: none.
-    Gradients: in training in reverse mode alone, where jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
+    Gradients: in training in reverse mode, where jax.jvp and jax.jacfwd raise TypeError, and in both over that (jax.hessian).
     Raises: ValueError for an axis that x does not have or that is the batch axis, and for an epsilon below 0.
     Source: Zhang & Sennrich 2019; as keras.layers.RMSNormalization.
     """
@@ -137,12 +142,9 @@ class RMSNormalization(_ByAxes):
         return {"scale": jnp.ones(tuple(x.shape[axis] for axis in self.axes(x.shape)), self.variable_dtype)}, {}
 
     def apply(self, params, state, x, ctx):
-        own, wide = self.axes(x.shape), widened(x)
-        factor = lax.rsqrt(jnp.mean(jnp.square(wide), own, keepdims=True) + self.epsilon)
-        along = tuple(size if axis in own else 1 for axis, size in enumerate(x.shape))
-        weights = {"gamma": params["scale"]}
-        y = scaled_rows(wide * factor, weights) if ctx.train and own == (x.ndim - 1,) else scaled(wide * factor, weights, along)
-        return as_given(y, x), state
+        wide = widened(x)
+        factor = lax.rsqrt(jnp.mean(jnp.square(wide), self.axes(x.shape), keepdims=True) + self.epsilon)
+        return as_given(self.scaled(wide * factor, {"gamma": params["scale"]}, ctx.train), x), state
 
 
 class UnitNormalization(_ByAxes):

@@ -26,7 +26,7 @@ class BatchNormalization(Layer):
     Shapes: x (batch, ...) -> y of the same shape. Masked steps do not count in the statistics of a mask (batch, time).
     Params: gamma (features,), ones; beta (features,), zeros. Either is absent without scale, without center.
     State: moving_mean (features,), zeros; moving_variance (features,), ones. All is computed in float32 at least.
-    Gradients: in training in reverse mode alone, where jax.jvp, jax.jacfwd and jax.hessian raise TypeError.
+    Gradients: in training in reverse mode, where jax.jvp and jax.jacfwd raise TypeError, and in both over that (jax.hessian).
     Raises: ValueError for an axis that x does not have or that is the batch axis, and for numbers out of range.
     Source: Ioffe & Szegedy 2015; numbers of Keras 3, whose variance is the biased one (Keras 2 moves by the unbiased).
     """
@@ -64,8 +64,8 @@ class BatchNormalization(Layer):
         return not train and super().by_row(train)          # the moments are those of the batch
 
     def apply(self, params, state, x, ctx):
-        features = state["moving_mean"].shape
-        gamma, beta = params.get("gamma", jnp.ones(features)), params.get("beta", jnp.zeros(features))
+        gamma = params.get("gamma", jnp.ones_like(state["moving_variance"]))
+        beta = params.get("beta", jnp.zeros_like(state["moving_mean"]))
         if not (ctx.train and self.trainable):
             return self._as_moved(state, x, gamma, beta), state
         y, mean, variance = batch_norm(x, gamma, beta, self.epsilon, self.axis, _fitting(ctx, x))
@@ -76,7 +76,8 @@ class BatchNormalization(Layer):
         along = [1] * x.ndim
         along[self.axis] = -1
         wide = widened(x)
-        factor = lax.rsqrt(widened(state["moving_variance"]) + self.epsilon) * widened(gamma)
+        factor = lax.rsqrt(widened(state["moving_variance"]) + self.epsilon)
+        factor = factor * gamma.astype(factor.dtype)
         mean, factor, beta = (each.astype(wide.dtype).reshape(along) for each in (state["moving_mean"], factor, beta))
         return as_given((wide - mean) * factor + beta, x)
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxseq.core.kernels.pool import average_pool, max_pool
 from jaxseq.core.kernels.rows import sum_of_rows
-from jaxseq.core.precision import as_given, widened
+from jaxseq.core.precision import as_given, floating, widened
 from jaxseq.core.require import one_of
 from jaxseq.core.spatial import Spatial, Windowed
 from jaxseq.core.types import Array, Ctx
@@ -151,8 +151,9 @@ class _GlobalAveragePooling(_GlobalPooling):
     """The mean along all axes."""
 
     def pooled(self, x, ctx):
-        last = jnp.moveaxis(widened(x), self.places, range(1, 1 + len(self.places)))
-        y = jax.vmap(sum_of_rows)(last) / math.prod(last.shape[1:-1])
+        if self.places[0] != 1:                                         # channels first
+            return floating(x).mean(self.places, keepdims=True)
+        y = jax.vmap(sum_of_rows)(widened(x)) / math.prod(x.shape[1:-1])
         return as_given(jnp.expand_dims(y, self.places), x)
 
 
