@@ -23,7 +23,6 @@ GENERATOR = np.random.default_rng(5)
 X = GENERATOR.normal(size=(40, 6)).astype("float32")
 Y = GENERATOR.integers(2, size=(40, 1)).astype("float32")
 SEQUENCES = GENERATOR.normal(size=(8, 5, 3)).astype("float32")
-PADDED = SEQUENCES * (np.arange(5) < 3)[:, None]        # the last two of five steps are masked
 
 pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"),        # Keras's own; where one is the point, it is asked for
               pytest.mark.usefixtures("quickly_compiled")]
@@ -490,34 +489,6 @@ def test_a_keyword_that_does_not_exist():
 
 
 # ---- layers
-
-
-@pytest.mark.parametrize("follows", [lambda k: k.layers.Conv1D(2, 2), lambda k: k.layers.MaxPooling1D(2),
-                                     lambda k: k.layers.Flatten()], ids=["Conv1D", "MaxPooling1D", "Flatten"])
-def test_where_a_mask_ends(follows):
-    for k, warns in (keras, True), (jaxseq, False):
-        def run(k=k):
-            return stacked(k, k.layers.Masking(), follows(k), shape=(5, 3)).predict(PADDED, verbose=0)
-
-        assert bool([each for each in quiet(run)[1] if "mask" in each]) == warns
-
-
-def test_a_row_that_is_masked_throughout():
-    for k in keras, jaxseq:
-        model = stacked(k, k.layers.Masking(), k.layers.GlobalAveragePooling1D(), shape=(5, 3))
-        got = model.predict(np.zeros((1, 5, 3)), verbose=0)
-        assert np.isnan(got).all() if k is keras else not got.any()
-
-
-def test_the_mask_after_going_backwards():
-    for k in keras, jaxseq:
-        both = lambda k=k: [k.layers.Masking(), k.layers.LSTM(2, return_sequences=True, go_backwards=True)]
-        reader = stacked(k, *both(), shape=(5, 3))
-        averaging = stacked(k, *both(), k.layers.GlobalAveragePooling1D(), shape=(5, 3))
-        averaging.set_weights(reader.get_weights())
-        whole, got = reader.predict(PADDED, verbose=0), averaging.predict(PADDED, verbose=0)
-        real = whole[:, 2:] if k is jaxseq else whole[:, :3]        # read backwards, the masked steps come first
-        np.testing.assert_allclose(got, real.mean(axis=1), rtol=1e-5, atol=1e-6)
 
 
 def test_how_often_an_lstm_draws_for_x():

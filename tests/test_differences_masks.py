@@ -1,11 +1,16 @@
 """Where a mask departs from Keras 3: docs/differences.md, both ways."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 import jaxseq
+
+SEQUENCES = np.random.default_rng(5).normal(size=(8, 5, 3)).astype("float32")
+PADDED = SEQUENCES * (np.arange(5) < 3)[:, None]        # the last two of five steps are masked
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
@@ -37,3 +42,33 @@ def test_a_metric_of_masked_steps_leaves_them_out_in_fit_too(library):
     assert model.evaluate(x, y, verbose=0)[1] == pytest.approx(with_mask)
     fitted = model.fit(x, y, verbose=0).history["mae"][0]
     assert fitted == pytest.approx(without if library is keras else with_mask)
+
+
+def masked(library, *rows):
+    return library.Sequential([library.Input((5, 3)), library.layers.Masking(), *rows])
+
+
+@pytest.mark.parametrize("follows", [lambda k: k.layers.Conv1D(2, 2), lambda k: k.layers.MaxPooling1D(2),
+                                     lambda k: k.layers.Flatten()], ids=["Conv1D", "MaxPooling1D", "Flatten"])
+@pytest.mark.parametrize("library", [keras, jaxseq])
+def test_where_a_mask_ends(library, follows):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        masked(library, follows(library)).predict(PADDED, verbose=0)
+    assert any("mask" in str(each.message) for each in caught) == (library is keras)
+
+
+@pytest.mark.parametrize("library", [keras, jaxseq])
+def test_a_row_that_is_masked_throughout(library):
+    got = masked(library, library.layers.GlobalAveragePooling1D()).predict(np.zeros((1, 5, 3)), verbose=0)
+    assert np.isnan(got).all() if library is keras else not got.any()
+
+
+@pytest.mark.parametrize("library", [keras, jaxseq])
+def test_the_mask_after_going_backwards(library):
+    backwards = lambda: library.layers.LSTM(2, return_sequences=True, go_backwards=True)
+    reader, averaging = masked(library, backwards()), masked(library, backwards(), library.layers.GlobalAveragePooling1D())
+    averaging.set_weights(reader.get_weights())
+    whole, got = reader.predict(PADDED, verbose=0), averaging.predict(PADDED, verbose=0)
+    real = whole[:, 2:] if library is jaxseq else whole[:, :3]          # read backwards, the masked steps come first
+    assert_allclose(got, real.mean(axis=1), rtol=1e-5, atol=1e-6)

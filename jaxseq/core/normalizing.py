@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,6 +12,8 @@ from jax import lax
 from jaxseq.core.declared import number
 from jaxseq.core.kernels.rows import add_to_rows, scale_rows
 from jaxseq.core.types import Array
+
+Operations = tuple[Callable[[Array, Array], Array], Callable[[Array, Array], Array]]        # x times gamma, x plus beta
 
 
 def require_epsilon(layer: Any) -> None:
@@ -29,15 +33,19 @@ def standardized(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
     return centered * lax.rsqrt(jnp.mean(jnp.square(centered), axes, keepdims=True) + epsilon)
 
 
-def scaled(x: Array, params: Any, along: tuple[int, ...]) -> Array:
-    """gamma * x + beta, whichever are there; `along` is their shape against x."""
+def scaled(x: Array, params: Any, operations: Operations) -> Array:
+    """gamma * x + beta, whichever are there, by these operations."""
+    multiply, add = operations
     if "gamma" in params:
-        x = x * params["gamma"].astype(x.dtype).reshape(along)
-    return x + params["beta"].astype(x.dtype).reshape(along) if "beta" in params else x
+        x = multiply(x, params["gamma"].astype(x.dtype))
+    return add(x, params["beta"].astype(x.dtype)) if "beta" in params else x
 
 
-def scaled_rows(x: Array, params: Any) -> Array:
-    """`scaled` along the last axis, in training: its gradient is quicker, and has no forward mode."""
-    if "gamma" in params:
-        x = scale_rows(x, params["gamma"].astype(x.dtype))
-    return add_to_rows(x, params["beta"].astype(x.dtype)) if "beta" in params else x
+def of_rows(train: bool) -> Operations:
+    """How gamma and beta (n,) act along the last axis: in training with a gradient that is quicker, and has no forward mode."""
+    return (scale_rows, add_to_rows) if train else (operator.mul, operator.add)
+
+
+def along(shape: tuple[int, ...]) -> Operations:
+    """How gamma and beta act that lie in this shape against x."""
+    return lambda x, gamma: x * gamma.reshape(shape), lambda x, beta: x + beta.reshape(shape)

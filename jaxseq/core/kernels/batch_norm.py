@@ -49,7 +49,8 @@ def _normalized(x, gamma, beta, epsilon, real):
 def _forward(x, gamma, beta, epsilon, real):
     wide = widened(x)
     of_real = lambda values: values if real is None else jnp.where(real, values, 0)
-    count = jnp.asarray(math.prod(x.shape[:-1]), wide.dtype) if real is None else _count(real, wide.dtype)
+    count = (jnp.asarray(math.prod(x.shape[:-1]), wide.dtype) if real is None
+             else jnp.maximum(sum_of_rows(real.astype(wide.dtype)), 1))
     mean = sum_of_rows(of_real(wide)) / count
     variance = sum_of_rows(of_real(jnp.square(wide - mean))) / count
     factor = lax.rsqrt(variance + epsilon)
@@ -70,8 +71,3 @@ def _backward(saved, cotangents):
 
 
 _normalized.defvjp(_forward, _backward)
-
-
-def _count(real: Array, dtype: Any) -> Array:
-    """How many elements of each feature are real, at least 1."""
-    return jnp.maximum(sum_of_rows(real.astype(dtype)), 1)

@@ -9,7 +9,7 @@ from jax import lax
 
 from jaxseq.core.axes import as_axis, axes_of
 from jaxseq.core.layer import Layer
-from jaxseq.core.normalizing import gamma_and_beta, require_epsilon, scaled, scaled_rows, standardized
+from jaxseq.core.normalizing import along, gamma_and_beta, of_rows, require_epsilon, scaled, standardized
 from jaxseq.core.precision import as_given, widened
 from jaxseq.core.require import positive_int, require
 from jaxseq.core.types import Array
@@ -32,9 +32,9 @@ class _ByAxes(Layer):
     def scaled(self, y: Array, params: Any, train: bool) -> Array:
         """gamma * y + beta, whichever are there, along these axes."""
         own = self.axes(y.shape)
-        if train and own == (y.ndim - 1,):
-            return scaled_rows(y, params)
-        return scaled(y, params, tuple(size if axis in own else 1 for axis, size in enumerate(y.shape)))
+        if own == (y.ndim - 1,):
+            return scaled(y, params, of_rows(train))
+        return scaled(y, params, along(tuple(size if axis in own else 1 for axis, size in enumerate(y.shape))))
 
 
 class LayerNormalization(_ByAxes):
@@ -112,8 +112,7 @@ class GroupNormalization(Layer):
         groups = channels if self.groups == -1 else self.groups
         last = jnp.moveaxis(widened(x), self.axis, -1)
         cut = last.reshape(x.shape[0], -1, groups, channels // groups)
-        y = standardized(cut, (1, 3), self.epsilon).reshape(last.shape)
-        y = scaled_rows(y, params) if ctx.train else scaled(y, params, (channels,))
+        y = scaled(standardized(cut, (1, 3), self.epsilon).reshape(last.shape), params, of_rows(ctx.train))
         return as_given(jnp.moveaxis(y, -1, self.axis), x), state
 
     def _channels(self, shape: tuple[int, ...]) -> int:

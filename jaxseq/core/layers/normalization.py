@@ -64,8 +64,8 @@ class BatchNormalization(Layer):
         return not train and super().by_row(train)          # the moments are those of the batch
 
     def apply(self, params, state, x, ctx):
-        gamma = params.get("gamma", jnp.ones_like(state["moving_variance"]))
-        beta = params.get("beta", jnp.zeros_like(state["moving_mean"]))
+        gamma = params["gamma"] if self.scale else jnp.ones_like(state["moving_variance"])
+        beta = params["beta"] if self.center else jnp.zeros_like(state["moving_mean"])
         if not (ctx.train and self.trainable):
             return self._as_moved(state, x, gamma, beta), state
         y, mean, variance = batch_norm(x, gamma, beta, self.epsilon, self.axis, _fitting(ctx, x))
