@@ -18,7 +18,7 @@ LAYERS = sorted(path.stem for path in (PACKAGE / "core" / "layers").glob("*.py")
 
 # The core from the ground up: a module imports from lower floors alone. `layers` and `kernels` are whole folders.
 FLOORS = [
-    {"require", "types", "settings"},
+    {"overriding", "require", "types", "settings"},
     {"rng", "precision", "policy", "declared", "given", "variable", "axes", "words", "layout"},
     {"activations", "initializers", "regularizers", "constraints", "handle", "kernels", "pairs", "schedules", "totals",
      "transforms", "loss_scale", "muon"},

@@ -67,9 +67,9 @@ def check_x_values(name: str, x: Any, first: Any) -> None:
 
 def fitted_y(name: str, y: Column, output: Shape, loss: Any) -> Column:
     """y, with an axis added where a single target was given flat; ValueError unless it fits loss and output."""
-    loss = losses.plain(loss)
+    axis, loss = getattr(loss, "axis", -1), losses.plain(loss)
     if loss is SPARSE:
-        return _fitted_labels(name, y, output)
+        return _fitted_labels(name, y, output, axis)
     if y.ndim == 1 and len(output) == 2 and output[1] == 1:
         y = y[:, None]                                      # a user's own loss never meets (n,) against (n, 1)
     if any(loss is each for each in losses.TABLE.values()):
@@ -80,11 +80,11 @@ def fitted_y(name: str, y: Column, output: Shape, loss: Any) -> Column:
 def check_y_values(name: str, y: Column, output: Shape, loss: Any) -> None:
     """ValueError for NaN and infinities, and for labels that the loss cannot mean."""
     finite(name, y)
-    ignored, loss = getattr(loss, "ignore_class", None), losses.plain(loss)
+    ignored, axis, loss = getattr(loss, "ignore_class", None), getattr(loss, "axis", -1), losses.plain(loss)
     if loss is SPARSE:
         y = y if ignored is None else np.where(np.asarray(y) == ignored, 0, y)
         whole(name, y, "sparse_categorical_crossentropy takes integer labels.")
-        last = (output[-1] or 1) - 1
+        last = (output[axis] or 1) - 1
         within(name, y, 0, last, f", but the model's output {output} has the classes 0 to {last}: give the last layer one unit "
                f"per class, or number the classes from 0, np.unique({in_code(name)}, return_inverse=True)[1].")
     elif loss is BINARY:
@@ -144,13 +144,14 @@ def _agree(have: Shape, wanted: Shape) -> bool:
     return len(have) == len(wanted) and all(b is None or a == b for a, b in zip(have, wanted, strict=True))
 
 
-def _fitted_labels(name: str, y: Column, output: Shape) -> Column:
-    given = y.shape
+def _fitted_labels(name: str, y: Column, output: Shape, axis: int) -> Column:
+    """y without a last axis of length 1. axis: that of the classes in the output."""
+    given, without = y.shape, [length for place, length in enumerate(output) if place != axis % len(output)]
     if y.ndim == len(output) and y.shape[-1] == 1:
         y = y[..., 0]
-    one_hot = len(given) == len(output) and given[-1] == output[-1]
-    require(y.ndim == len(output) - 1 and _agree(y.shape[1:], output[1:-1]), f"sparse_categorical_crossentropy wants {name} of "
-            f"shape {output[:-1]}, integer labels for the model's output {output}; got {given}."
+    one_hot = len(given) == len(output) and given[axis] == output[axis]
+    require(_agree(y.shape[1:], tuple(without[1:])), f"sparse_categorical_crossentropy wants {name} of shape {tuple(without)}, "
+            f"integer labels for the model's output {output}; got {given}."
             + (" For one-hot rows write loss='categorical_crossentropy'." if one_hot else ""))
     return y
 

@@ -330,7 +330,6 @@ class RecallAtPrecision(_Constrained):
     asked, reaching, wanted = "precision", staticmethod(_precision), staticmethod(_sensitivity)
 
 
-
 # ---- areas ----
 
 

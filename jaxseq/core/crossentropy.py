@@ -51,11 +51,16 @@ def sparse_categorical_crossentropy(y: Array, y_hat: Array, from_logits: bool = 
     ignore_class: a label that costs nothing, as 255 of pixels that belong to no class.
     Shapes: y whole numbers in [0, classes), (batch, ...) or (batch, ..., 1); y_hat (batch, ..., classes) -> (batch, ...).
     """
-    y_hat = jnp.moveaxis(y_hat, axis, -1)
-    ids = class_ids(y, y_hat)
-    known = jnp.ones(ids.shape, bool) if ignore_class is None else ids != ignore_class
     form = sparse_categorical_crossentropy_from_logits if from_logits else _sparse_of_shares
-    return jnp.where(known, form(jnp.where(known, ids, 0), y_hat), 0)
+    real = known(y, y_hat, ignore_class, axis)
+    y_hat = jnp.moveaxis(y_hat, axis, -1)
+    return jnp.where(real, form(jnp.where(real, class_ids(y, y_hat), 0), y_hat), 0)
+
+
+def known(y: Array, y_hat: Array, ignore_class: int | None, axis: int = -1) -> Array:
+    """Which labels count, of y and y_hat as of `sparse_categorical_crossentropy`: (batch, ...) bool."""
+    ids = class_ids(y, jnp.moveaxis(y_hat, axis, -1))
+    return jnp.ones(ids.shape, bool) if ignore_class is None else ids != ignore_class
 
 
 def sparse_categorical_crossentropy_from_logits(y: Array, logits: Array) -> Array:
@@ -121,7 +126,7 @@ def categorical_focal_crossentropy(y: Array, y_hat: Array, alpha: float | Sequen
 def binary_focal_crossentropy(y: Array, y_hat: Array, apply_class_balancing: bool = False, alpha: float = 0.25,
                               gamma: float = 2.0, from_logits: bool = False, label_smoothing: float = 0.0,
                               axis: int = -1) -> Array:
-    """mean((1 - q)^gamma * binary crossentropy) over the labels, q = y p + (1 - y) (1 - p): how far p is right.
+    """mean((1 - q)^gamma * binary crossentropy) over the labels, q = y p + (1 - y) (1 - p): how far p is right, up to 1 - 1e-7.
 
     apply_class_balancing: each label also counts alpha where y is 1, and 1 - alpha where it is 0.
     Shapes: y in [0, 1] and y_hat, both (batch, ..., labels) -> (batch, ...).
@@ -130,8 +135,9 @@ def binary_focal_crossentropy(y: Array, y_hat: Array, apply_class_balancing: boo
     y, y_hat = alike(y, y_hat, "binary_focal_crossentropy")
     y = _smoothed(y, label_smoothing, 2)
     costs = (_binary_of_logits if from_logits else _binary_of_shares)(y, y_hat)
-    p = jax.nn.sigmoid(y_hat) if from_logits else y_hat
-    focal = (1 - (y * p + (1 - y) * (1 - p))) ** gamma * costs
+    p, other = (jax.nn.sigmoid(y_hat), jax.nn.sigmoid(-y_hat)) if from_logits else (_inside(y_hat), 1 - _inside(y_hat))
+    doubt = jnp.maximum(y * other + (1 - y) * p, EPSILON)
+    focal = doubt**gamma * costs
     balance = y * alpha + (1 - y) * (1 - alpha) if apply_class_balancing else 1
     return jnp.mean(balance * focal, axis=axis)
 

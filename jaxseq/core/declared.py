@@ -16,7 +16,7 @@ from jaxseq.core.require import Spelled, is_function, pick, require
 
 
 class Declared(Spelled):
-    """What initializers, regularizers and constraints share: their fields are their configuration."""
+    """What initializers, losses, metrics, optimizers and their like share: their fields are their configuration."""
 
     def __post_init__(self) -> None:
         """Makes the settings of a new dataclass plain and hashable: NumPy scalars become Python's, lists tuples."""

@@ -21,6 +21,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxseq.core import initializers, rng
+from jaxseq.core.overriding import speaks_for
 from jaxseq.core.require import require
 from jaxseq.core.totals import (
     DeclaredMetric,
@@ -239,7 +240,7 @@ class MeanMetricWrapper(Mean):
 
     def metric(self) -> Monoid:
         """`mean` itself, unless a class under this one measures otherwise."""
-        plainly = all(getattr(type(self), each) is getattr(MeanMetricWrapper, each) for each in ("update_state", "result"))
+        plainly = speaks_for(self, "metric", "update_state", "result")
         return mean(self.name, self.function) if plainly else super().metric()
 
 

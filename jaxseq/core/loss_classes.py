@@ -1,7 +1,8 @@
 """Losses with settings: frozen declarations, called as (y, y_hat) -> one number per row, or per time step.
 
-What the rows come to is a matter of `reduction`, which the training program reads: "sum_over_batch_size" (their mean),
-"sum", or "mean_with_sample_weight" (divided by the weights). `name` is for the reader.
+What the rows come to is a matter of `reduction`, which the training program reads: "sum_over_batch_size" and "mean" are their
+mean, and so are "none" and None, for a model is trained on one number; "sum" is their sum; "mean_with_sample_weight" divides by
+the weights. `name` is for the reader.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any, ClassVar
 
 from jaxseq.core import crossentropy, regression, unpaired
 from jaxseq.core.declared import Declared, number
-from jaxseq.core.pairs import class_ids
 from jaxseq.core.require import one_of, require
 from jaxseq.core.totals import float32_alone
 from jaxseq.core.types import Array
@@ -220,7 +220,7 @@ class SparseCategoricalCrossentropy(DeclaredLoss):
     function = crossentropy.sparse_categorical_crossentropy
 
     def counted(self, y: Array, y_hat: Array) -> Array | None:
-        return None if self.ignore_class is None else class_ids(y, y_hat) != self.ignore_class
+        return None if self.ignore_class is None else crossentropy.known(y, y_hat, self.ignore_class, self.axis)
 
 
 @dataclass(frozen=True)
@@ -308,7 +308,7 @@ class Circle(DeclaredLoss):
     function = unpaired.circle
 
     def counted(self, y: Array, y_hat: Array) -> Array | None:
-        return self.call(y, y_hat) > 0
+        return self.call(y, y_hat) != 0                         # NaN counts: it is to be seen
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from jaxseq.core.types import Array
 
 Transform = optax.GradientTransformation
 
+LARGEST = 2.0**127          # scale, which doubles without an end where gradients are zero: half of infinity would be infinity
+
 
 class ScaleState(NamedTuple):
     """scale: () float32, what the next loss is multiplied with. inner: the state of what takes the gradients as they are.
@@ -30,8 +32,8 @@ class ScaleState(NamedTuple):
 def scaled(inner: Transform, scale: float, growth_steps: int | None = None) -> Transform:
     """The updates of `inner` for gradients of a loss that was multiplied with the scale in the state: see `scale_of`.
 
-    growth_steps: after so many updates the scale doubles. A step with a gradient that is infinite or NaN moves nothing,
-        neither weights nor the state of `inner`, and halves the scale. None: the scale stays, and no step is left out.
+    growth_steps: after so many updates the scale doubles, up to 2^127. A step with a gradient that is infinite or NaN moves
+        nothing, neither weights nor the state of `inner`, and halves the scale. None: the scale stays, and no step is left out.
     Source: Micikevicius et al. 2018, arXiv:1710.03740; numbers of keras.optimizers.LossScaleOptimizer.
     """
     inner = optax.with_extra_args_support(inner)
@@ -56,7 +58,7 @@ def scaled(inner: Transform, scale: float, growth_steps: int | None = None) -> T
         grown = finite & (state.growing == growth_steps - 1)
         growing = jnp.where(finite & ~grown, state.growing + 1, 0)
         factor = jnp.where(finite, jnp.where(grown, 2.0, 1.0), 0.5).astype(jnp.float32)
-        return updates, ScaleState(state.scale * factor, growing, after)
+        return updates, ScaleState(jnp.minimum(state.scale * factor, LARGEST), growing, after)
 
     return Transform(init, update)
 

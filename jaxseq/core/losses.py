@@ -20,7 +20,8 @@ from jaxseq.core.crossentropy import (
 )
 from jaxseq.core.declared import from_config, to_config as serialize
 from jaxseq.core.loss_classes import *  # noqa: F403
-from jaxseq.core.loss_classes import CLASSES, BinaryFocalCrossentropy, CategoricalFocalCrossentropy, DeclaredLoss, Loss
+from jaxseq.core.loss_classes import CLASSES, BinaryFocalCrossentropy, CategoricalFocalCrossentropy, Circle, DeclaredLoss, Loss
+from jaxseq.core.overriding import speaks_for
 from jaxseq.core.pairs import EPSILON as EPSILON, class_ids as class_ids
 from jaxseq.core.regression import *  # noqa: F403
 from jaxseq.core.require import is_function, pick, require
@@ -65,19 +66,28 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Los
         identifier = identifier()
     require(is_function(identifier), f"loss={identifier!r}: write a name such as 'mse', or a function (y_true, y_pred).",
             TypeError)
-    if isinstance(identifier, DeclaredLoss) and identifier == type(identifier)(name=identifier.name):
-        return plain(identifier)
-    return identifier
+    if identifier is unpaired.circle:
+        return Circle()                                         # which knows what rows count
+    return plain(identifier) if isinstance(identifier, DeclaredLoss) and _is_plain(identifier) else identifier
 
 
 deserialize = get
 
 
 def plain(loss: LossFn) -> LossFn:
-    """The function under a loss: categorical_crossentropy of its form from logits and of a declaration of it."""
-    if isinstance(loss, DeclaredLoss):
+    """The function under a loss: categorical_crossentropy of its form from logits and of a declaration of it.
+
+    A loss that has none, or a class of the user's that computes otherwise, is its own.
+    """
+    if isinstance(loss, DeclaredLoss) and speaks_for(loss, "function", "call"):
         return type(loss).function
     return next((known for known, _, form in _OF_LOGITS if form is loss), loss)
+
+
+def _is_plain(loss: DeclaredLoss) -> bool:
+    """Whether a loss is one of ours, with all settings as they come, and no more than its function."""
+    own = type(loss) in CLASSES.values() and not isinstance(loss, Circle)
+    return own and loss == type(loss)(name=loss.name)
 
 
 def takes_logits(loss: LossFn) -> bool:
@@ -93,8 +103,9 @@ def by_row(loss: LossFn) -> bool:
 
 def of_logits(loss: LossFn, activation: Callable) -> LossFn | None:
     """The same loss computed from what goes into `activation`, or None where no such form is known."""
-    if isinstance(loss, DeclaredLoss):
+    function = plain(loss)
+    if isinstance(loss, DeclaredLoss) and function is not loss:
         options = loss.options()
-        known = of_logits(plain(loss), activation) is not None and not options["from_logits"] and options["axis"] == -1
+        known = of_logits(function, activation) is not None and not options["from_logits"] and options["axis"] == -1
         return replace(loss, from_logits=True) if known else None  # type: ignore[call-arg]
     return next((form for known, before, form in _OF_LOGITS if known is loss and before is activation), None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from jaxseq.core import crossentropy, measures, regression
-from jaxseq.core.pairs import class_ids
 from jaxseq.core.require import positive_int
 from jaxseq.core.totals import DeclaredMetric, Monoid, mean, unused_dtype
 from jaxseq.core.types import Array
@@ -313,7 +313,9 @@ class SparseCategoricalCrossentropy(MeanMetric):
     function = crossentropy.sparse_categorical_crossentropy
 
     def counted(self) -> Callable[[Array, Array], Array] | None:
-        return None if self.ignore_class is None else lambda y, y_hat: class_ids(y, y_hat) != self.ignore_class
+        if self.ignore_class is None:
+            return None
+        return partial(crossentropy.known, ignore_class=self.ignore_class, axis=self.axis)
 
 
 CLASSES: dict[str, type[MeanMetric]] = {each.__name__: each for each in (

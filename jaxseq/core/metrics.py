@@ -25,6 +25,7 @@ from jaxseq.core.totals import (
     fits as fits,
     mean as mean,
     measured as measured,
+    measured_by,
     spread_weight as spread_weight,
     zeros as zeros,
 )
@@ -73,7 +74,9 @@ def get(identifier: Any, loss: Any = None, custom_objects: Mapping[str, Any] | N
         identifier = from_config("metric", identifier, CLASSES | {"Mean": Mean, "Sum": Sum}, custom_objects)
     if isinstance(identifier, type) and issubclass(identifier, Metric):
         identifier = identifier()
-    if isinstance(identifier, DeclaredMetric | Metric):
+    if isinstance(identifier, DeclaredMetric):
+        return measured_by(identifier)
+    if isinstance(identifier, Metric):
         return identifier.metric()
     require(is_function(identifier), f"metric {identifier!r}: write a name such as 'accuracy', or a function (y_true, y_pred).",
             TypeError)

@@ -248,7 +248,8 @@ class Muon(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        object.__setattr__(self, "exclude_layers", tuple(self.exclude_layers))
+        names = (self.exclude_layers,) if isinstance(self.exclude_layers, str) else tuple(self.exclude_layers or ())
+        object.__setattr__(self, "exclude_layers", names)
 
     def _chosen(self, weights: Any) -> Any:
         return muon.matrices(weights, self.exclude_embeddings, self.exclude_layers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jaxseq.core import chain
+from jaxseq.core.last_activation import parted
 from jaxseq.core.layer import Layer
 from jaxseq.core.require import require
 
@@ -77,5 +78,5 @@ class Row(Layer):
 
     def without_activation(self):
         *before, (name, last) = self.inner
-        parts = last.without_activation()
+        parts = parted(last)
         return None if parts is None else (replace(self, inner=(*before, (name, parts[0]))), parts[1])

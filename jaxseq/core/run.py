@@ -22,6 +22,7 @@ from jax import lax
 
 from jaxseq.core import chain, layout as layouts, loss_scale, losses, metrics, remat, rng
 from jaxseq.core.kernels import order
+from jaxseq.core.last_activation import parted
 from jaxseq.core.policy import cast
 from jaxseq.core.precision import wide_dtype
 from jaxseq.core.require import require
@@ -301,7 +302,7 @@ def _merged(task: Task, sums: Sums, new: Sums) -> Sums:
 def _before_last_activation(task: Task) -> tuple[chain.Layers, Callable[[Array], Array], losses.LossFn]:
     """(layers, activation, loss): softmax or sigmoid in front of its crossentropy is left to the loss, which is exact."""
     (name, last) = task.layers[-1]
-    parts = last.without_activation()
+    parts = parted(last)
     if parts is not None:
         linear, activation = parts
         loss = losses.of_logits(task.loss, activation)

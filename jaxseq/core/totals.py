@@ -5,6 +5,7 @@ A metric of another kind says by its `merge` how the totals go on from batch to 
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import field
@@ -17,6 +18,7 @@ from jax.core import Tracer
 
 from jaxseq.core import policy
 from jaxseq.core.declared import Declared
+from jaxseq.core.overriding import speaks_for
 from jaxseq.core.precision import wide_dtype, widened
 from jaxseq.core.require import require
 from jaxseq.core.types import Array, Spec
@@ -62,6 +64,7 @@ class DeclaredMetric(Declared, ABC):
     name: str
     dtype: Any
     _kept: ClassVar[Sums | None] = None         # of an instance: the totals since reset_state
+    _of_model: ClassVar[bool] = False           # of an instance: whether a model goes through it, and keeps the totals
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,7 +82,8 @@ class DeclaredMetric(Declared, ABC):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Takes these rows into the measure."""
-        untraced(type(self).__name__, y_true, y_pred, sample_weight)
+        if not self._of_model:
+            untraced(type(self).__name__, y_true, y_pred, sample_weight)
         metric = self.metric()
         new = metric.sums(*as_rows(y_true, y_pred, sample_weight))
         object.__setattr__(self, "_kept", new if self._kept is None else metric.merge(self._kept, new))
@@ -102,6 +106,28 @@ class DeclaredMetric(Declared, ABC):
         """update_state, then result."""
         self.update_state(y_true, y_pred, sample_weight)
         return self.result()
+
+
+def measured_by(declared: DeclaredMetric) -> Monoid:
+    """The Monoid of a declaration, through its update_state and result where a class of the user's has its own."""
+    metric, owner = declared.metric(), type(declared).__name__
+    if speaks_for(declared, "metric", "update_state", "result"):
+        return metric
+
+    def with_totals(totals: Sums | None) -> DeclaredMetric:
+        twin = copy.copy(declared)
+        object.__setattr__(twin, "_of_model", True)
+        object.__setattr__(twin, "_kept", totals)
+        return twin
+
+    def sums(y: Array, y_hat: Array, weight: Array | None) -> Sums:
+        twin = with_totals(None)
+        twin.update_state(y, y_hat, *() if weight is None else (weight,))
+        require(twin._kept is not None, f"{owner}.update_state measured nothing. Let it end with "
+                "super().update_state(y_true, y_pred, sample_weight).", TypeError)
+        return twin._kept  # pyright: ignore[reportReturnType]  # not None
+
+    return metric._replace(sums=sums, finish=lambda *totals: with_totals(totals).result(), by_row=False, of_shares=False)
 
 
 def unused_dtype() -> Any:

@@ -56,7 +56,7 @@ class Variable:
         return jnp.asarray(self.value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype)
+        return np.array(self.value, dtype) if copy else np.asarray(self.value, dtype)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "value":

@@ -282,6 +282,7 @@ def test_a_row_without_partner_or_opponent_costs_nothing_in_a_circle_and_does_no
     assert value[2] == 0 and (value[:2] > 0).all() and np.isfinite(gradient).all()
     assert losses.Circle().counted(jnp.array([0, 0, 1]), vectors).tolist() == [True, True, False]
     assert_allclose(losses.circle(jnp.array([0, 0, 0]), vectors), np.zeros(3))
+    assert losses.Circle().counted(jnp.array([0, 0, 1]), jnp.full((3, 3), jnp.nan)).tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize(("loss", "y", "y_hat", "message"), [
@@ -387,7 +388,11 @@ def test_every_class_of_keras_is_here_with_its_arguments():
 
 def test_a_declaration_with_the_usual_settings_is_the_plain_function():
     for name, each in losses.CLASSES.items():
-        assert losses.get(name) is losses.get(each) is losses.get(each()) is losses.plain(each())
+        got = losses.get(name), losses.get(each), losses.get(each())
+        if each is losses.Circle:                               # which says, besides, what rows count
+            assert got == (each(),) * 3 and losses.get("circle") == losses.get(losses.circle) == each()
+        else:
+            assert all(loss is losses.plain(each()) for loss in got)
     huber = losses.Huber(2.0)
     assert losses.get(huber) is huber and losses.plain(huber) is losses.huber and losses.by_row(huber)
     assert losses.get(losses.Huber(reduction="sum")).reduction == "sum"
@@ -420,6 +425,18 @@ def test_labels_of_no_class_do_not_count():
     assert_allclose(loss(y, y_hat), [[np.log(4), 0]], rtol=1e-6)
     assert loss.counted(y, y_hat).tolist() == [[True, False]]
     assert losses.SparseCategoricalCrossentropy().counted(y, y_hat) is None
+    upright = losses.SparseCategoricalCrossentropy(ignore_class=255, axis=1)
+    assert upright.counted(y, jnp.swapaxes(y_hat, 1, 2)).tolist() == [[True, False]]
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("from_logits, sure", [(True, [-200.0, -20.0, 20.0, 200.0]), (False, [0.0, 1e-9, 1 - 1e-9, 1.0])])
+def test_where_a_model_is_sure_a_focal_loss_has_a_gradient(gamma, from_logits, sure):
+    loss = losses.BinaryFocalCrossentropy(gamma=gamma, from_logits=from_logits)
+    y_hat = jnp.repeat(jnp.array(sure), 2)[:, None]
+    y = jnp.tile(jnp.array([0.0, 1.0]), 4)[:, None]
+    value, gradient = value_and_gradient(loss, y, y_hat)
+    assert np.isfinite(value).all() and np.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize(("make", "message"), [

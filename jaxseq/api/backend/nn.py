@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxseq.api.backend.dtypes import epsilon
 from jaxseq.api.backend.inputs import Axis, alike, array, axis_tuple, real
-from jaxseq.core import activations
+from jaxseq.core import activations, crossentropy
+from jaxseq.core.precision import as_given, widened
 from jaxseq.core.require import require
 from jaxseq.core.types import Array
 
@@ -39,7 +39,7 @@ def sigmoid(x: Any) -> Array:
 
 def hard_sigmoid(x: Any) -> Array:
     """0.2 * x + 0.5, kept between 0 and 1, as in Keras 2; Keras 3 has x / 6 + 0.5."""
-    return jnp.clip(0.2 * real(x) + 0.5, 0, 1)
+    return activations.hard_sigmoid_keras2(real(x))
 
 
 def tanh(x: Any) -> Array:
@@ -65,7 +65,8 @@ def softmax(x: Any, axis: int = -1) -> Array:
 def l2_normalize(x: Any, axis: Axis = None) -> Array:
     """x / sqrt(max(sum(x**2), 1e-12)) along some axes, or all: vectors of length 1, zeros where x is all zeros."""
     x = real(x)
-    return x * lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(x), axis_tuple(axis), keepdims=True), 1e-12))
+    wide = widened(x)
+    return as_given(wide * lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(wide), axis_tuple(axis), keepdims=True), 1e-12)), x)
 
 
 # Cross-entropies ---------------------------------------------------------------------------------------------------
@@ -82,7 +83,7 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
     require(target.shape == output.shape, f"K.categorical_crossentropy wants one-hot target of the shape of output, "
             f"{output.shape}; got {target.shape}. Write K.sparse_categorical_crossentropy(target, output) for integer "
             f"classes, or K.one_hot(target, num_classes).")
-    return -jnp.sum(target * _log_probabilities(output, from_logits, axis), axis)
+    return as_given(crossentropy.categorical_crossentropy(target, output, from_logits, axis=axis), output)
 
 
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Array:
@@ -97,10 +98,8 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
     fits = ids.shape == one or jnp.expand_dims(ids, axis).shape == one
     require(fits, f"K.sparse_categorical_crossentropy wants target of the shape of output {output.shape} without axis "
             f"{axis}; got {ids.shape}. For one-hot target write K.categorical_crossentropy(target, output).")
-    ids = ids.reshape(one)
-    ids = jnp.where(ids < 0, output.shape[axis], ids)       # past the end, where mode="fill" marks it
-    log_p = _log_probabilities(output, from_logits, axis)
-    return -jnp.squeeze(jnp.take_along_axis(log_p, ids, axis, mode="fill"), axis)
+    ids = jnp.squeeze(ids.reshape(one), axis)
+    return as_given(crossentropy.sparse_categorical_crossentropy(ids, output, from_logits, axis=axis), output)
 
 
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Array:
@@ -113,10 +112,8 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     target, output = _floats(target, output)
     require(target.shape == output.shape, f"K.binary_crossentropy wants target of the shape of output, {output.shape}; "
             f"got {target.shape}. Write K.reshape(target, K.shape(output)).")
-    if from_logits:
-        return -target * jax.nn.log_sigmoid(output) - (1 - target) * jax.nn.log_sigmoid(-output)
-    p = _clipped(output)
-    return -target * jnp.log(p) - (1 - target) * jnp.log(1 - p)
+    alone = crossentropy.binary_crossentropy(target[..., None], output[..., None], from_logits)     # the mean of one label
+    return as_given(alone, output)
 
 
 def in_top_k(predictions: Any, targets: Any, k: int) -> Array:
@@ -137,13 +134,3 @@ def in_top_k(predictions: Any, targets: Any, k: int) -> Array:
 def _floats(target: Any, output: Any) -> tuple[Array, Array]:
     target, output = alike(target, real(output))
     return target, output
-
-
-def _log_probabilities(output: Array, from_logits: bool, axis: int) -> Array:
-    if from_logits:
-        return jax.nn.log_softmax(output, axis)
-    return jnp.log(_clipped(output / jnp.sum(output, axis, keepdims=True)))
-
-
-def _clipped(p: Array) -> Array:
-    return jnp.clip(p, epsilon(), 1 - epsilon())

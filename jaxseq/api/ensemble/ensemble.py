@@ -26,6 +26,7 @@ from jaxseq.api.progress import shown
 from jaxseq.api.sequential import Sequential
 from jaxseq.api.showing.ensembles import counted
 from jaxseq.api.sources import source_of
+from jaxseq.core.precision import wide_dtype
 from jaxseq.core.require import Spelled, one_of, require, spelled
 from jaxseq.core.types import Shape, Spec
 
@@ -171,7 +172,7 @@ class Ensemble(Spelled):
             found = crew.do(lambda unit: unit.predict(batches, steps, crew.broken_off), units)
         each = {number: y for part in found for number, y in part.items()}
         stacked = np.stack([each[number] for number in sorted(each)])
-        return stacked if reduce is None else stacked.mean(axis=0, dtype=stacked.dtype)
+        return stacked if reduce is None else stacked.mean(axis=0, dtype=wide_dtype(stacked.dtype)).astype(stacked.dtype)
 
     # ---- within
 

@@ -17,6 +17,7 @@ from jaxseq.api.files.optimizer_state import BATCHES, SCALING
 from jaxseq.api.files.places import places
 from jaxseq.api.files.refusal import Source
 from jaxseq.core.optimizers import LossScaleOptimizer
+from jaxseq.core.precision import wide_dtype
 from jaxseq.core.types import TrainState
 
 OPTIMIZER = "optimizer/vars"
@@ -147,10 +148,15 @@ def _remembered(source: Source, found: dict[str, Any], model: Any,
                       "that are trained here; the model's own is left as it is.", stacklevel=5)
         return None
     for number, each in enumerate(known):
-        value = numbers(source, f"{OPTIMIZER}/{number}", stored[str(number)], np.int32 if each.whole else np.float32)
+        value = numbers(source, f"{OPTIMIZER}/{number}", stored[str(number)], np.int32 if each.whole else digits(each, leaves))
         source.require(not each.whole or value >= 0, f"{value} updates.", f"{OPTIMIZER}/{number}")
         each.write(leaves, value)
     return leaves, int(known[0].read(leaves))
+
+
+def digits(each: optimizer_state.Variable, leaves: optimizer_state.Leaves) -> Any:
+    """The dtype in which the numbers of an optimizer's state are read: float64 where it has them so, else float32."""
+    return wide_dtype(each.read(leaves).dtype)
 
 
 def _fit(known: Sequence[optimizer_state.Variable], stored: dict[str, Any]) -> bool:

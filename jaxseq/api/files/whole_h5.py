@@ -113,7 +113,8 @@ def remembering(source: Source, file: BinaryIO, model: Any) -> TrainState:
                           f"{model.optimizer!r}; it begins anew.", stacklevel=4)
             return ts
         for path, node, each in zip(paths, nodes, order, strict=False):
-            value = node.read().astype(np.int32) if each.whole else weights_h5.numbers(source, path, node, np.float32)
+            value = node.read().astype(np.int32) if each.whole else weights_h5.numbers(
+                source, path, node, weights_h5.digits(each, leaves))
             source.require(not each.whole or value >= 0, f"{value} updates.", path)
             each.write(leaves, value)
     batches = int(known[0].read(leaves))

@@ -59,6 +59,22 @@ def listed(directory: str | os.PathLike[str], labels: Any, class_names: Sequence
     return Files(paths, None, None) if labels is None else _with_labels(paths, labels)
 
 
+def batches_of(found: Files, label_mode: str | None, split: Split, batch_size: int | None, verbose: bool,
+               read: Callable[[list[str]], np.ndarray]) -> Any:
+    """Batches of x, or (x, labels), of the files that `read(paths)` turns into x; two of them for subset="both"."""
+    targets = None if found.labels is None else encoded(found, str(label_mode))
+    parts = parted(len(found.paths), split)
+    if verbose:
+        announced(found, parts)
+
+    def batch(rows: np.ndarray) -> Any:
+        x = read([found.paths[row] for row in rows])
+        return x if targets is None else (x, targets[rows])
+
+    made = tuple(FileBatches(batch, rows, batch_size, found) for rows in parts.values())
+    return made if split.subset == "both" else made[0]
+
+
 def encoded(found: Files, label_mode: str) -> np.ndarray:
     """The labels as Keras gives them: "int" (files,) int32, "binary" (files, 1) or "categorical" (files, classes) float32.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxseq.api.preprocessing.directories import FileBatches, Split, announced, encoded, listed, parted
+from jaxseq.api.preprocessing.directories import Split, batches_of, listed
 from jaxseq.api.preprocessing.images import CHANNELS, LAYOUTS, img_to_array, load_img, size_of
 from jaxseq.api.preprocessing.resampling import KERNELS, resized
 from jaxseq.core.require import one_of, pick, require, spelled
@@ -52,19 +52,11 @@ def image_dataset_from_directory(directory: str | os.PathLike[str], labels: Any 
     require(not (crop_to_aspect_ratio and pad_to_aspect_ratio), "crop_to_aspect_ratio, pad_to_aspect_ratio: write one of them.")
     size = size_of("image_size", image_size)
     files = listed(directory, labels if label_mode else None, class_names, ENDINGS, follow_links)
-    targets = None if files.labels is None else encoded(files, str(label_mode))
-    parts = parted(len(files.paths), Split(validation_split, subset, shuffle, seed))
-    if verbose:
-        announced(files, parts)
 
     def image(path: str) -> np.ndarray:
         x = img_to_array(load_img(path, color_mode))
         x = resized(x, size, interpolation.lower(), crop_to_aspect_ratio, pad_to_aspect_ratio)
         return np.moveaxis(x, -1, 0) if data_format == "channels_first" else x
 
-    def read(rows: np.ndarray) -> Any:
-        images = np.stack([image(files.paths[row]) for row in rows])
-        return images if targets is None else (images, targets[rows])
-
-    made = tuple(FileBatches(read, rows, batch_size, files) for rows in parts.values())
-    return made if subset == "both" else made[0]
+    return batches_of(files, label_mode, Split(validation_split, subset, shuffle, seed), batch_size, verbose,
+                      lambda paths: np.stack([image(path) for path in paths]))

@@ -224,5 +224,6 @@ def _batches(data: Iterable[Any], steps: int | None) -> Iterator[Any]:
 
 
 def _lines(path: str | Path) -> list[str]:
-    """The lines of a text file."""
-    return Path(path).read_text(encoding="utf-8").splitlines()
+    """The lines of a text file, which end with a newline alone: a token may hold what else Unicode ends lines with."""
+    with open(path, encoding="utf-8") as file:
+        return [line.removesuffix("\n") for line in file]

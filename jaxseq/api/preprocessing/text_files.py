@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxseq.api.preprocessing.directories import FileBatches, Split, announced, encoded, listed, parted
+from jaxseq.api.preprocessing.directories import Split, batches_of, listed
 from jaxseq.core.require import one_of
 
 
@@ -37,18 +37,13 @@ def text_dataset_from_directory(directory: str | os.PathLike[str], labels: Any =
     """
     one_of("label_mode", label_mode, ("int", "binary", "categorical", None))
     files = listed(directory, labels if label_mode else None, class_names, (".txt",), follow_links)
-    targets = None if files.labels is None else encoded(files, str(label_mode))
-    parts = parted(len(files.paths), Split(validation_split, subset, shuffle, seed))
-    if verbose:
-        announced(files, parts)
 
-    def read(rows: np.ndarray) -> Any:
-        texts = np.empty(len(rows), object)
-        texts[:] = [_text(files.paths[row], max_length) for row in rows]
-        return texts if targets is None else (texts, targets[rows])
+    def read(paths: list[str]) -> np.ndarray:
+        texts = np.empty(len(paths), object)
+        texts[:] = [_text(path, max_length) for path in paths]
+        return texts
 
-    made = tuple(FileBatches(read, rows, batch_size, files) for rows in parts.values())
-    return made if subset == "both" else made[0]
+    return batches_of(files, label_mode, Split(validation_split, subset, shuffle, seed), batch_size, verbose, read)
 
 
 def _text(path: str, max_length: int | None) -> str:

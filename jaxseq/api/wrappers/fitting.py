@@ -21,6 +21,18 @@ except ImportError as error:
     raise ImportError("jaxseq.wrappers needs scikit-learn 1.6 or newer: pip install 'jaxseq[sklearn]'.") from error
 
 
+class Learner:
+    """A classifier or regressor that learns little of data and epochs as few as scikit-learn's checks have."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # pyright: ignore[reportAttributeAccessIssue]  # of the estimator beside it
+        for kind in tags.classifier_tags, tags.regressor_tags:
+            if kind is not None:
+                kind.poor_score = True
+        tags.target_tags.multi_output = tags.regressor_tags is not None
+        return tags
+
+
 @contextmanager
 def as_before_if_it_fails(estimator: Any) -> Iterator[None]:
     """What is set on the estimator within stays if all goes well; else it has the attributes of before."""

@@ -121,7 +121,7 @@ class Wrapper(BaseEstimator):
         return self.model_.predict(fitting.seen_before(self, X), **self._those(PREDICT) | words)
 
 
-class KerasClassifier(ClassifierMixin, Wrapper):
+class KerasClassifier(fitting.Learner, ClassifierMixin, Wrapper):
     """A model as a classifier of scikit-learn.
 
     y: labels (rows,), which the model is given as numbers from 0 on, or as one-hot rows where its loss is
@@ -168,13 +168,8 @@ class KerasClassifier(ClassifierMixin, Wrapper):
         told = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y
         return float(accuracy_score(told, self.predict(X, **words), sample_weight=sample_weight))
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.poor_score = True          # of data and epochs as few as scikit-learn's checks have
-        return tags
 
-
-class KerasRegressor(RegressorMixin, Wrapper):
+class KerasRegressor(fitting.Learner, RegressorMixin, Wrapper):
     """A model as a regressor of scikit-learn, for one target (rows,) or several (rows, targets).
 
     score is minus the loss, as in Keras 2, and not R^2: larger is better. Its arguments: see `Wrapper`.
@@ -199,9 +194,3 @@ class KerasRegressor(RegressorMixin, Wrapper):
         X, target = fitting.seen_before(self, X), fitting.columns(np.asarray(y))
         words = fitting.weighed(sample_weight, {"verbose": 0} | self._those(EVALUATE) | words)
         return -self.model_.evaluate(X, target, return_dict=True, **words)["loss"]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.regressor_tags.poor_score = True           # as above
-        tags.target_tags.multi_output = True
-        return tags

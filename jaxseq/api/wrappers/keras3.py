@@ -76,7 +76,7 @@ class Wrapper(BaseEstimator):
         return self.model_.predict(fitting.seen_before(self, X))
 
 
-class SKLearnClassifier(ClassifierMixin, Wrapper):
+class SKLearnClassifier(fitting.Learner, ClassifierMixin, Wrapper):
     """A model as a classifier of scikit-learn. It is trained on one-hot rows, two columns for two classes.
 
     The model ends with an output for each class, such as Dense(y.shape[1], activation="softmax"), and is compiled with a
@@ -121,13 +121,8 @@ class SKLearnClassifier(ClassifierMixin, Wrapper):
                 f"Dense({count}, activation='softmax').")
         return outputs
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.poor_score = True          # of data and epochs as few as scikit-learn's checks have
-        return tags
 
-
-class SKLearnRegressor(RegressorMixin, Wrapper):
+class SKLearnRegressor(fitting.Learner, RegressorMixin, Wrapper):
     """A model as a regressor of scikit-learn, for one target (rows,) or several (rows, targets). See `Wrapper`."""
 
     _flat: bool
@@ -136,12 +131,6 @@ class SKLearnRegressor(RegressorMixin, Wrapper):
         """The outputs: (rows,) where fit was given y (rows,)."""
         outputs = self._outputs(X)
         return outputs[:, 0] if self._flat else outputs
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.regressor_tags.poor_score = True           # as above
-        tags.target_tags.multi_output = True
-        return tags
 
 
 class SKLearnTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Wrapper):

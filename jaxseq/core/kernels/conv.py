@@ -230,7 +230,7 @@ def _weight_gradients(x: Array, kernel: Array, bias: Array | None, dy: Array, wa
 
     batch = x.shape[0]
     fitting = max(1, PART_BYTES * batch // max(1, x.nbytes + dy.nbytes))
-    part = max(size for size in range(1, min(fitting, batch) + 1) if batch % size == 0)
+    part = max((size for size in range(1, min(fitting, batch) + 1) if batch % size == 0), default=batch)
     if part == batch:
         return of(x, dy)
     parts = jax.tree.map(lambda whole: whole.reshape(batch // part, part, *whole.shape[1:]), (x, dy))

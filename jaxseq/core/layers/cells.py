@@ -26,6 +26,7 @@ from jaxseq.core.kernels.recurrence import (
 )
 from jaxseq.core.layer import Layer
 from jaxseq.core.nested import Nested, joined, named, own
+from jaxseq.core.overriding import speaks_for
 from jaxseq.core.policy import cast
 from jaxseq.core.precision import as_given, wide_dtype, widened
 from jaxseq.core.require import one_of, positive_int, require
@@ -347,7 +348,7 @@ class StackedRNNCells(Nested, Cell):    # pyright: ignore[reportIncompatibleVari
         for place, (prefix, cell, step) in enumerate(steps, 1):
             weights, part, inner = own(prefix, params), own(prefix, carry), inner_ctx(ctx, prefix)
             before = now[0] if place == len(steps) else cell.first_output(weights, part, Spec(step.shape, x.dtype), inner)
-            outputs, (last, part) = cell.read(weights, (before, part), x, mask, inner, unroll)
+            outputs, (last, part) = read_by(cell, weights, (before, part), x, mask, inner, unroll)
             x = as_given(outputs, x)
             after.append(named(prefix, part))
         return x, (last, joined(after))
@@ -361,6 +362,12 @@ class StackedRNNCells(Nested, Cell):    # pyright: ignore[reportIncompatibleVari
             shown = jax.eval_shape(partial(_one_step, cell), rng.key_spec(), step)
             step = Spec(shown.shape, shown.dtype)
         return listed
+
+
+def read_by(cell: Cell, params: Params, now: Now, x: Array, mask: Array | None, ctx: Ctx, unroll: bool) -> tuple[Array, Now]:
+    """`cell.read`; where a class of the user's makes another step than the one that is read so, that step over time."""
+    form = type(cell).read if speaks_for(cell, "read", "step") else Cell.read
+    return form(cell, params, now, x, mask, ctx, unroll)
 
 
 def _recur(ctx: Ctx) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -111,7 +112,7 @@ class GroupNormalization(Layer):
         channels = self._channels(x.shape)
         groups = channels if self.groups == -1 else self.groups
         last = jnp.moveaxis(widened(x), self.axis, -1)
-        cut = last.reshape(x.shape[0], -1, groups, channels // groups)
+        cut = last.reshape(x.shape[0], math.prod(last.shape[1:-1]), groups, channels // groups)
         y = scaled(standardized(cut, (1, 3), self.epsilon).reshape(last.shape), params, of_rows(ctx.train))
         return as_given(jnp.moveaxis(y, -1, self.axis), x), state
 

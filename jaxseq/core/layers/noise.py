@@ -7,7 +7,7 @@ import math
 import jax.numpy as jnp
 
 from jaxseq.core import rng
-from jaxseq.core.declared import number
+from jaxseq.core.declared import is_zero, number
 from jaxseq.core.kernels.dropout import check_rate, drawn_once, noise_shape, own_key
 from jaxseq.core.layer import Layer
 from jaxseq.core.precision import floating
@@ -33,7 +33,7 @@ class GaussianNoise(Layer):
 
     def apply(self, params, state, x, ctx):
         x = floating(x)
-        if not ctx.train or self.stddev == 0:
+        if not ctx.train or is_zero(self.stddev):
             return x, state
         noise = rng.normal(own_key(ctx.key, self.seed), x.shape)
         return x + (self.stddev * noise).astype(x.dtype), state

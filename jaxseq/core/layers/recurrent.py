@@ -13,7 +13,7 @@ from jax import lax
 
 from jaxseq.core.kernels.recurrence import in_cache, in_segments
 from jaxseq.core.layer import sequence_in_words
-from jaxseq.core.layers.cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, after, checked_cell
+from jaxseq.core.layers.cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, after, checked_cell, read_by
 from jaxseq.core.nested import Nested
 from jaxseq.core.precision import as_given, wide_dtype
 from jaxseq.core.require import require
@@ -68,7 +68,7 @@ class Sequences(Cell):
         """`read`, in segments where memory is short. Outputs that nobody wants are None: else every segment would read zeros
         for their gradient."""
         def read(now, x, mask):
-            outputs, after = self.read(params, now, x, mask, ctx, self.unroll)
+            outputs, after = read_by(self, params, now, x, mask, ctx, self.unroll)
             return outputs if self.return_sequences else None, after
 
         if self.remat and isinstance(x.shape[1], int):     # an exported program may not know it
@@ -178,7 +178,7 @@ class _Held(Nested, Cell):      # pyright: ignore[reportIncompatibleVariableOver
         return self.cell.first_output(params, carry, x, ctx)
 
     def read(self, params, now, x, mask, ctx, unroll):
-        return self.cell.read(params, now, x, mask, ctx, unroll)
+        return read_by(self.cell, params, now, x, mask, ctx, unroll)
 
 
 class RNN(Sequences, _Held):

@@ -52,7 +52,7 @@ class Reshape(Layer):
         known = math.prod(n for n in target if n != -1)
         fits = size % max(known, 1) == 0 if -1 in target else size == known
         require(fits, f"Reshape({target}) cannot hold a row of x {x.shape}: {size} elements.")
-        return x.reshape(x.shape[0], *target), state
+        return x.reshape(x.shape[0], *(size // max(known, 1) if n == -1 else n for n in target)), state
 
     def out_mask(self, x, mask):
         return None
