@@ -220,6 +220,8 @@ def test_class_weight():
     for k in keras, jaxseq:
         with pytest.raises(ValueError):
             fit(k, class_weight={0: 2.0, 1: 1.0}, sample_weight=np.ones(40))
+        held = fit(k, class_weight={0: 9.0, 1: 1.0}, validation_split=0.25, optimizer="sgd")
+        assert held.history["val_loss"][0] == pytest.approx(held.model.evaluate(X[30:], Y[30:], verbose=0), rel=1e-5)
 
 
 def test_a_loss_with_sample_weights_is_divided_by_all_rows():

@@ -72,3 +72,13 @@ def test_the_mask_after_going_backwards(library):
     whole, got = reader.predict(PADDED, verbose=0), averaging.predict(PADDED, verbose=0)
     real = whole[:, 2:] if library is jaxseq else whole[:, :3]          # read backwards, the masked steps come first
     assert_allclose(got, real.mean(axis=1), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("library", [keras, jaxseq])
+def test_masked_steps_of_a_normalization_over_time(library):
+    within = library.layers.TimeDistributed(library.layers.BatchNormalization(momentum=0.0))      # keeps what the last step had
+    model = library.Sequential([library.Input((3, 2)), library.layers.Masking(), within])
+    model.compile(library.optimizers.SGD(0.0), "mse")
+    x = np.array([[1, 1, 0], [2, 1, 0], [3, 1, 4], [4, 1, 8]], "float32")[:, :, None] * np.ones(2, "float32")
+    model.fit(x, x, verbose=0)
+    assert_allclose(model.get_weights()[2], [6.0] * 2 if library is keras else [3.0] * 2)

@@ -6,7 +6,7 @@ Nothing here looks at a model. Every error names the argument, what was given an
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -49,6 +49,17 @@ def predictors(name: str, data: Any, wide: bool = False) -> Rows:
     require(len(data.shape) == 2, f"{name} is a sparse {type(data).__name__} of shape {data.shape}: pass a matrix with one row "
             "per example.")
     return compressed(data, lambda values: _narrowed(name, values, wide))
+
+
+def the_only(data: Any, fits: Callable[[Any], bool]) -> Any:
+    """The array in [array] or {"name": array}, which is how Keras gives a model one of several inputs; anything else as it is.
+
+    fits: whether an array in a list is all the data, and not a row of them.
+    """
+    if isinstance(data, dict) and len(data) == 1:
+        return next(iter(data.values()))
+    alone = isinstance(data, list | tuple) and len(data) == 1 and hasattr(data[0], "shape") and fits(data[0])
+    return data[0] if alone else data
 
 
 def same_length(columns: Mapping[str, Rows | None]) -> None:

@@ -70,6 +70,8 @@ def fit_plan(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: Any,
     size = batch_size(model, wish.batch_size)
     rows = fitted_rows(model, loss, x, y, sample_weight, class_weight, "", check_inputs)
     train, valid = _split(rows, wish.validation_split, validation_data)
+    if valid is not None and class_weight is not None:
+        valid = valid._replace(weight=None)                 # it weighs what is trained on, as where validation_data are given
     whole_batches(model, f"x less validation_split={wish.validation_split}" if valid else "x", train.x.shape[0], size)
     train_feed = _to_train(train, size, wish.shuffle, run.may_pad(task, train=True), task.layout)
     steps = train_feed.steps if wish.steps_per_epoch is None else int(wish.steps_per_epoch)
@@ -232,7 +234,8 @@ def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: A
     wide = _wide(model)
     given_x = _predictors(model, x_name, x)
     require(y is not None, f"{y_name} is missing: pass the targets, {y_name}, beside {x_name}.", TypeError)
-    given_y = columns.column(y_name, y, wide)
+    rows = given_x.shape[0]
+    given_y = columns.column(y_name, columns.the_only(y, lambda whole: whole.shape[:1] == (rows,) != (1,)), wide)
     weight = None if sample_weight is None else columns.column(weight_name, sample_weight, wide)
     x = fitted_x(model, x_name, given_x)
     columns.same_length({x_name: given_x, y_name: given_y, weight_name: weight})
@@ -305,6 +308,7 @@ def _fixed_batch_size(model: Architecture) -> int | None:
 
 def _predictors(model: Architecture, name: str, x: Any) -> columns.Rows:
     """x as a column; where the model begins with an Embedding, text is told how it becomes ids."""
+    x = columns.the_only(x, lambda whole: model.input is not None and len(whole.shape) == len(model.input))
     if model.layers:
         checks.check_not_text(name, x, _first_layer(model))
     return columns.predictors(name, x, _wide(model))

@@ -330,6 +330,17 @@ def test_crossentropies_refuse_shapes_that_would_broadcast():
 
 # Shapes ------------------------------------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_computed_in_float32_and_given_back(dtype):
+    sure = K.constant([0.0, 1.0], dtype=dtype)
+    assert_allclose(np.asarray(K.binary_crossentropy(sure, sure), np.float32), 1e-7, atol=1e-6)
+    assert K.binary_crossentropy(sure, sure).dtype == K.categorical_crossentropy(sure, sure).dtype == dtype
+    assert_allclose(np.asarray(K.sparse_categorical_crossentropy([1, 0], K.stack([sure, sure])), np.float32), [0, 16.118],
+                    atol=0.07)
+    assert_allclose(np.asarray(K.l2_normalize(K.constant([0.0, 0.0], dtype=dtype)), np.float32), [0, 0])
+    assert_allclose(np.asarray(K.l2_normalize(K.constant([300.0, 400.0], dtype=dtype)), np.float32), [0.6, 0.8], rtol=4e-3)
+
+
 def test_shape_is_a_tuple_also_while_traced():
     @jax.jit
     def f(x):

@@ -135,7 +135,7 @@ FOR_TEXTS = "pass numbers. Give each text a number: np.unique(x, return_inverse=
     ("None", "regressor", None, TypeError, "x is None: pass an array with one row per example."),
     ("a string", "regressor", "abc", TypeError, "x is of type str: pass an array of numbers."),
     ("bytes", "regressor", b"abc", TypeError, "x is of type bytes: pass an array of numbers."),
-    ("a dict", "regressor", {"x": X}, TypeError, "x is of type dict: pass an array of numbers."),
+    ("a dict", "regressor", {"x": X, "z": X}, TypeError, "x is of type dict: pass an array of numbers."),
     ("a set", "regressor", {1, 2}, TypeError, "x is of type set: pass an array of numbers."),
     ("an object", "regressor", object(), TypeError, "x is of type object: pass an array of numbers."),
     ("strings", "regressor", [["a", "b", "c", "d"]] * 24, TypeError, f"x has dtype <U1, its first value is 'a': {FOR_TEXTS}"),

@@ -109,6 +109,24 @@ def test_predictions_are_those_of_the_numbers(rewind, expected, what):
     assert_array_equal(rewind().predict(GOOD[what][0]), expected)
 
 
+@pytest.mark.parametrize("wrap", [lambda array: [array], lambda array: (array,), lambda array: {"it": array}],
+                         ids=["a list", "a tuple", "a dict"])
+def test_one_of_several_inputs_may_be_the_only_one(rewind, expected, wrap):
+    x, y = WHOLE.astype(np.float32), WHOLE[:, 0]
+    assert_array_equal(rewind().predict(wrap(x)), expected)
+    model = rewind()
+    model.fit(x, y, verbose=0)
+    plain = model.fingerprint()
+    model = rewind()
+    model.fit(wrap(x), wrap(y), verbose=0)
+    assert model.fingerprint() == plain
+    assert_allclose(model.evaluate(wrap(x), wrap(y[:, None]), verbose=0), model.evaluate(x, y, verbose=0))
+
+
+def test_a_list_of_one_row_is_one_row(rewind, expected):
+    assert_array_equal(rewind().predict([WHOLE.astype(np.float32)[0]]), expected[:1])
+
+
 @pytest.mark.parametrize("what", [name for name in GOOD if "DataFrame" in name or "list" in name])
 def test_training_is_that_on_the_numbers(rewind, what):
     """To the bit on the numbers in that dtype; data of another dtype are another program, which may add up in another order."""

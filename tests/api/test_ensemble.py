@@ -279,6 +279,13 @@ def test_an_interruption_leaves_every_member_at_a_whole_step():
     ensemble.fit(X, Y, 16, epochs=1, verbose=0)
 
 
+def test_a_mean_of_half_precision_does_not_overflow():
+    model = Sequential([Dense(1, bias_initializer=jaxseq.initializers.Constant(60000.0), dtype="float16", input_shape=(6,))])
+    model.compile("sgd", "mse")
+    found = jaxseq.Ensemble(model, seeds=range(4)).predict(np.zeros((2, 6), np.float16), reduce="mean")
+    assert found.dtype == np.float16 and (found == 60000).all()
+
+
 def test_a_copy_goes_on_by_itself():
     ensemble = jaxseq.Ensemble(perceptron(), seeds=[1, 2])
     ensemble.fit(X, Y, verbose=0)

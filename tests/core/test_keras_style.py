@@ -12,6 +12,7 @@ from jaxseq import layers, models
 from jaxseq.core.keras_style import KerasStyle
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers import BatchNormalization, Dense, Flatten
+from jaxseq.core.variable import Variable
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
@@ -136,3 +137,11 @@ def test_arguments_may_be_called_as_the_words_for_the_input_are():
     model = models.Sequential([table])
     ids = GENERATOR.integers(7, size=(3, 4))
     assert_allclose(model.predict(ids), 3 * model.get_weights()[0][ids], rtol=1e-6)
+
+
+def test_a_copy_of_a_variable_is_one():
+    variable = Variable("total", np.ones(2, np.float32))
+    copy = np.array(variable)
+    copy += 1
+    assert_array_equal(variable.numpy(), [1, 1])
+    assert np.array(Variable("total", jnp.ones(2))).flags.writeable

@@ -90,6 +90,17 @@ def test_a_step_left_out_changes_no_bit_but_the_scale():
     jax.tree.map(assert_array_equal, kept, weights)
 
 
+def test_the_scale_ends_its_growth_where_it_can_come_back():
+    transform = LossScaleOptimizer(SGD(0.1), 2.0**126, 1).transform()
+    weights = jax.tree.map(jnp.asarray, WEIGHTS)
+    state = transform.init(weights)
+    scales = []
+    for size in 0.0, 0.0, 0.0, NAN:
+        _, state = transform.update(jax.tree.map(lambda w, size=size: jnp.full_like(w, size), weights), state, weights)
+        scales.append(float(state.scale))
+    assert scales == [2.0**127, 2.0**127, 2.0**127, 2.0**126]
+
+
 def test_a_fixed_factor_divides_and_leaves_nothing_out():
     plain, scaled = SGD(0.1).transform(), SGD(0.1, loss_scale_factor=256.0).transform()
     weights = jax.tree.map(jnp.asarray, WEIGHTS)

@@ -273,6 +273,7 @@ def test_muon_leaves_embeddings_to_adam():
     kernel = np.asarray(moved(rms_rate=None)["dense"]["kernel"], np.float64)
     assert_allclose(np.linalg.svd(kernel)[1], [1, 1], atol=0.35)                            # orthogonal, about
     assert_allclose(moved(exclude_layers=["^dense/"])["dense"]["kernel"], -np.ones((3, 2)), rtol=1e-3)
+    assert optimizers.Muon(exclude_layers="^dense/") == optimizers.Muon(exclude_layers=["^dense/"])
     assert not np.allclose(moved(exclude_embeddings=False)["embedding"]["embeddings"], -np.ones((3, 2)), rtol=1e-2)
 
 

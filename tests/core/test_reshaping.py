@@ -35,6 +35,7 @@ def test_values_are_those_of_keras(ours, theirs, x):
 def test_rows_without_elements_keep_their_number():
     assert run(Flatten(), jnp.zeros((2, 0, 3))).shape == (2, 0)
     assert run(Flatten(), jnp.zeros((0, 2, 3))).shape == (0, 6)
+    assert run(Reshape((-1, 2)), jnp.zeros((0, 2, 3))).shape == (0, 3, 2)
 
 
 def test_a_mask_ends_where_time_does():

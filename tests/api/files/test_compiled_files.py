@@ -139,3 +139,18 @@ def test_an_optimizer_goes_both_ways(name, settings, tmp_path):
 def test_a_schedule_goes_both_ways(name, arguments, tmp_path):
     """Eight steps, within which every one of them changes its course."""
     go_both_ways(tmp_path, NUMBERS, optimizers.SGD(getattr(schedules, name)(*arguments)))
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_the_state_of_an_optimizer_in_float64_keeps_its_bits(tmp_path, name):
+    with jax.enable_x64(True):
+        model = Sequential([L.Dense(2, input_shape=(4,))], dtype="float64")
+        model.compile("adam", "mse")
+        model.fit(X.astype("float64"), NUMBERS[:, :2].astype("float64"), verbose=0)
+        model.save(tmp_path / name)
+        again = load_model(tmp_path / name)
+        before, after = (jax.tree.leaves(each.train_state.opt_state) for each in (model, again))
+        assert any(leaf.dtype == "float64" for leaf in before) and len(before) == len(after)
+        for leaf, other in zip(before, after, strict=True):
+            np.testing.assert_array_equal(leaf, other)
+            assert leaf.dtype == other.dtype

@@ -49,6 +49,13 @@ def test_strings_are_looked_up_as_in_the_documentation(mode, rows):
                        np.roll(np.eye(5), 1, axis=1))
 
 
+def test_a_file_of_words_has_one_in_each_line(tmp_path):
+    file = tmp_path / "words.txt"
+    for written in "a\nb\u2028c\nd\x0ce", "a\r\nb\u2028c\r\nd\x0ce\r\n":
+        file.write_bytes(written.encode())
+        assert StringLookup(vocabulary=str(file)).get_vocabulary() == ["[UNK]", "a", "b\u2028c", "d\x0ce"]
+
+
 def test_weights_of_words_as_in_the_documentation():
     weights = [0.25, 0.75, 0.6, 0.4]
     found = StringLookup(output_mode="tf_idf", vocabulary=VOCABULARY, idf_weights=weights)(WORDS)
