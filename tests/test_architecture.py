@@ -19,7 +19,7 @@ LAYERS = sorted(path.stem for path in (PACKAGE / "core" / "layers").glob("*.py")
 # The core from the ground up: a module imports from lower floors alone. `layers` and `kernels` are whole folders.
 FLOORS = [
     {"overriding", "require", "types", "settings"},
-    {"rng", "precision", "policy", "declared", "given", "variable", "axes", "words", "layout"},
+    {"rng", "precision", "policy", "declared", "given", "variable", "axes", "words", "layout", "keras1"},
     {"activations", "initializers", "regularizers", "constraints", "handle", "kernels", "pairs", "schedules", "totals",
      "transforms", "loss_scale", "muon"},
     {"live"},

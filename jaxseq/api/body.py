@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -15,10 +15,11 @@ from jaxseq.api.functional import Functional, OpenRow, opened
 from jaxseq.api.showing import diagram, tables
 from jaxseq.api.stack import Stack, fits, some_array
 from jaxseq.core import chain, rng, run
+from jaxseq.core.handle import NO_VALUES, answer
 from jaxseq.core.layer import Layer
 from jaxseq.core.layout import Layout
 from jaxseq.core.nested import PENALTY
-from jaxseq.core.require import require, require_known, spelled
+from jaxseq.core.require import absent, require, require_known, spelled
 from jaxseq.core.types import Array, Shape, Spec, TrainState
 
 
@@ -41,6 +42,16 @@ class Body(Stack):
             if known is None:
                 self._declare(tuple(input_shape), None)
         self._need_state()
+
+    @answer
+    def built(self) -> bool:
+        """Whether it has weights to be asked for: it has layers, and their input is known."""
+        return bool(self.layers) and self.input_shape is not None
+
+    if not TYPE_CHECKING:       # a type checker says by itself what a model has not
+
+        def __getattr__(self, name: str) -> Any:
+            return absent(self, name, NO_VALUES if name in ("input", "inputs", "output", "outputs") else None)
 
     @spelled
     def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None, *,

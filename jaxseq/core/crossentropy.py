@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxseq.core.pairs import EPSILON, alike, at, class_ids
+from jaxseq.core.pairs import EPSILON, alike, arrays, at, class_ids
 from jaxseq.core.precision import widened
 from jaxseq.core.types import Array
 
@@ -51,6 +51,7 @@ def sparse_categorical_crossentropy(y: Array, y_hat: Array, from_logits: bool = 
     ignore_class: a label that costs nothing, as 255 of pixels that belong to no class.
     Shapes: y whole numbers in [0, classes), (batch, ...) or (batch, ..., 1); y_hat (batch, ..., classes) -> (batch, ...).
     """
+    y, y_hat = arrays(y, y_hat)
     form = sparse_categorical_crossentropy_from_logits if from_logits else _sparse_of_shares
     real = known(y, y_hat, ignore_class, axis)
     y_hat = jnp.moveaxis(y_hat, axis, -1)
@@ -69,6 +70,7 @@ def sparse_categorical_crossentropy_from_logits(y: Array, logits: Array) -> Arra
     Shapes: y whole numbers in [0, classes), (batch, ...) or (batch, ..., 1); logits (batch, ..., classes) -> (batch, ...).
     Source: Goodfellow et al. 2016, 6.2.2. Equals Keras with from_logits=True; no clipping is needed.
     """
+    y, logits = arrays(y, logits)
     return -at(jax.nn.log_softmax(widened(logits)), class_ids(y, logits))
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import Field, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, dataclass_transform
 
-from jaxseq.core.require import NoFunction, require
+from jaxseq.core.require import NoFunction, absent, require
+from jaxseq.core.words import snake_case
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Of Keras's attributes those that a layer and a model have no values for.
+NO_VALUES = ("there is no graph, so only shapes are known. Write Sequential(model.layers[:k]).predict(x) for what the k-th "
+             "layer gives.")
+
 
 class Owner(Protocol):
     """What a model answers about the layer called `name`."""
 
+    @property
+    def built(self) -> bool: ...
     def layer_shapes(self, name: str) -> tuple[Shape, Shape]: ...
     def layer_count(self, name: str) -> int: ...
     def layer_html(self, name: str, layer: Any) -> str: ...
@@ -63,6 +70,7 @@ class Handle(NoFunction):
     _named: bool = False        # whether the user wrote the name; one that a model chose goes when the layer leaves
     name: str | None
     trainable: bool
+    statistics: ClassVar[tuple[str, ...]]
 
     def __setattr__(self, field: str, value: Any) -> None:
         require(field == "trainable", f"{type(self).__name__}.{field} cannot be changed: a layer is a frozen declaration. "
@@ -120,6 +128,14 @@ class Handle(NoFunction):
     def _homes_but(self, model: Owner) -> tuple[Home, ...]:
         return tuple(home for home in self._homes if home.model() not in (None, model))
 
+    def _place_of(self, name: str) -> str | None:
+        """Where the weight of that name is; None where the layer says of none how it is drawn."""
+        if not hasattr(type(self), f"{name.removesuffix('_kernel')}_initializer"):
+            return None
+        part = "state" if name in self.statistics else "params"
+        called = self.name or snake_case(type(self).__name__)
+        return f'the model holds it. Write model.{part}["{called}"]["{name}"], or layer.get_weights() for all of the layer.'
+
     def _settle(self, homes: tuple[Home, ...]) -> None:
         own = self.own_name
         object.__setattr__(self, "name", own or (homes[0].name if homes else None))
@@ -147,7 +163,16 @@ class Handle(NoFunction):
         model, name = self._placed("output_shape")
         return model.layer_shapes(name)[1]
 
-    if not TYPE_CHECKING:       # a type checker says by itself that a layer is no function
+    @answer
+    def built(self) -> bool:
+        """Whether it has weights to be asked for: it stands in a model whose input is known."""
+        home = self._home()
+        return home is not None and home.model().built
+
+    if not TYPE_CHECKING:       # a type checker says by itself what a layer has not, and that it is no function
+
+        def __getattr__(self, name: str) -> Any:
+            return absent(self, name, NO_VALUES if name in ("input", "output") else self._place_of(name))
 
         def __call__(self, *values: Any, **words: Any) -> Any:
             raise TypeError(f"{type(self).__name__} is called within a model: Sequential([{type(self).__name__}(...)]). Alone: "

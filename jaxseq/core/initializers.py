@@ -2,6 +2,7 @@
 
 `seed`: None draws from the key that is given, so that every weight of a model gets its own values. A whole number
 draws from that seed instead, the same values at each call, and in float32 the very values that Keras 3 draws on JAX.
+They may also be called as Keras has it, (shape, dtype): what draws then needs a seed.
 Draws in bfloat16 and float16 are float32 draws, rounded.
 
 Fans, for the initializers that scale with the shape of a kernel (receptive field..., in, out):
@@ -13,7 +14,7 @@ from __future__ import annotations
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -36,27 +37,47 @@ class Initializer(Declared):
     (shape, dtype), as Keras has it, or a subclass with such a `__call__`."""
 
 
+class _Filling(Initializer, ABC):
+    """One of ours, given as `fill(key, shape, dtype)`."""
+
+    def __call__(self, key: Key | Sequence[int] | None = None, shape: Sequence[int] | None = None, dtype: Any = None) -> Array:
+        return self.fill(*_in_order(self, key, shape, dtype))
+
+    @abstractmethod
+    def fill(self, key: Key | None, shape: tuple[int, ...], dtype: Any) -> Array:
+        """The array. Without a key it was called as in Keras."""
+
+
+def _in_order(owner: Any, key: Any, shape: Any, dtype: Any) -> tuple[Key | None, tuple[int, ...], Any]:
+    """(key, shape, dtype) of what was given in this order, or in Keras's: (shape, dtype)."""
+    if isinstance(key, tuple | list):
+        key, shape, dtype = None, key, shape if dtype is None else dtype
+    require(isinstance(shape, Iterable) and not isinstance(shape, str), f"{owner} is called as (key, shape, dtype): write "
+            f"initializer(jax.random.key(0), (3, 4)). Got shape={shape!r}.", TypeError)
+    return key, tuple(shape), jnp.float32 if dtype is None else dtype
+
+
 # ---- nothing drawn ----
 
 
 @dataclass(frozen=True)
-class Zeros(Initializer):
+class Zeros(_Filling):
     """All 0."""
 
-    def __call__(self, key: Key, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
-        return jnp.zeros(tuple(shape), dtype)
+    def fill(self, key: Key | None, shape: tuple[int, ...], dtype: Any) -> Array:
+        return jnp.zeros(shape, dtype)
 
 
 @dataclass(frozen=True)
-class Ones(Initializer):
+class Ones(_Filling):
     """All 1."""
 
-    def __call__(self, key: Key, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
-        return jnp.ones(tuple(shape), dtype)
+    def fill(self, key: Key | None, shape: tuple[int, ...], dtype: Any) -> Array:
+        return jnp.ones(shape, dtype)
 
 
 @dataclass(frozen=True, eq=False)
-class Constant(Initializer):
+class Constant(_Filling):
     """All `value`; or an array, as pretrained embeddings, of the weights' shape or one that broadcasts to it.
 
     Raises: ValueError when value is no number and no array of numbers, or does not fit the weights' shape.
@@ -69,10 +90,10 @@ class Constant(Initializer):
         if not isinstance(self.value, int | float):
             object.__setattr__(self, "value", _frozen_copy(self.value))
 
-    def __call__(self, key: Key, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
-        fits = _broadcasts(np.shape(self.value), tuple(shape))
-        require(fits, f"{self} cannot fill weights of shape {tuple(shape)}: pass an array of that shape.")
-        return jnp.broadcast_to(jnp.asarray(self.value, dtype), tuple(shape))
+    def fill(self, key: Key | None, shape: tuple[int, ...], dtype: Any) -> Array:
+        fits = _broadcasts(np.shape(self.value), shape)
+        require(fits, f"{self} cannot fill weights of shape {shape}: pass an array of that shape.")
+        return jnp.broadcast_to(jnp.asarray(self.value, dtype), shape)
 
     def _content(self) -> tuple[Any, ...]:
         value = self.value
@@ -91,7 +112,7 @@ class Constant(Initializer):
 
 
 @dataclass(frozen=True)
-class Identity(Initializer):
+class Identity(_Filling):
     """gain times the identity matrix, cut off or padded with zeros where the weights are not square.
 
     Raises: ValueError for weights of another rank than 2. Source: Le, Jaitly & Hinton 2015, arXiv:1504.00941.
@@ -103,8 +124,8 @@ class Identity(Initializer):
         super().__post_init__()
         number("Identity", "gain", self.gain)
 
-    def __call__(self, key: Key, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
-        require(len(shape) == 2, f"Identity fills weights (rows, columns), got {tuple(shape)}. Write 'orthogonal' for "
+    def fill(self, key: Key | None, shape: tuple[int, ...], dtype: Any) -> Array:
+        require(len(shape) == 2, f"Identity fills weights (rows, columns), got {shape}. Write 'orthogonal' for "
                 "more axes.")
         return (self.gain * jnp.eye(shape[0], shape[1])).astype(dtype)
 
@@ -112,7 +133,7 @@ class Identity(Initializer):
 # ---- something drawn ----
 
 
-class _Drawn(Initializer, ABC):
+class _Drawn(_Filling):
     """A draw, given as `draw(key, shape, dtype)` for float32 and wider."""
 
     seed: int | None
@@ -123,11 +144,14 @@ class _Drawn(Initializer, ABC):
         require(self.seed is None or whole, f"{type(self).__name__}(seed={self.seed!r}): write a whole number from 0 "
                 "to 2**63 - 1, or None.")
 
-    def __call__(self, key: Key, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
+    def fill(self, key: Key | None, shape: tuple[int, ...], dtype: Any) -> Array:
         require(jnp.issubdtype(dtype, jnp.floating), f"{self} draws floating numbers, got dtype {jnp.dtype(dtype)}: "
                 "write dtype=jnp.float32.")
         chosen = key if self.seed is None else _key_of(self.seed)
-        return self.draw(chosen, tuple(shape), wide_dtype(dtype)).astype(dtype)
+        if chosen is None:
+            raise ValueError(f"{self} draws, so it needs a key: write initializer(jax.random.key(0), {shape}), or "
+                             f"{type(self).__name__}(seed=0) for the same numbers at each call.")
+        return self.draw(chosen, shape, wide_dtype(dtype)).astype(dtype)
 
     @abstractmethod
     def draw(self, key: Key, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -412,11 +436,11 @@ class FromShape:
 
     function: Callable[..., Any]
 
-    def __call__(self, key: Key, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
+    def __call__(self, key: Key | Sequence[int] | None = None, shape: Sequence[int] | None = None, dtype: Any = None) -> Array:
+        _, shape, dtype = _in_order(self, key, shape, dtype)
         words = {"dtype": dtype} if _takes_dtype(self.function) else {}
-        values = jnp.asarray(self.function(tuple(shape), **words), dtype)
-        require(values.shape == tuple(shape), f"{self.function!r} returned the shape {values.shape} for "
-                f"weights of shape {tuple(shape)}.")
+        values = jnp.asarray(self.function(shape, **words), dtype)
+        require(values.shape == shape, f"{self.function!r} returned the shape {values.shape} for weights of shape {shape}.")
         return values
 
 

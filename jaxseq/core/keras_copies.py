@@ -28,7 +28,6 @@ from jaxseq.core.variable import plain, swapped
 class Copies(Told, declared=False):
     """A layer whose `build` and `call` are the user's, and run on copies."""
 
-    built = False
     input_spec: Any = None
 
     _casts = True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from jaxseq.core import activations, constraints, given, initializers, policy, regularizers, rng
 from jaxseq.core.declared import as_data, in_python, same, told
 from jaxseq.core.handle import Handle, answer
+from jaxseq.core.keras1 import require_none_of_keras_1
 from jaxseq.core.precision import total, widened
 from jaxseq.core.require import known_words, require
 from jaxseq.core.types import Array, Ctx, Key, Params, Shape, Spec, State
@@ -33,6 +34,7 @@ def _in_keras_words(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def constructor(self: Layer, *values: Any, **words: Any) -> None:
         own = {each.name for each in fields(self) if each.init}
+        require_none_of_keras_1(type(self).__name__, words, own)
         known_words(type(self).__name__, words, own | {"weights", *INPUT_WORDS, *self.unused_words})
         first = None if "weights" in own else given.arrays(type(self).__name__, words.pop("weights", None))
         for word in self.unused_words:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from jaxseq.core import crossentropy, regression, unpaired
 from jaxseq.core.declared import Declared, number
+from jaxseq.core.pairs import arrays
 from jaxseq.core.require import one_of, require
 from jaxseq.core.totals import float32_alone
 from jaxseq.core.types import Array
@@ -46,7 +47,7 @@ class Loss(Declared):
         raise NotImplementedError(f"{type(self).__name__} must define call(y, y_hat).")
 
     def __call__(self, y: Array, y_hat: Array) -> Array:
-        return self.call(y, y_hat)
+        return self.call(*arrays(y, y_hat))
 
     def counted(self, y: Array, y_hat: Array) -> Array | None:
         """bool, of the shape of the loss's values: which of them count; None where all do."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from jaxseq.core import regression
-from jaxseq.core.pairs import EPSILON, alike, at, class_ids
+from jaxseq.core.pairs import EPSILON, alike, arrays, at, class_ids
 from jaxseq.core.precision import widened
 from jaxseq.core.require import require
 from jaxseq.core.types import Array
@@ -26,23 +26,27 @@ def accuracy(y: Array, y_hat: Array) -> Array:
 
 def binary_accuracy(y: Array, y_hat: Array, threshold: float = 0.5) -> Array:
     """The share of labels on the right side of the threshold. Shapes: y, y_hat (batch, ..., labels) -> (batch, ...)."""
+    y, y_hat = arrays(y, y_hat)
     require(y.shape == y_hat.shape, f"binary_accuracy wants y of the predictions' shape {y_hat.shape}, got {y.shape}.")
     return jnp.mean((y == (y_hat > threshold).astype(y.dtype)).astype(jnp.float32), axis=-1)
 
 
 def categorical_accuracy(y: Array, y_hat: Array) -> Array:
     """1 where the largest entries of y and y_hat stand in the same place. Shapes: (batch, ..., classes) -> (batch, ...)."""
+    y, y_hat = arrays(y, y_hat)
     require(y.shape == y_hat.shape, f"categorical_accuracy wants y of the predictions' shape {y_hat.shape}, got {y.shape}.")
     return (jnp.argmax(y, -1) == jnp.argmax(y_hat, -1)).astype(jnp.float32)
 
 
 def sparse_categorical_accuracy(y: Array, y_hat: Array) -> Array:
     """1 where y_hat is largest at the label. Shapes: y (batch, ...) or (batch, ..., 1); y_hat (batch, ..., classes)."""
+    y, y_hat = arrays(y, y_hat)
     return (class_ids(y, y_hat) == jnp.argmax(y_hat, -1).astype(jnp.int32)).astype(jnp.float32)
 
 
 def top_k_categorical_accuracy(y: Array, y_hat: Array, k: int = 5) -> Array:
     """1 where fewer than k entries of y_hat are larger than the one at y's largest. Shapes: (batch, ..., classes)."""
+    y, y_hat = arrays(y, y_hat)
     require(y.shape == y_hat.shape, "top_k_categorical_accuracy wants y of the predictions' shape "
             f"{y_hat.shape}, got {y.shape}.")
     return _among_top(jnp.argmax(y, -1).astype(jnp.int32), y_hat, k)
@@ -54,6 +58,7 @@ def sparse_top_k_categorical_accuracy(y: Array, y_hat: Array, k: int = 5, from_s
     from_sorted_ids: y_hat are class numbers, the best first, and it is 1 where the label is one of the first k.
     Shapes: y (batch, ...) or (batch, ..., 1); y_hat (batch, ..., classes) -> (batch, ...).
     """
+    y, y_hat = arrays(y, y_hat)
     ids = class_ids(y, y_hat, "sparse_top_k_categorical_accuracy")
     if from_sorted_ids:
         return jnp.any(y_hat[..., :k] == ids[..., None].astype(y_hat.dtype), axis=-1).astype(jnp.float32)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 
 from jaxseq.core.precision import widened
@@ -11,8 +14,14 @@ from jaxseq.core.types import Array
 EPSILON = 1e-7      # probabilities are kept this far from 0 and 1, as in Keras
 
 
+def arrays(y: Any, y_hat: Any) -> tuple[Array, Array]:
+    """(y, y_hat), lists and NumPy arrays as JAX has them; JAX's own are left as they are."""
+    return tuple(each if isinstance(each, jax.Array) else jnp.asarray(each) for each in (y, y_hat))  # type: ignore[return-value]
+
+
 def alike(y: Array, y_hat: Array, who: str) -> tuple[Array, Array]:
     """(y, y_hat) in one dtype, float32 at least, once their shapes agree."""
+    y, y_hat = arrays(y, y_hat)
     require(y.shape == y_hat.shape, f"{who} wants y of the predictions' shape {y_hat.shape}, got {y.shape}.")
     y_hat = widened(y_hat)
     return y.astype(y_hat.dtype), y_hat
@@ -20,6 +29,7 @@ def alike(y: Array, y_hat: Array, who: str) -> tuple[Array, Array]:
 
 def class_ids(y: Array, y_hat: Array, who: str = "sparse_categorical_crossentropy") -> Array:
     """Integer labels as int32 of y_hat's shape without its last axis; a trailing axis of length 1 is dropped."""
+    y, y_hat = arrays(y, y_hat)
     if y.ndim == y_hat.ndim and y.shape[-1] == 1:
         y = y[..., 0]
     require(y.shape == y_hat.shape[:-1], f"{who} wants one integer per prediction, y {y_hat.shape[:-1]}; got y {y.shape} for "

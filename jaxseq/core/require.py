@@ -46,6 +46,12 @@ def known_words(owner: str, words: Iterable[str], known: Iterable[str]) -> None:
         require_known(word, known, f"{owner} takes no argument {word!r}.", TypeError)
 
 
+def absent(owner: Any, name: str, instead: str | None) -> Any:
+    """AttributeError for an attribute that is not there, with the line to write where there is one; else Python's own."""
+    require(instead is None, f"{type(owner).__name__} has no attribute {name!r}: {instead}", AttributeError)
+    return object.__getattribute__(owner, name)
+
+
 class Spelled:
     """A base whose constructors refuse a keyword that they do not take, with the nearest ones they do.
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxseq.core.pairs import EPSILON, alike, at, class_ids
+from jaxseq.core.pairs import EPSILON, alike, arrays, at, class_ids
 from jaxseq.core.precision import widened
 from jaxseq.core.require import require
 from jaxseq.core.types import Array
@@ -54,6 +54,7 @@ def circle(y: Array, y_hat: Array, remove_diagonal: bool = True, gamma: float = 
         -> (batch,), 0 for a row that has no partner or no opponent in its batch.
     Source: Sun et al. 2020, arXiv:2002.10857.
     """
+    y, y_hat = arrays(y, y_hat)
     labels = y.reshape(-1)
     require(y_hat.ndim == 2 and labels.shape == y_hat.shape[:1], f"circle wants one label per row, y {y_hat.shape[:1]}, for "
             f"unit vectors (batch, features); got y {y.shape} for predictions {y_hat.shape}.")
@@ -73,6 +74,7 @@ def ctc(y: Array, y_hat: Array) -> Array:
     Shapes: y (batch, length) labels from 1 on, padded with 0 behind; y_hat logits (batch, time, classes) -> (batch,).
     Source: Graves et al. 2006. Every time step of y_hat counts, as in Keras.
     """
+    y, y_hat = arrays(y, y_hat)
     require(y.ndim == 2 and y_hat.ndim == 3 and len(y) == len(y_hat), "ctc wants labels y (batch, length) for logits "
             f"(batch, time, classes); got y {y.shape} for predictions {y_hat.shape}.")
     logits = widened(y_hat)
@@ -88,6 +90,7 @@ def categorical_generalized_cross_entropy(y: Array, y_hat: Array, q: float = 0.5
     Shapes: y whole numbers in [0, classes), (batch, ...) or (batch, ..., 1); y_hat (batch, ..., classes) -> (batch, ...).
     Source: Zhang & Sabuncu 2018, arXiv:1805.07836. NaN for a y that is no class, where Keras has 1 / q.
     """
+    y, y_hat = arrays(y, y_hat)
     p = at(widened(y_hat), class_ids(y, y_hat, "categorical_generalized_cross_entropy"))
     return (1 - jnp.maximum(p, jnp.finfo(p.dtype).tiny) ** q) / q       # the root of 0 has no slope
 

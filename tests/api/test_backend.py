@@ -1,5 +1,6 @@
 """K.* against Keras 3 on JAX, NumPy in float64, and finite differences."""
 
+import functools
 import re
 
 import jax
@@ -11,7 +12,10 @@ from keras import ops
 from keras.src.layers.merging.dot import batch_dot as keras_batch_dot
 from numpy.testing import assert_allclose, assert_array_equal
 
+import jaxseq
+from jaxseq import backend
 from jaxseq.api import backend as K
+from jaxseq.api.backend.absent import INSTEAD
 
 RNG = np.random.Generator(np.random.Philox(7))
 X = RNG.normal(size=(4, 3, 5)).astype(np.float32)
@@ -440,7 +444,8 @@ def test_draws_are_functions_of_the_seed(name):
     assert draw(jax.random.key(5)).shape == (1000, 20)
     assert_allclose((once.mean(), once.std()), MOMENTS[name], atol=0.04)
     with refuses(f"K.{name} needs seed=: there is no global generator to draw from. Write seed=0 for the same numbers "
-                 "at every call, or seed=ctx.key in a layer's apply for new ones in every step."):
+                 "at every call; for new ones in every step, seed=ctx.key in a layer's apply, or seed=self.draw_key() in its "
+                 "call."):
         draw(None)
 
 
@@ -489,6 +494,33 @@ def test_values():
 def test_what_needs_hidden_state_says_what_to_write(call, message):
     with refuses(message, RuntimeError):
         call()
+
+
+@pytest.mark.parametrize("name", [*INSTEAD, "ctc_decode", "nonsense"])
+def test_what_is_not_here_says_what_to_write(name):
+    assert not hasattr(backend, name) and name not in dir(backend)
+    with pytest.raises(AttributeError) as error:
+        getattr(backend, name)
+    instead = INSTEAD.get(name, "jax.numpy, jax.lax or a layer; dir(jaxseq.backend) lists what there is")
+    assert str(error.value) == f"module 'jaxseq.backend' has no attribute {name!r}. Write {instead}."
+
+
+def test_names_that_are_written_instead_are_there():
+    words = set(re.findall(r"\b((?:jax|jaxseq)\.[\w.]*\w)", " ".join(INSTEAD.values())))
+    for module, *path in (word.split(".") for word in words):
+        functools.reduce(getattr, path, {"jax": jax, "jaxseq": jaxseq}[module])
+    for name in re.findall(r"[A-Z]\w+(?:1D|2D|3D|Transpose|Normalization)|RNN", " ".join(INSTEAD.values())):
+        assert hasattr(jaxseq.layers, name), name
+
+
+def test_a_layer_in_keras_way_draws_with_its_key():
+    class Noise(jaxseq.layers.Layer):
+        def call(self, x, training=None):
+            return x + K.random_normal(x.shape, seed=self.draw_key()) if training else x
+
+    model = jaxseq.Sequential([jaxseq.Input((5,)), Noise()], seed=0)
+    assert_array_equal(model.predict(X[0]), X[0])
+    assert not np.array_equal(model(X[0], training=True), X[0])
 
 
 # As users write it -------------------------------------------------------------------------------------------------

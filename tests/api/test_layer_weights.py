@@ -1,5 +1,8 @@
 """What a layer tells of its weights, beside Keras."""
 
+import copy
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -58,3 +61,59 @@ def test_a_layer_may_have_a_setting_of_that_name():
     model = jaxseq.Sequential([Scaled(2, input_shape=(3,))])
     assert model.layers[0].variables == 2 and model.layers[0].weights == []
     assert_array_equal(model.predict(np.ones((1, 3))), 2 * np.ones((1, 3)))
+
+
+def test_built_is_as_in_keras():
+    for k in keras, jaxseq:
+        layer = k.layers.Dense(2)
+        model = k.Sequential([layer])
+        assert not layer.built and not model.built
+        model.build((None, 3))
+        assert layer.built and model.built
+        declared = k.Sequential([k.Input((3,)), k.layers.Dense(2)])
+        assert declared.built and declared.layers[0].built
+
+
+def test_built_of_a_layer_in_keras_way():
+    for k in keras, jaxseq:
+        class Doubled(k.layers.Layer):
+            def build(self, input_shape):
+                self.factor = self.add_weight(shape=(), initializer="ones")
+
+            def call(self, x):
+                return self.factor * (2 * x if self.built else x)
+
+        model = k.Sequential([k.Input((3,)), Doubled()])
+        assert_array_equal(model.predict(np.ones((1, 3)), verbose=0), 2 * np.ones((1, 3)))
+        assert model.layers[0].built and not Doubled().built
+
+
+WEIGHT = "the model holds it. Write model.{}, or layer.get_weights() for all of the layer."
+NO_GRAPH = ("there is no graph, so only shapes are known. Write Sequential(model.layers[:k]).predict(x) for what the k-th "
+            "layer gives.")
+
+
+@pytest.mark.parametrize(("place", "name", "instead"), [
+    (0, "kernel", WEIGHT.format('params["first"]["kernel"]')), (0, "bias", WEIGHT.format('params["first"]["bias"]')),
+    (1, "gamma", WEIGHT.format('params["batch_normalization"]["gamma"]')),
+    (1, "moving_mean", WEIGHT.format('state["batch_normalization"]["moving_mean"]')),
+    (0, "input", NO_GRAPH), (1, "output", NO_GRAPH),
+    (None, "input", NO_GRAPH), (None, "inputs", NO_GRAPH), (None, "output", NO_GRAPH), (None, "outputs", NO_GRAPH),
+])
+def test_attributes_of_keras_that_are_not_here_say_what_to_write(place, name, instead):
+    model = jaxseq.Sequential([jaxseq.Input((3,)), jaxseq.layers.Dense(2, name="first"), jaxseq.layers.BatchNormalization()])
+    owner = model if place is None else model.layers[place]
+    for each in owner, copy.deepcopy(owner), pickle.loads(pickle.dumps(owner)):
+        assert not hasattr(each, name)
+    with pytest.raises(AttributeError) as error:
+        getattr(owner, name)
+    assert str(error.value) == f"{type(owner).__name__} has no attribute {name!r}: {instead}"
+    if "model holds" in instead:
+        assert eval(instead.split("Write ")[1].split(",")[0], {"model": model}).shape in ((3, 2), (2,))
+
+
+@pytest.mark.parametrize(("owner", "name"), [
+    (jaxseq.layers.Dense(2), "nonsense"), (jaxseq.layers.Flatten(), "kernel"), (jaxseq.Sequential(), "nonsense")])
+def test_any_other_is_absent_as_usual(owner, name):
+    with pytest.raises(AttributeError, match=f"^'{type(owner).__name__}' object has no attribute '{name}'$"):
+        getattr(owner, name)

@@ -173,6 +173,37 @@ def test_words_of_keras_2(key):
     assert_array_equal(initializers.get(config)(key, (4, 4)), initializers.GlorotNormal()(key, (4, 4)))
 
 
+@pytest.mark.parametrize(("name", "settings"), DRAWN)
+def test_with_a_seed_they_are_called_as_in_keras(name, settings):
+    ours, theirs = (getattr(library, name)(seed=3, **settings) for library in (initializers, keras.initializers))
+    assert_array_equal(ours((3, 4)), ours((3, 4)))
+    for call in lambda f: f((3, 4)), lambda f: f([3, 4], "float32"), lambda f: f(shape=(3, 4), dtype="float32"):
+        assert_allclose(call(ours), call(theirs), rtol=1e-6)
+    assert ours((3, 4), dtype="bfloat16").dtype == ours((3, 4), jnp.bfloat16).dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("name", ["Zeros", "Ones", "Constant", "Identity"])
+def test_what_draws_nothing_needs_no_key(name, key):
+    ours, theirs = (getattr(library, name)() for library in (initializers, keras.initializers))
+    for values in ours((3, 4)), ours(shape=[3, 4]), ours((3, 4), "float32"), ours(key, (3, 4)), ours(None, (3, 4), None):
+        assert_array_equal(values, theirs((3, 4)))
+        assert values.dtype == jnp.float32
+
+
+def test_a_wrapped_function_is_called_as_in_keras():
+    assert_array_equal(initializers.get(lambda shape, dtype=None: np.full(shape, 2.0))((3,)), 2 * np.ones(3))
+
+
+@pytest.mark.parametrize("call", [lambda f: f((3, 4)), lambda f: f(shape=(3, 4)), lambda f: f(None, (3, 4))])
+def test_what_draws_without_a_seed_asks_for_a_key(call):
+    with pytest.raises(ValueError) as error:
+        call(initializers.get("glorot_uniform"))
+    assert str(error.value) == (f"{GlorotUniform()} draws, so it needs a key: write initializer(jax.random.key(0), (3, 4)), or "
+                                "GlorotUniform(seed=0) for the same numbers at each call.")
+    with pytest.raises(TypeError, match=r"is called as \(key, shape, dtype\)"):
+        initializers.get("glorot_uniform")(jax.random.key(0))
+
+
 def test_frozen_and_plain():
     assert inspect.signature(RandomNormal) == inspect.signature(TruncatedNormal)
     assert RandomNormal(np.float64(0.5), seed=np.int64(3)) == RandomNormal(0.5, seed=3)

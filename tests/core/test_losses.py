@@ -403,6 +403,31 @@ def test_a_declaration_with_the_usual_settings_is_the_plain_function():
     assert not losses.takes_logits(huber) and not losses.takes_logits(losses.binary_crossentropy)
 
 
+PAIRED = [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], [[0.2, 0.7, 0.1], [0.3, 0.5, 0.2]]
+LABELLED = [1, 2], PAIRED[1]
+OTHERS = {losses.ctc: ([[1, 2]], [[[0.1, 0.2, 0.7]] * 5]), losses.circle: ([1, 1, 0, 0], [[0.6, 0.8], [1.0, 0.0]] * 2)}
+
+
+@pytest.mark.parametrize("loss", list(dict.fromkeys([*ALL, *FROM_LOGITS, *losses.UNPAIRED.values()])), ids=lambda f: f.__name__)
+def test_lists_and_numpy_arrays_are_taken(loss):
+    sparse = "sparse" in loss.__name__ or "generalized" in loss.__name__
+    y, y_hat = OTHERS.get(loss, LABELLED if sparse else PAIRED)
+    values = loss(jnp.asarray(y), jnp.asarray(y_hat))
+    for one, other in (y, y_hat), (np.asarray(y), np.asarray(y_hat, np.float32)), (tuple(y), np.asarray(y_hat)):
+        assert_allclose(loss(one, other), values, rtol=1e-6)
+        assert loss(one, other).dtype == values.dtype == jnp.float32
+
+
+def test_an_object_takes_lists_and_gives_its_call_arrays():
+    class Own(losses.Loss):
+        def call(self, y, y_hat):
+            return jnp.mean(jnp.abs(y - y_hat), axis=-1)
+
+    assert_allclose(Own()([[0.0, 1.0]], [[1.0, 1.0]]), [0.5])
+    y, y_hat = [[0.0], [1.0]], [[0.3], [0.2]]
+    assert_allclose(jnp.mean(losses.BinaryCrossentropy()(y, y_hat)), keras.losses.BinaryCrossentropy()(y, y_hat), rtol=1e-6)
+
+
 def test_a_loss_of_ones_own():
     class Weighed(losses.Loss):
         def __init__(self, factor):

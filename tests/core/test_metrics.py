@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jaxseq.core import losses, metrics
+from jaxseq.core import losses, measures, metrics
 from jaxseq.core.metrics import Monoid
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")    # programs run once or twice
@@ -164,6 +164,15 @@ def test_bools_and_integers_are_averaged_as_numbers():
     ones = jnp.array([1, 2, 3])
     assert measured(right, [(ones, jnp.array([1, 0, 3]), None)]) == jnp.float32(2 / 3)
     assert measured(metrics.get(lambda y, y_hat: jnp.sum(y)), [(ones, ones, None)]) == 6
+
+
+@pytest.mark.parametrize("name", measures.__all__)
+def test_lists_and_numpy_arrays_are_taken(name):
+    y, y_hat = [1, 2] if "sparse" in name else [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], [[0.2, 0.7, 0.1], [0.3, 0.5, 0.2]]
+    function = getattr(metrics, name)
+    values = function(jnp.asarray(y), jnp.asarray(y_hat))
+    for one, other in (y, y_hat), (np.asarray(y), np.asarray(y_hat)):
+        assert_allclose(function(one, other), values, rtol=1e-6)
 
 
 def test_binary_accuracy_is_the_share_of_labels(draw):

@@ -1,14 +1,16 @@
 """Keywords that nobody knows: every constructor and every method of the model names the nearest one."""
 
 import inspect
+import re
 
 import pytest
 
 from jaxseq import callbacks, constraints, initializers, losses, metrics, optimizers, regularizers
 from jaxseq.core.declared import Declared
-from jaxseq.core.layers import LSTM, Dense
+from jaxseq.core.layers import LSTM, Dense, Dropout, Embedding, Flatten
 from jaxseq.core.require import Spelled, spelled
 from jaxseq.datasets import digits
+from jaxseq.layers import Convolution1D, Convolution2D, MaxPooling1D
 from jaxseq.models import Sequential
 from jaxseq.utils import Sequence, image_dataset_from_directory, load_img, pad_sequences
 
@@ -55,6 +57,41 @@ def test_the_nearest_is_named(call, message):
     with pytest.raises(TypeError) as error:
         call()
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(("call", "now"), [
+    (lambda: Dense(output_dim=12, input_dim=8), "units"),
+    (lambda: Dense(12, init="uniform"), "kernel_initializer"),
+    (lambda: Dense(12, W_regularizer="l2"), "kernel_regularizer"),
+    (lambda: Dense(12, b_regularizer="l2"), "bias_regularizer"),
+    (lambda: Dense(12, W_constraint="max_norm"), "kernel_constraint"),
+    (lambda: Dense(12, b_constraint="max_norm"), "bias_constraint"),
+    (lambda: Dense(12, bias=False), "use_bias"),
+    (lambda: MaxPooling1D(pool_length=2), "pool_size"),
+    (lambda: MaxPooling1D(stride=2), "strides"),
+    (lambda: Dropout(p=0.5), "rate"),
+    (lambda: Convolution2D(4, 3, border_mode="same"), "padding"),
+    (lambda: Convolution2D(nb_filter=4, nb_row=3, nb_col=3), "filters"),
+    (lambda: Convolution2D(4, nb_row=3, nb_col=3), "kernel_size=(rows, columns)"),
+    (lambda: Convolution2D(4, 3, subsample=(2, 2)), "strides"),
+    (lambda: Convolution2D(4, 3, dim_ordering="tf"), 'data_format="channels_last" for "tf", "channels_first" for "th"'),
+    (lambda: Convolution1D(4, filter_length=3), "kernel_size"),
+    (lambda: Convolution1D(4, 3, subsample_length=2), "strides"),
+    (lambda: LSTM(4, inner_init="orthogonal"), "recurrent_initializer"),
+    (lambda: LSTM(4, inner_activation="sigmoid"), "recurrent_activation"),
+    (lambda: LSTM(4, dropout_W=0.5), "dropout"),
+    (lambda: LSTM(4, dropout_U=0.5), "recurrent_dropout"),
+    (lambda: Embedding(9, 4, init="uniform"), "embeddings_initializer"),
+])
+def test_words_of_keras_1_are_translated(call, now):
+    with pytest.raises(TypeError, match=rf"^\w+ takes no argument '\w+', which is Keras 1's: write {re.escape(now)}\.$"):
+        call()
+
+
+def test_a_layer_without_the_setting_says_nothing_of_keras_1():
+    with pytest.raises(TypeError, match="^Flatten takes no argument 'init'. Known: "):
+        Flatten(init="uniform")
+    assert Embedding(9, output_dim=4).output_dim == 4
 
 
 def test_what_is_known_passes_and_so_does_a_class_that_takes_everything():

@@ -1,8 +1,8 @@
 """Random numbers, as pure functions of a seed.
 
 Keras draws from a generator that all of a program shares. jaxseq has none, so `seed` must be given: an int, or a JAX
-key. The same seed gives the same numbers at every call; for new ones in every step, write a layer and pass it the key
-that the step brings: `seed=ctx.key`.
+key. The same seed gives the same numbers at every call; for new ones in every step, write a layer and pass the key that
+the step brings: `seed=ctx.key` in its `apply`, `seed=self.draw_key()` in the `call` of a layer in Keras's way.
 """
 
 from __future__ import annotations
@@ -78,5 +78,6 @@ def dropout(x: Any, level: float, noise_shape: Sequence[int] | None = None, seed
 def _key(function: str, seed: Seed) -> Key:
     if seed is None:
         raise ValueError(f"K.{function} needs seed=: there is no global generator to draw from. Write seed=0 for the "
-                         "same numbers at every call, or seed=ctx.key in a layer's apply for new ones in every step.")
+                         "same numbers at every call; for new ones in every step, seed=ctx.key in a layer's apply, or "
+                         "seed=self.draw_key() in its call.")
     return root_key(seed)
