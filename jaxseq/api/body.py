@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -54,10 +54,16 @@ class Body(Stack):
             return absent(self, name, NO_VALUES if name in ("input", "inputs", "output", "outputs") else None)
 
     @spelled
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None, *,
-                expand_nested: bool = False) -> None:
-        """Prints a table of the layers: name, class, output shape, weights. expand_nested: those of models within it, too."""
-        summary.show(self, line_length, print_fn, expand_nested)
+    def summary(self, line_length: int | None = None, positions: Sequence[float] | None = None,
+                print_fn: Callable[[str], Any] | None = None, expand_nested: bool = False,
+                show_trainable: bool = False) -> None:
+        """Prints a table of the layers: name, class, output shape, weights.
+
+        positions: where the columns end, in letters or in shares of the line: [0.5, 0.8, 1.0].
+        print_fn: takes each line instead. expand_nested: the layers of models within it, too.
+        show_trainable: a column with Y or N for each that has weights.
+        """
+        summary.show(self, print_fn, line_length, positions, expand_nested, show_trainable)
 
     def plot(self, to_file: Any = None, **settings: Any) -> diagram.Diagram:
         """The graph of the model, which shows itself in a notebook: plot(show_shapes=True). See `jaxseq.utils.plot_model`."""

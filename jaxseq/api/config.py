@@ -13,6 +13,7 @@ from jaxseq.core.layer import Layer
 from jaxseq.core.require import require, require_known
 
 CATALOGUE = {name: cls for name, cls in vars(catalogue).items() if isinstance(cls, type)}
+MODELS = "Sequential", "Functional"     # Keras's words for a row of layers
 
 
 def of_model(name: str, layers: list[tuple[str, Any]], architecture: Architecture) -> dict[str, Any]:
@@ -52,15 +53,24 @@ def to_json(data: dict[str, Any], **options: Any) -> str:
     return json.dumps({"class_name": "Sequential", "config": data, "backend": "jax"}, **options)
 
 
+def in_words_of_keras(data: dict[str, Any]) -> bool:
+    """Whether Keras 3 wrote the config of the model: it says of every object in which module that is, and of a functional
+    model what that begins with."""
+    objects = data.get("dtype"), *data["layers"]
+    return "input_layers" in data or any("module" in each for each in objects if isinstance(each, dict))
+
+
 def from_json(text: str) -> dict[str, Any]:
-    """What `to_json` was given. ValueError for text that is no JSON, or of another model."""
+    """{"class_name", "config", ...} of a model, as `to_json` or Keras wrote it. ValueError for text that is no JSON, or of
+    another model."""
     try:
         data = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"This is no JSON: {error}. Pass what model.to_json() returned.") from None
-    known = isinstance(data, dict) and data.get("class_name") == "Sequential" and isinstance(data.get("config"), dict)
+    config = data.get("config") if isinstance(data, dict) and data.get("class_name") in MODELS else None
+    known = isinstance(config, dict) and isinstance(config.get("layers"), list)
     require(known, "This JSON does not describe a Sequential: pass what model.to_json() returned.")
-    return data["config"]
+    return data
 
 
 def _meant(value: Any, custom_objects: dict[str, Any], model: Callable[[dict[str, Any]], Any]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxseq.api import config
+from jaxseq.api.files import keras2, rebuilt
 from jaxseq.api.sequential import Sequential
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers import InputLayer
@@ -13,11 +14,17 @@ from jaxseq.core.types import Array
 
 
 def model_from_json(text: str, custom_objects: dict[str, Any] | None = None) -> Sequential:
-    """The model that `model.to_json()` described, with first weights of its own. ValueError for any other text.
+    """The model that `model.to_json()` described, ours or that of Keras 2 or 3, with first weights of its own and not compiled.
+    ValueError for any other text.
 
     custom_objects: {name: class or function} of the user's own.
     """
-    return Sequential.from_config(config.from_json(text), custom_objects)
+    data = config.from_json(text)
+    version = data.get("keras_version")         # which Keras 2 wrote, whose words meant other things
+    if isinstance(version, str):
+        data = keras2.model(data, version[:1] in "12")
+        return rebuilt.of_config(Sequential, data["config"], custom_objects)
+    return Sequential.from_config(data["config"], custom_objects)
 
 
 def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | None = None, *,

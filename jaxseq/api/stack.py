@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxseq.api import cache, config, hosts, sharing
 from jaxseq.api.architecture import Architecture
+from jaxseq.api.files import rebuilt
 from jaxseq.api.interrupt import at_step_boundary
 from jaxseq.api.preprocessing.in_front import InFront, instead_of_adding
 from jaxseq.core import chain, policy, rng
@@ -205,7 +206,10 @@ class Stack(Spelled, ABC):
     @classmethod
     def from_config(cls, data: dict[str, Any], custom_objects: dict[str, Any] | None = None, *,
                     seed: int | Array | None = None) -> Self:
-        """The model that `get_config` describes. `custom_objects` names the user's own layers and functions."""
+        """The model that `get_config` describes, ours or that of Keras 3. custom_objects: {name: class or function} of the
+        user's own."""
+        if config.in_words_of_keras(data):
+            return rebuilt.of_config(cls, data, custom_objects, seed)
         part = lambda data: cls.from_config(data, custom_objects)
         model = cls(config.layers(data, custom_objects or {}, part), name=data.get("name", "sequential"), seed=seed,
                     dtype=data.get("dtype"))

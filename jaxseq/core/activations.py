@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxseq.core.precision import widened
-from jaxseq.core.require import is_function, pick, require
+from jaxseq.core.require import NoFunction, is_function, pick, require
 from jaxseq.core.types import Array
 
 # ---- straight lines and kinks ----
@@ -255,16 +255,18 @@ def get(identifier: Any, custom_objects: Mapping[str, Callable[..., Array]] | No
     """The function that an identifier stands for.
 
     identifier: None (linear), a name, a function of an array, which is returned untouched (jax.nn.relu and the like
-        give ours, which is the same), or what Keras 3 writes for a user's function,
-        {"class_name": "function", "config": name}.
+        give ours, which is the same), a layer that is an activation without weights, as LeakyReLU(0.1), or what Keras 3
+        writes for a user's function, {"class_name": "function", "config": name}.
     custom_objects: the user's own name -> function.
-    Raises: ValueError for an unknown name and for what is none of these.
+    Raises: ValueError for an unknown name and for what is none of these, another layer among them.
     """
     wanted = _unwrapped(identifier)
     if wanted is None:
         return linear
     if isinstance(wanted, str):
         return pick("activation", wanted, {**TABLE, **(custom_objects or {})})
+    if isinstance(wanted, NoFunction):
+        return wanted.as_function()
     require(is_function(wanted), f"{wanted!r} is no activation: write a name, as 'relu', or pass a function of an array.")
     return next((ours for theirs, ours in _OF_JAX.items() if wanted is theirs), wanted)
 
@@ -279,8 +281,10 @@ def name(function: Any) -> str:
     """The name that `get` turns back into the function: 'relu' of relu, of 'relu' and of jax.nn.relu.
 
     A user's function gives its own name, which `get` finds again in custom_objects.
-    Raises: ValueError for a function without a name of its own, and for one that has the name of another built-in.
+    Raises: ValueError for a function without a name of its own, for one that has the name of another built-in, and for a
+        layer.
     """
+    require(not isinstance(function, NoFunction), f"{function!r} is a layer, which has settings and no name.")
     function = get(function)
     for known, built_in in TABLE.items():
         if function is built_in:

@@ -27,6 +27,7 @@ from jaxseq.core.regression import *  # noqa: F403
 from jaxseq.core.require import is_function, pick, require
 from jaxseq.core.types import Array
 from jaxseq.core.unpaired import *  # noqa: F403
+from jaxseq.core.words import snake_case
 
 __all__ = ["get", "deserialize", "serialize"]
 __all__ += regression.__all__
@@ -41,6 +42,9 @@ TABLE: dict[str, LossFn] = {name: getattr(module, name) for module in (regressio
 
 # Across rows, or with y of another shape.
 UNPAIRED: dict[str, LossFn] = {name: getattr(unpaired, name) for name in unpaired.__all__}
+
+# Every class under its own name and under that of its function: "KLDivergence" and "kl_divergence".
+_OF_CLASSES = CLASSES | {snake_case(name): each for name, each in CLASSES.items()}
 
 _OF_LOGITS: tuple[tuple[LossFn, Callable[[Array], Array], LossFn], ...] = (
     (categorical_crossentropy, activations.softmax, categorical_crossentropy_from_logits),
@@ -61,7 +65,7 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Los
     if isinstance(identifier, str):
         identifier = pick("loss", identifier, {**TABLE, **UNPAIRED, **CLASSES, **(custom_objects or {})})
     if isinstance(identifier, Mapping) and not callable(identifier):
-        identifier = from_config("loss", identifier, CLASSES, custom_objects)
+        identifier = from_config("loss", identifier, _OF_CLASSES, custom_objects)
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         identifier = identifier()
     require(is_function(identifier), f"loss={identifier!r}: write a name such as 'mse', or a function (y_true, y_pred).",

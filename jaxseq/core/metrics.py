@@ -71,7 +71,7 @@ def get(identifier: Any, loss: Any = None, custom_objects: Mapping[str, Any] | N
     if isinstance(identifier, str):
         return _by_name(identifier, loss, custom_objects or {})
     if isinstance(identifier, Mapping) and not callable(identifier):
-        identifier = from_config("metric", identifier, CLASSES | {"Mean": Mean, "Sum": Sum}, custom_objects)
+        identifier = from_config("metric", identifier, _OF_CLASSES | {"Mean": Mean, "Sum": Sum}, custom_objects)
     if isinstance(identifier, type) and issubclass(identifier, Metric):
         identifier = identifier()
     if isinstance(identifier, DeclaredMetric):

@@ -90,6 +90,10 @@ def _keywords(function: Callable[..., Any]) -> set[str] | None:
 class NoFunction:
     """A base of what has a `__call__` only to say what to write instead."""
 
+    def as_function(self) -> Callable[[Any], Any]:
+        """The function of an array that it stands for where an activation is asked for; ValueError where that is none."""
+        raise ValueError(f"{self!r} is no activation of another layer: add it as a layer of its own, after that one.")
+
 
 def is_function(value: Any) -> bool:
     """Whether it can be called to some end."""

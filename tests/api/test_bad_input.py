@@ -18,7 +18,7 @@ import pytest
 from compiled import COMPILED
 
 from jaxseq import callbacks, optimizers
-from jaxseq.layers import LSTM, Conv2D, Dense, Dropout, Embedding, Flatten, Input, RandomFlip, ReLU, Reshape
+from jaxseq.layers import LSTM, Conv2D, Dense, Dropout, Embedding, Flatten, Input, InputLayer, PReLU, RandomFlip, Reshape
 from jaxseq.models import Sequential
 
 DRAW = np.random.Generator(np.random.Philox(0))
@@ -559,8 +559,16 @@ SHAPED = "write a tuple of whole numbers, None where any length fits."
     ("activation", lambda: Dense(3, activation="rleu"), ValueError, MEANT_RELU),
     ("activation 5", lambda: Dense(3, activation=5), ValueError,
      "5 is no activation: write a name, as 'relu', or pass a function of an array."),
-    ("a layer for an activation", lambda: Dense(3, activation=ReLU()), ValueError,
-     "ReLU() is no activation: write a name, as 'relu', or pass a function of an array."),
+    ("a layer with weights for an activation", lambda: Dense(3, activation=PReLU()), ValueError,
+     "PReLU() is no activation of another layer: add it as a layer of its own, after that one."),
+    ("a layer that draws for an activation", lambda: Dense(3, activation=Dropout(0.5)), ValueError,
+     "Dropout(rate=0.5) is no activation of another layer: add it as a layer of its own, after that one."),
+    ("two shapes of an input", lambda: InputLayer((8,), batch_shape=(2, 8)), ValueError,
+     "InputLayer(shape=(8,)) has another shape beside it, (2, 8): write one of them."),
+    ("an input layer without a shape", lambda: InputLayer(batch_size=3), ValueError,
+     "InputLayer needs a shape: write Input(shape=(784,))."),
+    ("columns that end before they begin", lambda: Sequential().summary(positions=[0.5, 0.4]), ValueError,
+     "summary(positions=[0.5, 0.4]): write where the columns end, such as [0.5, 0.8, 1.0]."),
     ("a layer that is called", lambda: Dense(3)(X), TypeError, "Dense is called within a model: Sequential([Dense(...)]). "
      "Alone: params, state = layer.init(key, x); y, state = layer.apply(params, state, x, Ctx())."),
     ("one that changes images", lambda: RandomFlip()(X), TypeError, "RandomFlip is called within a model: "

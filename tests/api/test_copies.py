@@ -3,12 +3,14 @@
 import json
 import re
 
+import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from jaxseq.layers import LSTM, BatchNormalization, Dense, Dropout, Embedding, Input, Lambda
-from jaxseq.models import Sequential, clone_model, model_from_json
+from jaxseq.layers import ELU, LSTM, Activation, BatchNormalization, Dense, Dropout, Embedding, Input, Lambda, LeakyReLU, ReLU
+from jaxseq.models import FileRejected, Sequential, clone_model, model_from_json
+from jaxseq.regularizers import L2
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 
@@ -42,6 +44,63 @@ def test_json_and_back():
 def test_other_text_is_refused(text):
     with pytest.raises(ValueError, match=re.escape("ass what model.to_json() returned.")):
         model_from_json(text)
+
+
+def keras_s(*rows, known=True):
+    return keras.Sequential([keras.Input((4,)), *rows] if known else list(rows), name="theirs")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_keras_describes_is_made(known):
+    k = keras.layers
+    rows = [k.Dense(3, "relu", kernel_regularizer="l2"), k.LeakyReLU(0.1), k.Dense(2, activation=k.ELU()), k.Dropout(0.5)]
+    theirs = keras_s(*rows, known=known)
+    wanted = [Dense(3, "relu", kernel_regularizer=L2(0.01)), LeakyReLU(0.1), Dense(2, ELU()), Dropout(0.5)]
+    for again in model_from_json(theirs.to_json()), Sequential.from_config(theirs.get_config()):
+        assert again.layers == wanted and again.name == "theirs" and again.optimizer is None
+        assert again.input_shape == ((None, 4) if known else None)
+
+
+def test_a_model_within_keras_s_and_a_functional_row_are_made():
+    theirs = keras_s(keras.Sequential([keras.layers.Dense(3)]), keras.layers.Dense(2))
+    one, other = (Sequential.from_config(theirs.get_config(), seed=5) for _ in range(2))
+    assert one.fingerprint() == other.fingerprint() and one.seed == 5
+    start = keras.Input((4,))
+    middle = keras.layers.Dense(3)(start)
+    assert model_from_json(keras.Model(start, keras.layers.Dense(2)(middle)).to_json()).output_shape == (None, 2)
+    fork = keras.Model(start, keras.layers.Add()([middle, keras.layers.Dense(3)(start)]))
+    with pytest.raises(FileRejected, match="a Sequential is a plain row of layers"):
+        model_from_json(fork.to_json())
+
+
+def test_what_keras_2_describes_is_read_in_its_words():
+    told = {"batch_input_shape": [None, 4], "dtype": "float32", "sparse": False, "ragged": False, "name": "input_1"}
+    rows = [{"class_name": "InputLayer", "config": told},
+            {"class_name": "Dense", "config": {"units": 3, "activation": "hard_sigmoid", "dtype": "float32"}}]
+    text = {"class_name": "Sequential", "config": {"name": "old", "layers": rows}, "backend": "tensorflow"}
+    again = model_from_json(json.dumps(text | {"keras_version": "2.11.0"}))
+    assert again.layers == [Dense(3, "hard_sigmoid_keras2")] and again.input_shape == (None, 4)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (('"Dropout"', '"Dropot"'), "the layer 'Dropot' is not one of this library. Did you mean 'Dropout'? If it is your own, "
+     "pass custom_objects={'Dropot': Dropot}."),
+    (('"keras.layers", "class_name": "Dropout"', '"os", "class_name": "system"'), "the layer 'system' is not one of this"),
+    (('"quantization_config": null', '"quantization_config": 8'), "Dense(quantization_config=8) is not in this library."),
+    (('"rate": 0.5', '"rate": {"class_name": "__lambda__", "config": {}}'), "holds the code of a lambda, which is never run."),
+    (('"activation": "linear"', '"activation": {"class_name": "PReLU", "config": {}}'), "PReLU() is no activation of another"),
+])
+def test_what_a_file_may_not_hold_is_refused_in_json_too(change, message):
+    text = keras_s(keras.layers.Dense(2), keras.layers.Dropout(0.5)).to_json()
+    assert change[0] in text
+    with pytest.raises(FileRejected, match=re.escape(message)):
+        model_from_json(text.replace(*change))
+
+
+def test_a_layer_that_is_an_activation_comes_back():
+    model = Sequential([Dense(2, activation=LeakyReLU(0.1), input_shape=(4,)), Activation(ReLU(6))])
+    for again in model_from_json(model.to_json()), Sequential.from_config(model.get_config()), clone_model(model):
+        assert again.layers == model.layers and again.layers[0].activation.negative_slope == 0.1
 
 
 @pytest.mark.parametrize("make", [reader, normalized])

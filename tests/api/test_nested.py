@@ -337,6 +337,25 @@ def test_summary_is_as_wide_as_asked_and_cuts_nothing(width):
     assert [row[2] for row in rows if row[2]][-2:] == ["401,920", "5,130"]
 
 
+@pytest.mark.parametrize(("length", "positions", "ends"), [
+    (50, [0.4, 0.8, 1.0], (1, 20, 40, 50)), (None, [33, 50, 70], (1, 33, 50, 70)),
+    (None, [33, 50, 60, 70], (1, 33, 50, 70)),         # Keras 2's last column is one of connections
+])
+def test_summary_takes_where_columns_end(length, positions, ends):
+    lines, model = [], Sequential([Dense(3, input_shape=(2,))])
+    model.summary(length, positions, lines.append)
+    rows = [line for line in lines if "│" in line]
+    assert {tuple(place for place, mark in enumerate(row, 1) if mark == "│") for row in rows} == {ends}
+
+
+def test_summary_shows_what_is_trained():
+    lines, model = [], Sequential([Dense(3, input_shape=(2,)), Dropout(0.5), Dense(2)])
+    model.layers[0].trainable = False
+    model.summary(print_fn=lines.append, show_trainable=True)
+    cells = [line.split("│")[-2].strip() for line in lines if "│" in line]
+    assert cells == ["Trainable", "N", "-", "Y"] and max(map(len, lines)) <= 78
+
+
 def test_layers_and_get_layer_give_the_models_themselves():
     base, other = Sequential([Dense(2, input_shape=(5,))]), Sequential([Dense(2)])
     model = Sequential([base, Dense(2), other, Sequential([Dense(1)], "last")])

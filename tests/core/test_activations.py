@@ -10,7 +10,7 @@ import pytest
 from keras.src.activations import ALL_OBJECTS_DICT as KERAS_TABLE
 from numpy.testing import assert_allclose
 
-from jaxseq.core import activations
+from jaxseq.core import activations, layers
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
@@ -147,6 +147,30 @@ def test_get():
     assert activations.get(jax.nn.softmax) is activations.softmax
     assert activations.get("mine", {"mine": mine}) is mine
     assert activations.get({"class_name": "function", "config": "mine"}, {"mine": mine}) is mine
+
+
+def test_a_layer_without_weights_is_a_function_and_keeps_its_settings():
+    x = jnp.array([-2.0, -0.5, 0.5, 7.0])
+    assert_allclose(activations.get(layers.LeakyReLU(0.1))(x), activations.leaky_relu(x, 0.1))
+    assert_allclose(activations.get(layers.ReLU(max_value=6))(x), activations.relu6(x))
+    assert_allclose(activations.get(layers.ThresholdedReLU(0.5))(x), [0, 0, 0, 7])
+    assert activations.get(layers.Softmax()) is activations.softmax       # which a loss takes together with itself
+    with pytest.raises(ValueError, match=r"ELU\(\) is a layer, which has settings and no name"):
+        activations.name(layers.ELU())
+
+
+def test_a_users_class_of_such_a_layer_says_itself_what_it_computes():
+    class Sharper(layers.Softmax):
+        def apply(self, params, state, x, ctx):
+            return super().apply(params, state, 2 * x, ctx)
+
+    class Weighed(layers.ELU):
+        def init(self, key, x):
+            return {"weight": jnp.ones(())}, {}
+
+    assert_allclose(activations.get(Sharper())(jnp.array([[0.0, 1.0]])), activations.softmax(jnp.array([[0.0, 2.0]])))
+    with pytest.raises(ValueError, match=r"Weighed\(\) is no activation of another layer"):
+        activations.get(Weighed())
 
 
 def test_jax_functions_that_are_taken_for_ours_are_ours():

@@ -16,7 +16,7 @@ from jaxseq.core import initializers, rng
 from jaxseq.core.layer import Layer, checked_shape
 from jaxseq.core.layers.dense import Dense
 from jaxseq.core.layers.dropout import Dropout
-from jaxseq.core.layers.input import Input
+from jaxseq.core.layers.input import Input, InputLayer
 from jaxseq.core.layers.noise import GaussianNoise
 from jaxseq.core.layers.recurrent import LSTM
 from jaxseq.core.layers.reshaping import Reshape
@@ -122,6 +122,20 @@ def test_numbers_of_numpy_become_pythons():
                         Reshape((np.int64(3), np.int32(1)))])
     again = model_from_json(model.to_json())
     assert again.layers == model.layers and all(type(size) is int for size in again.layers[-1].target_shape)
+
+
+@pytest.mark.parametrize(("values", "words", "shape"), [
+    (((8,),), {}, (None, 8)), ((), {"shape": (8,)}, (None, 8)), (((8,), 4), {}, (4, 8)), (((8,),), {"batch_size": 4}, (4, 8)),
+    ((), {"input_shape": (8,)}, (None, 8)), ((), {"input_shape": (8,), "batch_size": 4}, (4, 8)),
+    ((), {"input_dim": 8}, (None, 8)), ((), {"batch_input_shape": (2, 8)}, (2, 8)),
+    ((), {"batch_shape": (2, 8)}, (2, 8)), (([],), {}, (None,)),
+])
+def test_an_input_layer_takes_every_word_for_its_shape(values, words, shape):
+    layer = InputLayer(*values, dtype="int32", **words)
+    assert layer == Input(batch_shape=shape, dtype="int32") and layer.batch_input_shape == shape
+    assert repr(layer) == f"InputLayer(dtype='int32', batch_input_shape={shape})"
+    assert repr(InputLayer.from_config(layer.get_config())) == repr(layer)
+    assert Sequential([layer]).input_shape == shape
 
 
 class Looked(Layer):

@@ -261,7 +261,8 @@ def test_a_metric_has_the_name_that_the_user_wrote():
     assert metrics.get("AUC").name == "AUC" and metrics.get("auc").name == metrics.get(metrics.AUC).name == "auc"
     assert metrics.get(metrics.AUC(name="area")).name == "area"
     assert metrics.get(metrics.Precision(name=None)).name == "precision"
-    assert metrics.get({"class_name": "Recall", "config": {"top_k": 2, "name": "found"}}).name == "found"
+    for name in "Recall", "recall":
+        assert metrics.get({"class_name": name, "config": {"top_k": 2, "name": "found"}}).name == "found"
     assert metrics.get("mine", custom_objects={"mine": spread}).name == "mine"
     assert metrics.MeanMetricWrapper(metrics.binary_accuracy, "sure", threshold=0.9).name == "sure"
     assert metrics.get(spread).name == "spread"

@@ -40,7 +40,7 @@ def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, comp
     with hdf5.opened(source, held) as root:
         hdf5.survey(source, root)
         groups = hdf5.groups(root)
-    recompiler = Recompiler(source, custom_objects, groups)
+    recompiler = Recompiler(source, custom_objects, Sequential, groups)
     model = recompiler.model(data)
     _begin(source, model, held)
     if compile:
@@ -53,7 +53,7 @@ def load_model(filepath: Any, custom_objects: dict[str, Any] | None = None, comp
 def _of_keras_2(source: Source, file: BinaryIO, custom_objects: dict[str, Any] | None, compile: bool) -> Sequential:
     """`load_model` of an .h5 file."""
     told = whole_h5.described(source, file)
-    recompiler = Recompiler(source, custom_objects, told.groups)
+    recompiler = Recompiler(source, custom_objects, Sequential, told.groups)
     model = recompiler.model(told.model)
     with source.readable("its layers do not fit together", *NONSENSE):
         specs, slots = model.specs(), set(model._slots())

@@ -6,24 +6,26 @@ says whether the name is Keras's; another's module leads to custom_objects and n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from jaxseq.api.config import CATALOGUE
+from jaxseq.api.config import CATALOGUE, MODELS
+from jaxseq.api.files import plain_json
 from jaxseq.api.files.bounds import Asked
 from jaxseq.api.files.plain_json import NUMBERS
 from jaxseq.api.files.refusal import Source
 from jaxseq.api.files.words import FUNCTIONS, MODULES
-from jaxseq.api.sequential import Sequential
 from jaxseq.core import activations, constraints, initializers, regularizers
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers import InputLayer, Lambda
 from jaxseq.core.require import nearest
 
-MODELS = "Sequential", "Functional"
+if TYPE_CHECKING:
+    from jaxseq.api.stack import Stack
 
 # Settings of Keras that this library has not, with the values at which they change nothing.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -35,22 +37,39 @@ INPUT = {"sparse": (False, None), "ragged": (False, None), "optional": (False,)}
 # Nonsense in a file fails in a class in that class's way; all of these are the file's fault.
 NONSENSE = ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError, NotImplementedError, MemoryError
 
+M = TypeVar("M", bound="Stack")
+
+
+def of_config(kind: type[M], config: dict[str, Any], custom: Mapping[str, Any] | None, seed: Any = None) -> M:
+    """The model of that kind which Keras's own get_config describes, not built unless it says the input. Raises: FileRejected.
+
+    It is read as if it stood in a file, so a file's bounds are its, too, and tuples in it are lists.
+    """
+    source = Source("The model's config")
+    with source.readable("it is no plain data", *NONSENSE):
+        text = json.dumps({"class_name": "Sequential", "config": config})
+    return Rebuilder(source, custom, kind).model(plain_json.parsed(source, "config", text.encode()), seed=seed)
+
 
 class Rebuilder:
-    """Makes a model of parsed JSON. custom: the user's own {name: class or function}. groups: of weights, in the same file."""
+    """Makes a model of parsed JSON.
 
-    def __init__(self, source: Source, custom: Mapping[str, Any] | None, groups: int | None = None):
-        self.source, self.custom = source, dict(custom or {})
-        self._asked = Asked(source, groups)
+    custom: the user's own {name: class or function}. kind: the class of the models, Sequential or one like it.
+    groups: of weights, in the same file; None where there is no file, and a model need not know its input.
+    """
 
-    def model(self, data: dict[str, Any], outer: str = "float32") -> Sequential:
+    def __init__(self, source: Source, custom: Mapping[str, Any] | None, kind: Any, groups: int | None = None):
+        self.source, self.custom, self._kind = source, dict(custom or {}), kind
+        self._asked, self._whole = Asked(source, groups), groups is not None
+
+    def model(self, data: dict[str, Any], outer: str = "float32", seed: Any = None) -> Any:
         """The untrained model, whose weights are not drawn. outer: the dtype around it. Raises: FileRejected."""
         _, name, config = self._node(data, "model")
         rows = self._rows(name, config)
         self._asked.rows(len(rows))
         dtype = _dtype_name(config.get("dtype")) or outer
         with self.source.readable("its settings", *NONSENSE):
-            model = Sequential(name=str(config.get("name", "sequential")), dtype=None if dtype == outer else dtype)
+            model = self._kind(name=str(config.get("name", "sequential")), dtype=None if dtype == outer else dtype, seed=seed)
         for row in rows:
             within = self._node(row, "layer")[1] in MODELS
             layer = self.model(row, dtype) if within else self.layer(row, dtype)
@@ -62,7 +81,8 @@ class Rebuilder:
         if model.input_shape is None and isinstance(shape, list) and rows:
             with self.source.readable("its build_input_shape", *NONSENSE):
                 model._declare(self._asked.shape(shape), None)
-        self.source.require(model.layers and model.input_shape is not None, "a model without layers, or that was saved before "
+        known = model.layers and model.input_shape is not None
+        self.source.require(known or not self._whole, "a model without layers, or that was saved before "
                             "its input was known.")
         return model
 
@@ -132,7 +152,7 @@ class Rebuilder:
         """A field of a layer: what its name promises, or plain data, with tuples for lists."""
         kind = key.rsplit("_", 1)[-1]
         if kind in _KINDS and value is not None:
-            made = self._object(kind, value)
+            made = self._object(kind, value, dtype)
             default = next((each.default for each in fields(cls) if each.name == key), None)
             usual = None if default in (None, MISSING) or callable(default) else _KINDS[kind][1](default)
             return default if made == usual else made
@@ -167,8 +187,8 @@ class Rebuilder:
         with self.source.readable(f"its {name} cannot be made", *NONSENSE):
             return known.from_config({key: self._plain(each, dtype) for key, each in config.items()})
 
-    def _object(self, kind: str, value: Any) -> Any:
-        """An activation, initializer, regularizer or constraint."""
+    def _object(self, kind: str, value: Any, dtype: str) -> Any:
+        """An activation, which may be a layer, an initializer, regularizer or constraint."""
         table, get = _KINDS[kind]
         if isinstance(value, str):
             known = get(value, self.custom)
@@ -176,7 +196,10 @@ class Rebuilder:
         if isinstance(value, dict) and value.get("class_name") == "function":
             return self._function(value, kind, table)
         module, name, config = self._node(value, kind)
+        table = CATALOGUE if kind == "activation" else table
         known = self._known(module, name, kind, table, value.get("registered_name"))
+        if isinstance(known, type) and issubclass(known, Layer):
+            return self.layer(value, dtype)
         if kind == "activation" or not hasattr(known, "from_config"):
             self.source.require(name in self.custom, f"the {kind} {name!r} is an object that is not read. Use a function.")
             return known(**config)
@@ -199,7 +222,7 @@ class Rebuilder:
         self.source.require(isinstance(shape, list), "an InputLayer without a shape.")
         self.source.require(dtype is None or dtype in NUMBERS, f"an InputLayer of the dtype {dtype!r}.")
         with self.source.readable("its InputLayer cannot be made", *NONSENSE):
-            return InputLayer(None if dtype == "float32" else dtype, batch_input_shape=self._asked.shape(shape or []))
+            return InputLayer(dtype=None if dtype == "float32" else dtype, batch_input_shape=self._asked.shape(shape or []))
 
     def _stripped(self, name: str, config: dict[str, Any], neutral: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """The config without settings that this library has not, which must say nothing."""

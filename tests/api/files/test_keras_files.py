@@ -144,6 +144,20 @@ def test_a_functional_model_that_is_a_plain_row_is_a_sequential(tmp_path, refuse
         load_model(tmp_path / "fork.keras")
 
 
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_layers_that_are_activations_go_both_ways(ending, tmp_path):
+    row = lambda k: [k.Dense(3, activation=k.LeakyReLU(negative_slope=0.1)), k.Activation(k.ELU()),
+                     k.Dense(2, activation=k.ReLU(max_value=6)), k.Dense(2, activation=k.Softmax())]
+    ours, theirs = (lib([k.Input((4,)), *row(k)]) for lib, k in ((Sequential, L), (keras.Sequential, keras.layers)))
+    ours.save(tmp_path / f"o{ending}", include_optimizer=False)
+    back = keras.models.load_model(tmp_path / f"o{ending}")
+    assert_allclose(gives(back, X), gives(ours, X), rtol=1e-5, atol=1e-6)
+    theirs.save(tmp_path / f"k{ending}")
+    again = load_model(tmp_path / f"k{ending}")
+    assert again.layers == ours.layers == load_model(tmp_path / f"o{ending}").layers
+    assert_allclose(gives(again, X), gives(theirs, X), rtol=1e-5, atol=1e-6)
+
+
 def test_what_was_compiled_comes_back(tmp_path):
     model = Sequential([L.Dense(1, activation="sigmoid", input_shape=(4,))], seed=0)
     model.compile(optimizers.SGD(lr=0.1, decay=1e-2, momentum=0.9, nesterov=True), Huber(0.5), ["mae", AUC(num_thresholds=20)])

@@ -121,7 +121,7 @@ def undrawn(monkeypatch):
 def again(model):
     """The model out of its own description."""
     data = json.loads(json.dumps(words.of_model(model, words.of_compile(model)), allow_nan=False))
-    recompiler = Recompiler(Source("file"), OWN)
+    recompiler = Recompiler(Source("file"), OWN, Sequential)
     made = recompiler.model(data)
     recompiler.compile(made, data)
     return made
@@ -213,7 +213,7 @@ def test_means_and_sums_are_written():
     for made in metrics.Mean("m"), metrics.Sum("s"):
         data = json.loads(json.dumps(words.of_value(made, "it")))
         assert (data["module"], data["class_name"]) == ("keras.metrics", type(made).__name__)
-        found = Recompiler(Source("file"), None)._metric(data)
+        found = Recompiler(Source("file"), None, Sequential)._metric(data)
         assert (type(found), found.name) == (type(made), made.name)
 
 

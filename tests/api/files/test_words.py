@@ -15,6 +15,7 @@ from jaxseq.api.files.places import numbered
 from jaxseq.api.files.rebuilt import Rebuilder
 from jaxseq.api.files.refusal import Source
 from jaxseq.core import constraints, initializers, loss_classes, metrics, optimizers, regularizers, schedules
+from jaxseq.models import Sequential
 
 ALL = [(name, layer) for name, layer, *_ in [*basic.CASES, *convolution.CASES, *recurrent.CASES]]
 WRITTEN = [(name, layer) for name, layer in ALL if not isinstance(layer, layers.Lambda | layers.InputLayer)
@@ -28,7 +29,7 @@ def through_json(data):
 @pytest.mark.parametrize(("name", "layer"), WRITTEN, ids=[name for name, _ in WRITTEN])
 def test_a_layer_is_keras_s_and_comes_back(name, layer):
     data = through_json(words.of_layer(layer))
-    again = Rebuilder(Source("file"), None).layer(data)
+    again = Rebuilder(Source("file"), None, Sequential).layer(data)
     assert again == layer or repr(again) == repr(layer)
     assert again.trainable == layer.trainable
     if type(layer).__name__ in words.ONLY_HERE:
@@ -38,7 +39,7 @@ def test_a_layer_is_keras_s_and_comes_back(name, layer):
         return
     twin = keras.layers.deserialize(data)
     assert type(twin) is getattr(keras.layers, type(layer).__name__)
-    back = Rebuilder(Source("file"), None).layer(through_json(keras.layers.serialize(twin)))
+    back = Rebuilder(Source("file"), None, Sequential).layer(through_json(keras.layers.serialize(twin)))
     for each in dataclasses.fields(layer):
         if each.compare and not each.name.endswith(("layer", "cell", "cells")):
             assert plain(back, each.name) == plain(layer, each.name), each.name
