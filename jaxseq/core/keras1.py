@@ -12,7 +12,7 @@ OF_KERAS_1 = {
     "filter_length": ("kernel_size",), "nb_row": ("kernel_size=(rows, columns)",), "nb_col": ("kernel_size=(rows, columns)",),
     "kernel_dim1": ("kernel_size=(depth, rows, columns)",), "kernel_dim2": ("kernel_size=(depth, rows, columns)",),
     "kernel_dim3": ("kernel_size=(depth, rows, columns)",),
-    "pool_length": ("pool_size",), "length": ("size",), "stride": ("strides",), "subsample": ("strides",),
+    "pool_length": ("pool_size",), "length": ("size",), "subsample": ("strides",),
     "subsample_length": ("strides",), "atrous_rate": ("dilation_rate",), "border_mode": ("padding",),
     "dim_ordering": ('data_format="channels_last" for "tf", "channels_first" for "th"',),
     "init": ("kernel_initializer", "embeddings_initializer", "depthwise_initializer", "alpha_initializer"),

@@ -68,7 +68,6 @@ def test_the_nearest_is_named(call, message):
     (lambda: Dense(12, b_constraint="max_norm"), "bias_constraint"),
     (lambda: Dense(12, bias=False), "use_bias"),
     (lambda: MaxPooling1D(pool_length=2), "pool_size"),
-    (lambda: MaxPooling1D(stride=2), "strides"),
     (lambda: Dropout(p=0.5), "rate"),
     (lambda: Convolution2D(4, 3, border_mode="same"), "padding"),
     (lambda: Convolution2D(nb_filter=4, nb_row=3, nb_col=3), "filters"),
