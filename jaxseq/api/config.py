@@ -68,8 +68,8 @@ def from_json(text: str) -> dict[str, Any]:
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"This is no JSON: {error}. Pass what model.to_json() returned.") from None
     config = data.get("config") if isinstance(data, dict) and data.get("class_name") in MODELS else None
-    known = isinstance(config, dict) and isinstance(config.get("layers"), list)
-    require(known, "This JSON does not describe a Sequential: pass what model.to_json() returned.")
+    rows = config.get("layers") if isinstance(config, dict) else config if "keras_version" in (data or {}) else None
+    require(isinstance(rows, list), "This JSON does not describe a Sequential: pass what model.to_json() returned.")
     return data
 
 

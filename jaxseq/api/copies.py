@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxseq.api import config
-from jaxseq.api.files import keras2, rebuilt
+from jaxseq.api.files import keras2, plain_json, rebuilt
+from jaxseq.api.files.refusal import Source
 from jaxseq.api.sequential import Sequential
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers import InputLayer
@@ -20,10 +21,10 @@ def model_from_json(text: str, custom_objects: dict[str, Any] | None = None) -> 
     custom_objects: {name: class or function} of the user's own.
     """
     data = config.from_json(text)
-    version = data.get("keras_version")         # which Keras 2 wrote, whose words meant other things
+    version = data.get("keras_version")
     if isinstance(version, str):
-        data = keras2.model(data, version[:1] in "12")
-        return rebuilt.of_config(Sequential, data["config"], custom_objects)
+        bounded = plain_json.parsed(Source("The model's config"), "config", text.encode())
+        return rebuilt.of_config(Sequential, keras2.model(bounded, keras2.is_old(version))["config"], custom_objects)
     return Sequential.from_config(data["config"], custom_objects)
 
 

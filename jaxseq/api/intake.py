@@ -234,12 +234,12 @@ def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: A
     wide = _wide(model)
     given_x = _predictors(model, x_name, x)
     require(y is not None, f"{y_name} is missing: pass the targets, {y_name}, beside {x_name}.", TypeError)
-    rows = given_x.shape[0]
-    given_y = columns.column(y_name, columns.the_only(y, lambda whole: whole.shape[:1] == (rows,) != (1,)), wide)
-    weight = None if sample_weight is None else columns.column(weight_name, sample_weight, wide)
     x = fitted_x(model, x_name, given_x)
-    columns.same_length({x_name: given_x, y_name: given_y, weight_name: weight})
     output = shown(model, x).edges[-1][0]
+    whole = partial(_is_all, given_x.shape[0], len(output))
+    given_y = columns.column(y_name, columns.the_only(y, whole), wide)
+    weight = None if sample_weight is None else columns.column(weight_name, columns.the_only(sample_weight, whole), wide)
+    columns.same_length({x_name: given_x, y_name: given_y, weight_name: weight})
     y = checks.fitted_y(y_name, given_y, output, loss)
     if check_inputs:                                    # of what was given, so that the places are the user's own
         checks.check_x_values(x_name, given_x, _first_layer(model))
@@ -250,6 +250,11 @@ def fitted_rows(model: Architecture, loss: Any, x: Any, y: Any, sample_weight: A
         require(weight is None, "class_weight and sample_weight both weigh the rows: multiply them and pass sample_weight.")
         weight = columns.column("class_weight", checks.class_weights(class_weight, given_y, loss), wide)
     return Rows(x, y, weight)
+
+
+def _is_all(rows: int, axes: int, array: Any) -> bool:
+    """Whether an array in a list has an entry for each row, and is not itself the only row, which has an axis less."""
+    return array.shape[:1] == (rows,) and (rows > 1 or len(array.shape) != axes - 1)
 
 
 def fitted_x(model: Architecture, name: str, x: columns.Rows) -> Any:
@@ -308,7 +313,7 @@ def _fixed_batch_size(model: Architecture) -> int | None:
 
 def _predictors(model: Architecture, name: str, x: Any) -> columns.Rows:
     """x as a column; where the model begins with an Embedding, text is told how it becomes ids."""
-    x = columns.the_only(x, lambda whole: model.input is not None and len(whole.shape) == len(model.input))
+    x = columns.the_only(x, lambda whole: len(whole.shape) in ((len(model.input),) if model.input else range(2, 99)))
     if model.layers:
         checks.check_not_text(name, x, _first_layer(model))
     return columns.predictors(name, x, _wide(model))

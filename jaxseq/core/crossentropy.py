@@ -137,7 +137,7 @@ def binary_focal_crossentropy(y: Array, y_hat: Array, apply_class_balancing: boo
     y, y_hat = alike(y, y_hat, "binary_focal_crossentropy")
     y = _smoothed(y, label_smoothing, 2)
     costs = (_binary_of_logits if from_logits else _binary_of_shares)(y, y_hat)
-    p, other = (jax.nn.sigmoid(y_hat), jax.nn.sigmoid(-y_hat)) if from_logits else (_inside(y_hat), 1 - _inside(y_hat))
+    p, other = (jax.nn.sigmoid(y_hat), jax.nn.sigmoid(-y_hat)) if from_logits else (y_hat, 1 - y_hat)
     doubt = jnp.maximum(y * other + (1 - y) * p, EPSILON)
     focal = doubt**gamma * costs
     balance = y * alpha + (1 - y) * (1 - alpha) if apply_class_balancing else 1

@@ -12,7 +12,6 @@ from dataclasses import Field, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, dataclass_transform
 
 from jaxseq.core.require import NoFunction, absent, require
-from jaxseq.core.words import snake_case
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,12 +128,13 @@ class Handle(NoFunction):
         return tuple(home for home in self._homes if home.model() not in (None, model))
 
     def _place_of(self, name: str) -> str | None:
-        """Where the weight of that name is; None where the layer says of none how it is drawn."""
-        if not hasattr(type(self), f"{name.removesuffix('_kernel')}_initializer"):
+        """Where the weight of that name is; None where the layer has none such, or stands in no model by itself."""
+        home, asked = self._home(), {"gamma": "scale", "beta": "center"}.get(name, f"use_{name}")
+        drawn = hasattr(type(self), f"{name.removesuffix('_kernel')}_initializer") and getattr(self, asked, True)
+        if home is None or not drawn:
             return None
         part = "state" if name in self.statistics else "params"
-        called = self.name or snake_case(type(self).__name__)
-        return f'the model holds it. Write model.{part}["{called}"]["{name}"], or layer.get_weights() for all of the layer.'
+        return f'the model holds it. Write model.{part}["{home.name}"]["{name}"], or layer.get_weights() for all of the layer.'
 
     def _settle(self, homes: tuple[Home, ...]) -> None:
         own = self.own_name

@@ -78,10 +78,10 @@ class Copies(Told, declared=False):
         if (self.name, self.dtype, shape) not in self._builds:
             policy = None if self.dtype is None else self.dtype_policy
             twin = self._copy(self._as_part, _building=True, _weights=dict(self._weights), _parts={}, _policy=policy,
-                              dtype=self.variable_dtype, name=self.name or type(self).__name__.lower())
+                              built=False, dtype=self.variable_dtype, name=self.name or type(self).__name__.lower())
             with jax.ensure_compile_time_eval():                # numbers that build makes are numbers, not parts of a trace
                 twin.build(shape)
-            ready = twin._copy(twin._as_part, _parts={})
+            ready = twin._copy(twin._as_part, _parts={}, built=True)
             ready._copy(ready._listed)
             self._builds.setdefault((self.name, self.dtype, shape), ready)
         return self._builds[self.name, self.dtype, shape]

@@ -27,7 +27,7 @@ from jaxseq.core.regression import *  # noqa: F403
 from jaxseq.core.require import is_function, pick, require
 from jaxseq.core.types import Array
 from jaxseq.core.unpaired import *  # noqa: F403
-from jaxseq.core.words import snake_case
+from jaxseq.core.words import under_both_names
 
 __all__ = ["get", "deserialize", "serialize"]
 __all__ += regression.__all__
@@ -42,9 +42,6 @@ TABLE: dict[str, LossFn] = {name: getattr(module, name) for module in (regressio
 
 # Across rows, or with y of another shape.
 UNPAIRED: dict[str, LossFn] = {name: getattr(unpaired, name) for name in unpaired.__all__}
-
-# Every class under its own name and under that of its function: "KLDivergence" and "kl_divergence".
-_OF_CLASSES = CLASSES | {snake_case(name): each for name, each in CLASSES.items()}
 
 _OF_LOGITS: tuple[tuple[LossFn, Callable[[Array], Array], LossFn], ...] = (
     (categorical_crossentropy, activations.softmax, categorical_crossentropy_from_logits),
@@ -65,7 +62,7 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Los
     if isinstance(identifier, str):
         identifier = pick("loss", identifier, {**TABLE, **UNPAIRED, **CLASSES, **(custom_objects or {})})
     if isinstance(identifier, Mapping) and not callable(identifier):
-        identifier = from_config("loss", identifier, _OF_CLASSES, custom_objects)
+        identifier = from_config("loss", identifier, under_both_names(CLASSES), custom_objects)
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         identifier = identifier()
     require(is_function(identifier), f"loss={identifier!r}: write a name such as 'mse', or a function (y_true, y_pred).",
@@ -79,11 +76,8 @@ deserialize = get
 
 
 def plain(loss: LossFn) -> LossFn:
-    """The function under a loss: categorical_crossentropy of its form from logits and of a declaration of it.
-
-    A loss that has none, or a class of the user's that computes otherwise, is its own.
-    """
-    if isinstance(loss, DeclaredLoss) and speaks_for(loss, "function", "call"):
+    """The function under a loss: categorical_crossentropy of its form from logits and of a declaration of it."""
+    if isinstance(loss, DeclaredLoss):
         return type(loss).function
     return next((known for known, _, form in _OF_LOGITS if form is loss), loss)
 
@@ -94,6 +88,11 @@ def _is_plain(loss: DeclaredLoss) -> bool:
     return own and loss == type(loss)(name=loss.name)
 
 
+def _computes_no_more(loss: LossFn) -> bool:
+    """Whether a loss computes what the function under it does: a class of the user's may have a call of its own."""
+    return not isinstance(loss, DeclaredLoss) or speaks_for(loss, "function", "call")
+
+
 def takes_logits(loss: LossFn) -> bool:
     """Whether the loss reads its predictions as logits."""
     form = any(each is loss for _, _, each in _OF_LOGITS)
@@ -102,14 +101,15 @@ def takes_logits(loss: LossFn) -> bool:
 
 def by_row(loss: LossFn) -> bool:
     """Whether each row is known to count for itself: nothing is taken across the first axis."""
-    return any(plain(loss) is each for each in TABLE.values()) and getattr(loss, "axis", -1) == -1
+    return _computes_no_more(loss) and any(plain(loss) is each for each in TABLE.values()) and getattr(loss, "axis", -1) == -1
 
 
 def of_logits(loss: LossFn, activation: Callable) -> LossFn | None:
     """The same loss computed from what goes into `activation`, or None where no such form is known."""
-    function = plain(loss)
-    if isinstance(loss, DeclaredLoss) and function is not loss:
+    if not _computes_no_more(loss):
+        return None
+    if isinstance(loss, DeclaredLoss):
         options = loss.options()
-        known = of_logits(function, activation) is not None and not options["from_logits"] and options["axis"] == -1
+        known = of_logits(plain(loss), activation) is not None and not options["from_logits"] and options["axis"] == -1
         return replace(loss, from_logits=True) if known else None  # type: ignore[call-arg]
     return next((form for known, before, form in _OF_LOGITS if known is loss and before is activation), None)

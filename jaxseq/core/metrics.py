@@ -30,7 +30,7 @@ from jaxseq.core.totals import (
     zeros as zeros,
 )
 from jaxseq.core.types import Array
-from jaxseq.core.words import snake_case
+from jaxseq.core.words import under_both_names
 
 __all__ = ["Monoid", "mean", "get", "deserialize", "serialize"]
 __all__ += keras_metric.__all__
@@ -49,8 +49,7 @@ TABLE: dict[str, Callable[[Array, Array], Array]] = losses.TABLE | {
 
 CLASSES: dict[str, type[DeclaredMetric]] = mean_metrics.CLASSES | confusion.CLASSES | scores.CLASSES
 
-# Every class under its own name and under that of its objects: "AUC" and "auc", "MeanIoU" and "mean_io_u".
-_OF_CLASSES = CLASSES | {snake_case(name): each for name, each in CLASSES.items()}
+_OF_CLASSES = under_both_names(CLASSES)
 
 BY_LOSS = {
     losses.binary_crossentropy: (binary_accuracy, losses.binary_crossentropy),

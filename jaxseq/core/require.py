@@ -48,7 +48,8 @@ def known_words(owner: str, words: Iterable[str], known: Iterable[str]) -> None:
 
 def absent(owner: Any, name: str, instead: str | None) -> Any:
     """AttributeError for an attribute that is not there, with the line to write where there is one; else Python's own."""
-    require(instead is None, f"{type(owner).__name__} has no attribute {name!r}: {instead}", AttributeError)
+    there = hasattr(type(owner), name)          # and fails: its own error is the one to show
+    require(there or instead is None, f"{type(owner).__name__} has no attribute {name!r}: {instead}", AttributeError)
     return object.__getattribute__(owner, name)
 
 

@@ -111,8 +111,6 @@ class DeclaredMetric(Declared, ABC):
 def measured_by(declared: DeclaredMetric) -> Monoid:
     """The Monoid of a declaration, through its update_state and result where a class of the user's has its own."""
     metric, owner = declared.metric(), type(declared).__name__
-    if speaks_for(declared, "metric", "update_state", "result"):
-        return metric
 
     def with_totals(totals: Sums | None) -> DeclaredMetric:
         twin = copy.copy(declared)
@@ -127,7 +125,11 @@ def measured_by(declared: DeclaredMetric) -> Monoid:
                 "super().update_state(y_true, y_pred, sample_weight).", TypeError)
         return twin._kept  # pyright: ignore[reportReturnType]  # not None
 
-    return metric._replace(sums=sums, finish=lambda *totals: with_totals(totals).result(), by_row=False, of_shares=False)
+    if not speaks_for(declared, "metric", "update_state"):      # which may look at the whole batch, and at logits
+        metric = metric._replace(sums=sums, by_row=False, of_shares=False)
+    if not speaks_for(declared, "metric", "result"):
+        metric = metric._replace(finish=lambda *totals: with_totals(totals).result())
+    return metric
 
 
 def unused_dtype() -> Any:

@@ -123,6 +123,15 @@ def test_one_of_several_inputs_may_be_the_only_one(rewind, expected, wrap):
     assert_allclose(model.evaluate(wrap(x), wrap(y[:, None]), verbose=0), model.evaluate(x, y, verbose=0))
 
 
+def test_one_of_several_inputs_says_what_a_model_takes():
+    model = Sequential([Dense(2)])
+    model.compile("sgd", "mse")
+    model.fit([WHOLE.astype(np.float32)], [WHOLE[:, :2]], sample_weight=[np.ones(len(WHOLE))], verbose=0)
+    assert model.input_shape == (None, 3)
+    expected = model.evaluate(WHOLE[:1], [WHOLE[0, :2]], verbose=0)         # a list of one row
+    assert model.train_on_batch([WHOLE[:1]], [WHOLE[:1, :2]]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_list_of_one_row_is_one_row(rewind, expected):
     assert_array_equal(rewind().predict([WHOLE.astype(np.float32)[0]]), expected[:1])
 

@@ -80,6 +80,11 @@ def test_what_keras_2_describes_is_read_in_its_words():
     text = {"class_name": "Sequential", "config": {"name": "old", "layers": rows}, "backend": "tensorflow"}
     again = model_from_json(json.dumps(text | {"keras_version": "2.11.0"}))
     assert again.layers == [Dense(3, "hard_sigmoid_keras2")] and again.input_shape == (None, 4)
+    oldest = {"class_name": "Sequential", "config": rows, "keras_version": "2.1.6"}         # a bare list
+    assert model_from_json(json.dumps(oldest)).layers == again.layers
+    deep = json.dumps(oldest | {"config": []}).replace("[]", "[" * 5000 + "]" * 5000)
+    with pytest.raises(ValueError, match="This is no JSON|levels deep"):
+        model_from_json(deep)
 
 
 @pytest.mark.parametrize(("change", "message"), [

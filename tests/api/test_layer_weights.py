@@ -86,6 +86,23 @@ def test_built_of_a_layer_in_keras_way():
         model = k.Sequential([k.Input((3,)), Doubled()])
         assert_array_equal(model.predict(np.ones((1, 3)), verbose=0), 2 * np.ones((1, 3)))
         assert model.layers[0].built and not Doubled().built
+        within = k.Sequential([k.Input((2, 3)), k.layers.TimeDistributed(Doubled())])
+        assert_array_equal(within.predict(np.ones((1, 2, 3)), verbose=0), 2 * np.ones((1, 2, 3)))
+
+
+def test_a_layer_may_ask_in_build_whether_it_is_built():
+    class Once(jaxseq.layers.Layer):
+        def build(self, input_shape):
+            if not self.built:
+                self.factor = self.add_weight(shape=(), initializer="ones")
+                self.built = True
+
+        def call(self, x):
+            return self.factor * x
+
+    model = jaxseq.Sequential([jaxseq.layers.Input((3,)), Once(), Once()])
+    assert_array_equal(model.predict(np.ones((1, 3))), np.ones((1, 3)))
+    assert len(model.get_weights()) == 2
 
 
 WEIGHT = "the model holds it. Write model.{}, or layer.get_weights() for all of the layer."

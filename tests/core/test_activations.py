@@ -155,6 +155,7 @@ def test_a_layer_without_weights_is_a_function_and_keeps_its_settings():
     assert_allclose(activations.get(layers.ReLU(max_value=6))(x), activations.relu6(x))
     assert_allclose(activations.get(layers.ThresholdedReLU(0.5))(x), [0, 0, 0, 7])
     assert activations.get(layers.Softmax()) is activations.softmax       # which a loss takes together with itself
+    assert activations.get(layers.Activation("tanh")) is activations.tanh
     with pytest.raises(ValueError, match=r"ELU\(\) is a layer, which has settings and no name"):
         activations.name(layers.ELU())
 

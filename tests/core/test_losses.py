@@ -463,6 +463,9 @@ def test_where_a_model_is_sure_a_focal_loss_has_a_gradient(gamma, from_logits, s
     y = jnp.tile(jnp.array([0.0, 1.0]), 4)[:, None]
     value, gradient = value_and_gradient(loss, y, y_hat)
     assert np.isfinite(value).all() and np.isfinite(gradient).all()
+    wrong = (np.asarray(y) > 0) != (np.asarray(y_hat) > (0 if from_logits else 0.5))
+    if gamma:                                                   # without, it is the crossentropy, which is clipped
+        assert (gradient[wrong] != 0).all()
 
 
 @pytest.mark.parametrize(("make", "message"), [

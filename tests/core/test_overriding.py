@@ -99,7 +99,8 @@ class OfShares(losses.CategoricalCrossentropy):
 
 
 def test_the_call_of_a_loss_is_asked():
-    assert isinstance(losses.get(Seven), Seven) and losses.plain(Seven()).call and not losses.by_row(Seven())
+    assert isinstance(losses.get(Seven), Seven) and not losses.by_row(Seven())
+    assert losses.plain(Seven()) is losses.mean_squared_error                   # whose y is its y
     model = jaxseq.Sequential([Input((4,)), Dense(3)])
     model.compile("sgd", Seven(), metrics=["mse"])
     loss, error = model.evaluate(X, Y, verbose=0)
@@ -148,6 +149,63 @@ def test_the_result_of_a_metric_may_be_another_number():
     model.compile("sgd", "mse", metrics=["mse", Percent(name="percent")])
     found = model.evaluate(X, Y, verbose=0, return_dict=True)
     assert found["percent"] == pytest.approx(100 * found["mse"], rel=1e-5)
+
+
+def test_of_a_metric_what_is_not_the_users_stays_as_it_is():
+    class Percent(metrics.AUC):
+        def result(self):
+            return 100 * super().result()
+
+    class OfLogits(metrics.AUC):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            super().update_state(y_true, jax.nn.sigmoid(y_pred), sample_weight)
+
+    plain, percent, of_logits = (metrics.get(each()) for each in (metrics.AUC, Percent, OfLogits))
+    assert (percent.by_row, percent.of_shares) == (plain.by_row, plain.of_shares) == (True, True)
+    assert (of_logits.by_row, of_logits.of_shares) == (False, False) and of_logits.finish is not percent.finish
+
+
+def test_weights_and_masks_reach_a_users_update_state():
+    seen = []
+
+    class Weighed(metrics.MeanSquaredError):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            seen.append(None if sample_weight is None else sample_weight.shape)
+            super().update_state(y_true, y_pred, sample_weight)
+
+    model = jaxseq.Sequential([Input((4,)), Dense(3)])
+    model.compile("sgd", "mse", weighted_metrics=[Weighed(name="weighed"), metrics.MeanSquaredError(name="ours")])
+    found = model.evaluate(X, Y, sample_weight=np.arange(6.0), verbose=0, return_dict=True)
+    assert found["weighed"] == pytest.approx(found["ours"], rel=1e-6) and (6,) in seen
+
+
+class Largest:
+    """A part of several metrics."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(jnp.argmax(y_true, -1), jnp.argmax(y_pred, -1), sample_weight)
+
+
+def test_a_part_that_stands_beside_our_class_is_asked():
+    class Overlap(Largest, metrics.MeanIoU):
+        pass
+
+    model = jaxseq.Sequential([Input((4,)), Dense(3, activation="softmax")])
+    model.compile("sgd", "categorical_crossentropy", metrics=[Overlap(3, name="one"), overlap(jaxseq)(3, name="other")])
+    found = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert found["one"] == found["other"]
+
+
+def test_labels_are_checked_for_a_loss_with_a_call_of_its_own():
+    class Dearer(losses.SparseCategoricalCrossentropy):
+        def call(self, y, y_hat):
+            return 2 * super().call(y, y_hat)
+
+    model = jaxseq.Sequential([Input((4,)), Dense(3, activation="softmax")])
+    model.compile("sgd", Dearer(), metrics=["accuracy"])
+    with pytest.raises(ValueError, match="has the classes 0 to 2"):
+        model.fit(X, np.array([0, 1, 2, 3, 0, 1]), verbose=0)
+    assert 0 <= model.evaluate(X, np.array([0, 1, 2, 2, 0, 1]), verbose=0)[1] <= 1
 
 
 def test_a_metric_that_measures_nothing_says_so():

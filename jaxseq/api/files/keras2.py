@@ -9,6 +9,11 @@ HARD_SIGMOID = "hard_sigmoid_keras2"        # what Keras 2 means by hard_sigmoid
 ACTIVATIONS = "activation", "recurrent_activation"
 
 
+def is_old(version: str) -> bool:
+    """Whether Keras 2 or 1 is that version: what it wrote means something else."""
+    return version[:1] in ("1", "2")
+
+
 def model(described: dict[str, Any], old: bool) -> dict[str, Any]:
     """The model of a file, whose config is a bare list in the oldest. old: whether Keras 2 or 1 wrote it."""
     config = described.get("config")

@@ -73,7 +73,7 @@ def described(source: Source, file: BinaryIO) -> Described:
         told = attributes(source, root)
         model = plain_json.parsed(source, MODEL, told[MODEL].encode())
         training = plain_json.parsed(source, TRAINING, told[TRAINING].encode()) if TRAINING in told else None
-        old = told.get("keras_version", "1")[:1] in "12"
+        old = keras2.is_old(told.get("keras_version", "1"))
         held, groups = sum(node.size * max(4, node.dtype.itemsize) for node in found.values()), hdf5.groups(root)
     return Described(keras2.model(model, old), None if training is None else keras2.compiled(training), held, groups)
 

@@ -224,6 +224,7 @@ def _batches(data: Iterable[Any], steps: int | None) -> Iterator[Any]:
 
 
 def _lines(path: str | Path) -> list[str]:
-    """The lines of a text file, which end with a newline alone: a token may hold what else Unicode ends lines with."""
+    """The lines of a text file, without their ends: newlines, in the way of any system. What else Unicode ends lines with is a
+    part of a token."""
     with open(path, encoding="utf-8") as file:
         return [line.removesuffix("\n") for line in file]

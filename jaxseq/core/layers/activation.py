@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from jaxseq.core import activations
-from jaxseq.core.layer import Layer
+from jaxseq.core.last_activation import Function
 from jaxseq.core.layers.identity import Identity
 from jaxseq.core.precision import floating
 
 
-class Activation(Layer):
+class Activation(Function):
     """Applies an activation: y = activation(x).
 
     Shapes: x (batch, ...) -> y of the same shape; whole numbers become float32. Params: none. State: none.

@@ -11,28 +11,14 @@ import jax.numpy as jnp
 from jaxseq.core import activations
 from jaxseq.core.axes import as_axis, axes_of
 from jaxseq.core.declared import number
-from jaxseq.core.last_activation import parted
+from jaxseq.core.last_activation import Function
 from jaxseq.core.layer import Layer
 from jaxseq.core.layers.identity import Identity
 from jaxseq.core.precision import floating
 from jaxseq.core.require import require
-from jaxseq.core.types import Array, Ctx
 
 
-class _Function(Layer, declared=False):
-    """What stands as an activation within another layer, too: Dense(2, activation=LeakyReLU(0.1))."""
-
-    def as_function(self):
-        if type(self).init is not Layer.init:       # a class of the user's has weights
-            return super().as_function()
-        parts = parted(self)                        # a function of the table, which a loss knows, where it is one
-        return self._applied if parts is None else parts[1]
-
-    def _applied(self, x: Array) -> Array:
-        return self.apply({}, {}, x, Ctx())[0]
-
-
-class ReLU(_Function):
+class ReLU(Function):
     """y = x from `threshold` on, negative_slope * (x - threshold) below it, and never more than `max_value`.
 
     Shapes: x (batch, ...) -> y of the same shape. Params: none. State: none.
@@ -55,7 +41,7 @@ class ReLU(_Function):
         return y if self.max_value is None else jnp.minimum(y, jnp.asarray(self.max_value, x.dtype)), state
 
 
-class LeakyReLU(_Function):
+class LeakyReLU(Function):
     """y = x where x >= 0, negative_slope * x elsewhere.
 
     Shapes: x (batch, ...) -> y of the same shape. Params: none. State: none.
@@ -112,7 +98,7 @@ class PReLU(Layer):
         return jnp.where(x >= 0, x, params["alpha"] * x).astype(x.dtype), state
 
 
-class ELU(_Function):
+class ELU(Function):
     """y = x where x > 0, alpha * (exp(x) - 1) elsewhere.
 
     Shapes: x (batch, ...) -> y of the same shape. Params: none. State: none.
@@ -129,7 +115,7 @@ class ELU(_Function):
         return jax.nn.elu(floating(x), self.alpha), state
 
 
-class ThresholdedReLU(_Function):
+class ThresholdedReLU(Function):
     """y = x where x > theta, 0 elsewhere.
 
     Shapes: x (batch, ...) -> y of the same shape. Params: none. State: none.
@@ -147,7 +133,7 @@ class ThresholdedReLU(_Function):
         return jnp.where(x > self.theta, x, jnp.zeros((), x.dtype)), state
 
 
-class Softmax(_Function):
+class Softmax(Function):
     """y = exp(x) / sum(exp(x)) along an axis, or several.
 
     Shapes: x (batch, ...) -> y of the same shape. Params: none. State: none.

@@ -43,6 +43,8 @@ class InputLayer(Layer):
                 "them.")
         require(told is not None or whole is not None, "InputLayer needs a shape: write Input(shape=(784,)).")
         size, *rest = whole or (None, *checked_shape("shape", told))
+        require(None in (size, self.batch_size) or size == self.batch_size, f"InputLayer(batch_size={self.batch_size}) has "
+                f"another one in its shape, {whole}: write one of them.")
         return checked_shape("batch_input_shape", (self.batch_size if size is None else size, *rest))
 
     def apply(self, params, state, x, ctx):
