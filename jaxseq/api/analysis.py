@@ -101,8 +101,8 @@ class AnalysisMethods:
         """How much memory training, evaluating and predicting take for batches of that size: 32 when absent, or the fixed one.
 
         The programs are compiled and asked, and nothing runs. Beside them the data lie on the device, all of them up to
-        64 MiB, else three pieces of that size. input_signature: the shape of x, where the model leaves a length open. Of a
-        model that is spread over devices the numbers are those of each device.
+        64 MiB, or an eighth of what an accelerator has left, else three pieces of 16 MiB. input_signature: the shape of x,
+        where the model leaves a length open. Of a model that is spread over devices the numbers are those of each device.
         Returns: a MemoryReport, which shows itself; a model that is not compiled has `predict` alone.
         """
         model: Any = self

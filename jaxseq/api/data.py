@@ -23,6 +23,7 @@ from jaxseq.core.types import Batch, Spec
 
 NO_ROW = -1                             # the row number of what fills up a batch
 RESIDENT_BYTES = 64 * 2**20             # of training data, up to which they lie on the device as a whole
+RESIDENT_SHARE = 8                      # or up to one part of so many of what an accelerator has left
 STREAMED_SLAB_BYTES = 16 * 2**20        # of each slab of larger ones
 BLOCK_BYTES = 2**20                     # of each slab of an evaluation
 SAMPLED = 64                            # rows of the data that are looked at to tell them from others
@@ -263,9 +264,16 @@ def training_feed(x: Rows, y: Column, weight: Column | None, batch_size: int, sh
     if isinstance(x, SparseRows):
         slab_bytes = min(STREAMED_SLAB_BYTES, size_of(columns))
         return Streamed(on_host(columns), len(x), batch_size, shuffle, padded, slab_bytes)
-    if size_of(columns) > RESIDENT_BYTES and not isinstance(x, jax.Array):
+    if size_of(columns) > resident_bytes() and not isinstance(x, jax.Array):
         return Streamed(on_host(columns), len(x), batch_size, shuffle, padded)
     return _resident(columns, batch_size, shuffle, padded)
+
+
+def resident_bytes() -> int:
+    """Up to how many bytes of training data lie on the device as a whole: an eighth of the memory that an accelerator has left,
+    and RESIDENT_BYTES at least. JAX knows no limit of a CPU's, where the data lie already."""
+    told = jax.local_devices()[0].memory_stats() or {}
+    return max(RESIDENT_BYTES, (told.get("bytes_limit", 0) - told.get("bytes_in_use", 0)) // RESIDENT_SHARE)
 
 
 def evaluation_feed(x: Rows, y: Column, weight: Column | None, batch_size: int, padded: bool) -> Feed:

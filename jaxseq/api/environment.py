@@ -29,7 +29,7 @@ def leave_to_the_user(options: dict[str, Any], flags: str) -> None:
         del options[name]
 
 
-for each in run.CPU_OPTIONS, run.GPU_OPTIONS, run.ONE_CORE:     # now, as JAX reads most of its settings when it is imported
+for each in run.CPU_OPTIONS, run.GPU_OPTIONS, run.ONE_GPU, run.ONE_CORE:         # now, as JAX reads its own
     leave_to_the_user(each, os.environ.get("XLA_FLAGS", ""))
 
 

@@ -36,6 +36,11 @@ CPU_OPTIONS = {
 }
 GPU_OPTIONS = {
     "xla_gpu_deterministic_ops": True,              # sums in a fixed order, and kernels that are not chosen by the clock
+    "xla_gpu_gemm_rewrite_size_threshold": 2**14,   # (rows + columns) * depth, up to which a product is no call of cuBLAS
+}
+ONE_GPU = {             # where there is no other to hear from
+    "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL",
+    "xla_gpu_command_buffer_scheduling_mode": "CONCURRENT",         # in the CUDA graph of a loop, what need not wait does not
 }
 ONE_CORE = {
     "xla_cpu_multi_thread_eigen": False,            # no product is shared among threads
@@ -393,17 +398,25 @@ def gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]
 
 @functools.cache
 def compiler_options(*more: tuple[str, Any]) -> dict[str, Any] | None:
-    """CPU_OPTIONS and more on the CPU; GPU_OPTIONS on a GPU; elsewhere None, and where jaxlib does not know one of them."""
+    """CPU_OPTIONS and more on the CPU; GPU_OPTIONS on a GPU, and ONE_GPU where it is alone; less what jaxlib does not know.
+    None where nothing is left."""
     if jax.default_backend() == "cpu":
         options = CPU_OPTIONS | dict(more)
     elif jax.default_backend() == "gpu":
-        options = dict(GPU_OPTIONS)
+        options = GPU_OPTIONS | (ONE_GPU if jax.device_count() == 1 else {})
     else:
         return None
+    if not _known(options):
+        options = {name: value for name, value in options.items() if _known({name: value})}
+    return options or None
+
+
+def _known(options: dict[str, Any]) -> bool:
+    """Whether jaxlib's compiler takes these options."""
     try:
         jax.jit(lambda x: x, compiler_options=options).lower(Spec((), jnp.float32)).compile()
     except jax.errors.JaxRuntimeError as error:
         if not str(error).startswith("INVALID_ARGUMENT"):
             raise
-        return None
-    return options
+        return False
+    return True

@@ -1,6 +1,7 @@
 """However the data travel, the numbers are those of the rows: streamed or resident, filled up or cut as they come."""
 
 import threading
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -127,6 +128,14 @@ def test_data_go_slab_by_slab_from_their_size_on(monkeypatch, data):
     for limit, kind in (held, feeds.Resident), (held - 1, feeds.Streamed):
         monkeypatch.setattr(feeds, "RESIDENT_BYTES", limit)
         assert type(feeds.training_feed(data.x, data.y, None, 7)) is kind
+
+
+@pytest.mark.parametrize(("memory", "most"), [(None, 64 * 2**20), ({}, 64 * 2**20), ({"bytes_limit": 2**20}, 64 * 2**20),
+                                              ({"bytes_limit": 9 * 2**30, "bytes_in_use": 2**30}, 2**30)])
+def test_an_accelerator_takes_an_eighth_of_what_it_has_left(memory, most, monkeypatch):
+    device = SimpleNamespace(memory_stats=lambda: memory)
+    monkeypatch.setattr(feeds.jax, "local_devices", lambda: [device])
+    assert feeds.resident_bytes() == most
 
 
 def shapes_of(segments) -> list[list[tuple[int, ...]]]:

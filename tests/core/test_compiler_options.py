@@ -28,6 +28,11 @@ def test_an_option_that_jaxlib_does_not_know_breaks_nothing(asked_anew, monkeypa
     assert run.compiled(lambda x: x + 1)(jnp.float32(1)) == 2
 
 
+def test_the_others_are_asked_for_beside_one_that_jaxlib_does_not_know(asked_anew, monkeypatch):
+    monkeypatch.setattr(run, "CPU_OPTIONS", {"no_such_option_of_xla": "", **run.CPU_OPTIONS})
+    assert run.compiler_options() == {name: value for name, value in run.CPU_OPTIONS.items() if name.startswith("xla")}
+
+
 def test_another_error_is_not_taken_for_an_option_that_is_not_known(asked_anew, monkeypatch):
     def no_memory(*_, **__):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
@@ -37,10 +42,12 @@ def test_another_error_is_not_taken_for_an_option_that_is_not_known(asked_anew, 
         run.compiler_options()
 
 
-def test_on_a_gpu_deterministic_operations_are_asked_for(asked_anew, monkeypatch):
+@pytest.mark.parametrize(("devices", "more"), [(1, run.ONE_GPU), (2, {})])
+def test_on_a_gpu_deterministic_operations_are_asked_for(devices, more, asked_anew, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(run, "GPU_OPTIONS", {"xla_gpu_deterministic_ops": True})        # as without XLA_FLAGS
-    assert run.compiler_options() == {"xla_gpu_deterministic_ops": True}
+    monkeypatch.setattr(jax, "device_count", lambda: devices)
+    assert run.GPU_OPTIONS["xla_gpu_deterministic_ops"]
+    assert run.compiler_options() == run.GPU_OPTIONS | more
 
 
 def test_other_backends_are_left_alone(asked_anew, monkeypatch):
