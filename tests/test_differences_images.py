@@ -4,8 +4,8 @@ import jax
 import keras
 import numpy as np
 import pytest
+from differing import quiet, stacked
 from PIL import Image
-from test_differences import quiet, stacked
 
 import jaxseq
 from jaxseq import layers

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from test_differences import PAGE, X, Y, compiled, stacked
+from differing import PAGE, X, Y, compiled, stacked
 
 import jaxseq
 from jaxseq import backend as K

@@ -6,7 +6,7 @@ import jax
 import keras
 import numpy as np
 import pytest
-from test_differences import PAGE
+from differing import PAGE
 
 import jaxseq
 

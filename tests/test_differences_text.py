@@ -5,9 +5,9 @@ import random
 import keras
 import numpy as np
 import pytest
+from differing import PAGE
 from keras.src.legacy.preprocessing import sequence as their_sequence, text as their_text
 from keras.src.utils import dataset_utils
-from test_differences import PAGE
 
 from jaxseq import layers
 from jaxseq.models import Sequential

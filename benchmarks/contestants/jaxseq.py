@@ -13,9 +13,11 @@ from jaxseq.models import Sequential
 
 
 def make(workload: Workload):
-    sgd = workload.optimizer == "sgd"
-    optimizer = optimizers.SGD(**SGD, nesterov=True) if sgd else optimizers.RMSprop(**RMSPROP)
-    return keras_words.trainer(workload, Sequential(seed=0), layers, optimizer)
+    return keras_words.trainer(workload, Sequential(seed=0), layers, optimizer(workload))
+
+
+def optimizer(workload: Workload):
+    return optimizers.SGD(**SGD, nesterov=True) if workload.optimizer == "sgd" else optimizers.RMSprop(**RMSPROP)
 
 
 def versions() -> dict[str, str]:

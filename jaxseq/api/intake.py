@@ -257,6 +257,11 @@ def _is_all(rows: int, axes: int, array: Any) -> bool:
     return array.shape[:1] == (rows,) and (rows > 1 or len(array.shape) != axes - 1)
 
 
+def _is_input(model: Architecture, array: Any) -> bool:
+    """Whether an array in a list has the axes of the model's input: a row and what is in it, where that is not known yet."""
+    return len(array.shape) == len(model.input) if model.input else len(array.shape) > 1
+
+
 def fitted_x(model: Architecture, name: str, x: columns.Rows) -> Any:
     """x as the model's input; where the model has not seen its input yet, x says what it is."""
     require(model.layers, "The model is empty: add a layer first, model.add(Dense(10)).")
@@ -313,7 +318,7 @@ def _fixed_batch_size(model: Architecture) -> int | None:
 
 def _predictors(model: Architecture, name: str, x: Any) -> columns.Rows:
     """x as a column; where the model begins with an Embedding, text is told how it becomes ids."""
-    x = columns.the_only(x, lambda whole: len(whole.shape) in ((len(model.input),) if model.input else range(2, 99)))
+    x = columns.the_only(x, partial(_is_input, model))
     if model.layers:
         checks.check_not_text(name, x, _first_layer(model))
     return columns.predictors(name, x, _wide(model))

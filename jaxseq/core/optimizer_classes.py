@@ -276,7 +276,7 @@ def get(identifier: Any) -> Optimizer | Transform:
     if isinstance(identifier, str):
         return pick("optimizer", identifier.lower(), TABLE)()
     if isinstance(identifier, Mapping):
-        return from_config("optimizer", {**identifier, **_in_lower_case(identifier)}, TABLE)
+        return from_config("optimizer", identifier, CLASSES | TABLE)
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
         return identifier()
     if isinstance(identifier, Optimizer):
@@ -285,11 +285,6 @@ def get(identifier: Any) -> Optimizer | Transform:
         return identifier
     raise TypeError(f"optimizer={identifier!r}: write a name such as 'adam', jaxseq.optimizers.Adam(), or an Optax "
                     "transformation such as optax.adamw(1e-3).")
-
-
-def _in_lower_case(config: Mapping[str, Any]) -> dict[str, str]:
-    """The class_name as TABLE has it, if there is one."""
-    return {key: value.lower() for key, value in config.items() if key == "class_name" and isinstance(value, str)}
 
 
 def _is_optax(value: Any) -> TypeGuard[Transform]:

@@ -1,33 +1,16 @@
 """K.* against Keras 3 on JAX, NumPy in float64, and finite differences."""
 
-import functools
-import re
-
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
+from backend_data import HITS, IDS, LABELS, ONE_HOT, POSITIVE, PROBABILITIES, SHARES, SQUARE, X, Y, refuses
 from keras import ops
 from keras.src.layers.merging.dot import batch_dot as keras_batch_dot
 from numpy.testing import assert_allclose, assert_array_equal
 
-import jaxseq
-from jaxseq import backend
 from jaxseq.api import backend as K
-from jaxseq.api.backend.absent import INSTEAD
-
-RNG = np.random.Generator(np.random.Philox(7))
-X = RNG.normal(size=(4, 3, 5)).astype(np.float32)
-Y = RNG.normal(size=(4, 3, 5)).astype(np.float32)
-POSITIVE = np.abs(X) + 0.5
-SQUARE = RNG.normal(size=(3, 3)).astype(np.float32)
-IDS = np.array([[0, 4], [2, 1]], np.int32)
-PROBABILITIES = np.asarray(jax.nn.softmax(X), np.float32)
-ONE_HOT = np.eye(5, dtype=np.float32)[RNG.integers(0, 5, (4, 3))]
-LABELS = ONE_HOT.argmax(-1).astype(np.float32)
-SHARES = np.asarray(jax.nn.sigmoid(X), np.float32)
-HITS = (Y > 0).astype(np.float32)
 
 QUICK = {"xla_backend_optimization_level": 0}             # programs that run once
 
@@ -127,10 +110,6 @@ CROSSENTROPIES = {
     "binary_crossentropy": [((HITS, SHARES), {}, ops.binary_crossentropy),
                             ((HITS, X, True), {}, ops.binary_crossentropy)],
 }
-
-
-def refuses(message: str, error: type[Exception] = ValueError):
-    return pytest.raises(error, match=re.escape(message))
 
 
 def cases(*tables):
@@ -421,106 +400,6 @@ def test_arange():
         assert_array_equal(K.arange(*given), np.arange(*given))
     assert K.arange(4).dtype == jnp.int32 and K.arange(4, dtype="float32").dtype == jnp.float32
     assert_allclose(K.arange(0, 1, 0.25), [0, 0.25, 0.5, 0.75])
-
-
-# Draws -------------------------------------------------------------------------------------------------------------
-
-DRAWS = {"random_normal": lambda seed: K.random_normal((1000, 20), 3.0, 2.0, seed=seed),
-         "random_uniform": lambda seed: K.random_uniform((1000, 20), -1.0, 3.0, seed=seed),
-         "random_binomial": lambda seed: K.random_binomial((1000, 20), 0.25, seed=seed),
-         "truncated_normal": lambda seed: K.truncated_normal((1000, 20), 3.0, 2.0, seed=seed),
-         "dropout": lambda seed: K.dropout(np.ones((1000, 20)), 0.25, seed=seed)}
-MOMENTS = {"random_normal": (3, 2), "random_uniform": (1, 4 / 12**0.5), "random_binomial": (0.25, 0.1875**0.5),
-           "truncated_normal": (3, 2 * 0.87962566), "dropout": (1, 3**-0.5)}
-
-
-@pytest.mark.parametrize("name", DRAWS)
-def test_draws_are_functions_of_the_seed(name):
-    draw = DRAWS[name]
-    once = draw(5)
-    assert once.dtype == jnp.float32
-    assert_array_equal(once, draw(5))
-    assert not np.array_equal(once, draw(6)) and not np.array_equal(draw(0), draw(2**33))
-    assert draw(jax.random.key(5)).shape == (1000, 20)
-    assert_allclose((once.mean(), once.std()), MOMENTS[name], atol=0.04)
-    with refuses(f"K.{name} needs seed=: there is no global generator to draw from. Write seed=0 for the same numbers "
-                 "at every call; for new ones in every step, seed=ctx.key in a layer's apply, or seed=self.draw_key() in its "
-                 "call."):
-        draw(None)
-
-
-def test_draws_know_their_bounds():
-    assert np.abs(np.asarray(DRAWS["truncated_normal"](0)) - 3).max() <= 4
-    whole = K.random_uniform((1000,), 2, 5, "int32", seed=0)
-    assert whole.dtype == jnp.int32 and set(whole.tolist()) == {2, 3, 4}
-    rows = np.asarray(K.dropout(np.ones((200, 5)), 0.5, noise_shape=(200, 1), seed=0))
-    assert set(rows.sum(1).tolist()) == {0, 10}
-    with refuses("K.dropout(level=1): write a number from 0 on and below 1."):
-        K.dropout(X, 1, seed=0)
-
-
-def test_draws_leave_numpy_alone():
-    before = np.random.get_state(legacy=False)["state"]
-    DRAWS["random_normal"](0)
-    after = np.random.get_state(legacy=False)["state"]
-    assert before["pos"] == after["pos"] and np.array_equal(before["key"], after["key"])
-
-
-# Values, and what is not here --------------------------------------------------------------------------------------
-
-def test_values():
-    assert K.backend() == "jax" and K.clear_session() is None
-    assert isinstance(K.get_value(jnp.ones(2)), np.ndarray) and K.eval(0.5) == 0.5
-    assert [each.shape for each in K.batch_get_value([X, IDS])] == [X.shape, IDS.shape]
-    assert K.count_params(X) == 60
-    with refuses("K.get_value(x): x has no value while a program is traced.", RuntimeError):
-        jax.jit(lambda x: K.get_value(x).sum())(X)
-
-
-@pytest.mark.parametrize("call, message", [
-    (lambda: K.set_value(X, Y), "K.set_value(x, value): arrays do not change. Write x = K.constant(value) for an array "
-     "of your own, layer.set_weights([...]) for weights, and K.set_value(model.optimizer.lr, value) for the learning "
-         "rate."),
-    (lambda: K.batch_set_value([(X, Y)]), "Write model.set_weights([...]) or layer.set_weights([...])."),
-    (lambda: K.update(X, Y), "Write a Layer whose apply returns (y, new state)."),
-    (lambda: K.learning_phase(), "K.learning_phase(): every layer is told whether it trains. Write `if ctx.train:` in "
-     "the apply of a Layer."),
-    (lambda: K.set_learning_phase(0), "K.set_learning_phase(0): fit trains, evaluate and predict do not"),
-    (lambda: K.in_train_phase(X, Y), "Write `x if ctx.train else alt` in the apply of a Layer."),
-    (lambda: K.in_test_phase(X, Y), "Write `alt if ctx.train else x` in the apply of a Layer."),
-    (lambda: K.function([X], [Y]), "Write Sequential(model.layers[:n]).predict(x) for the output of the n-th layer"),
-    (lambda: K.gradients(X, Y), "Write jax.grad(f)(x), with f a function from x to a scalar."),
-])
-def test_what_needs_hidden_state_says_what_to_write(call, message):
-    with refuses(message, RuntimeError):
-        call()
-
-
-@pytest.mark.parametrize("name", [*INSTEAD, "ctc_decode", "nonsense"])
-def test_what_is_not_here_says_what_to_write(name):
-    assert not hasattr(backend, name) and name not in dir(backend)
-    with pytest.raises(AttributeError) as error:
-        getattr(backend, name)
-    instead = INSTEAD.get(name, "jax.numpy, jax.lax or a layer; dir(jaxseq.backend) lists what there is")
-    assert str(error.value) == f"module 'jaxseq.backend' has no attribute {name!r}. Write {instead}."
-
-
-def test_names_that_are_written_instead_are_there():
-    words = set(re.findall(r"\b((?:jax|jaxseq)\.[\w.]*\w)", " ".join(INSTEAD.values())))
-    for module, *path in (word.split(".") for word in words):
-        functools.reduce(getattr, path, {"jax": jax, "jaxseq": jaxseq}[module])
-    for name in re.findall(r"[A-Z]\w+(?:1D|2D|3D|Transpose|Normalization)|RNN", " ".join(INSTEAD.values())):
-        assert hasattr(jaxseq.layers, name), name
-
-
-def test_a_layer_in_keras_way_draws_with_its_key():
-    class Noise(jaxseq.layers.Layer):
-        def call(self, x, training=None):
-            return x + K.random_normal(x.shape, seed=self.draw_key()) if training else x
-
-    model = jaxseq.Sequential([jaxseq.Input((5,)), Noise()], seed=0)
-    assert_array_equal(model.predict(X[0]), X[0])
-    assert not np.array_equal(model(X[0], training=True), X[0])
 
 
 # As users write it -------------------------------------------------------------------------------------------------
