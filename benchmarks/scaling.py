@@ -26,7 +26,7 @@ from workloads import WORKLOADS, data
 ROWS = (1_000, 10_000, 100_000, 1_000_000)      # a round trains on the last number of rows, whatever the size
 LENGTHS = (32, 128, 512, 2048)
 TIME_STEPS = 16 * 2048                          # of every sequence of a batch together, in a round
-SLABS = {"guide-mlp": 1_000_000, "mlp": 60_000}  # rows, more than are put on the device as a whole
+SLABS = {"guide-mlp": 1_000_000, "mlp": 60_000}  # rows, more than a CPU is given as a whole
 MEBIBYTES = (256, 512, 1024)
 WIDTH = 1024                                    # numbers in a row of the file
 

@@ -16,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import bare
 import calls
 import collectives
 import ensembles
@@ -36,6 +37,10 @@ from plot import LOOKS, draw
 from ratios import compile_seconds, floor_rates, floor_seconds, ratio, step_seconds
 from summaries import number, time_ratio
 from workloads import PRODUCT, WORKLOADS, Workload, data
+
+from jaxseq import layers, optimizers
+from jaxseq.core.types import Batch
+from jaxseq.models import Sequential
 
 TINY = replace(WORKLOADS["guide-mlp"], rows=300)
 
@@ -161,6 +166,26 @@ def test_every_question_is_answered_for_every_size(question, monkeypatch):
     table, = answer_tables({question: found})
     least = {"products": -np.inf, "start": 0}.get(question, 1e-9)       # a product is timed once, on cores that have other work
     assert all(float(row[1].replace(",", "")) >= least for row in table.rows)
+
+
+def test_the_bare_step_is_plain_gradient_descent():
+    dense = layers.Dense(8, activation="relu", input_shape=(20,)), layers.Dense(10, activation="softmax")
+    model = Sequential([dense[0], layers.Dropout(0.5), dense[1]], seed=0)
+    model.compile("rmsprop", "categorical_crossentropy", metrics=["accuracy"])
+    x, y = data(TINY)
+    twin = Sequential(dense, seed=1)
+    twin.compile(optimizers.SGD(bare.RATE), "categorical_crossentropy")
+    twin.set_weights(model.get_weights())
+    params, _ = bare.descent(bare.dry(model.programs.task))(model.train_state, Batch(x, y), 3)
+    for _ in range(3):
+        twin.train_on_batch(x, y)
+    for got, wanted in zip(jax.tree.leaves(params), jax.tree.leaves(twin.train_state.params), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_the_bare_step_is_timed_beside_fit():
+    found = bare.shares(replace(TINY, epochs=1), 1)
+    assert set(found) == {"with dropout", "without"} and all(share.low > 0 for share in found.values())
 
 
 def test_kernels_are_what_holds_no_other_kernel():

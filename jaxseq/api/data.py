@@ -23,7 +23,7 @@ from jaxseq.core.types import Batch, Spec
 
 NO_ROW = -1                             # the row number of what fills up a batch
 RESIDENT_BYTES = 64 * 2**20             # of training data, up to which they lie on the device as a whole
-RESIDENT_SHARE = 8                      # or up to one part of so many of what an accelerator has left
+RESIDENT_SHARE = 8                      # or one part of so many of the memory that an accelerator has left: an eighth
 STREAMED_SLAB_BYTES = 16 * 2**20        # of each slab of larger ones
 BLOCK_BYTES = 2**20                     # of each slab of an evaluation
 SAMPLED = 64                            # rows of the data that are looked at to tell them from others
@@ -272,7 +272,9 @@ def training_feed(x: Rows, y: Column, weight: Column | None, batch_size: int, sh
 def resident_bytes() -> int:
     """Up to how many bytes of training data lie on the device as a whole: an eighth of the memory that an accelerator has left,
     and RESIDENT_BYTES at least. JAX knows no limit of a CPU's, where the data lie already."""
-    told = jax.local_devices()[0].memory_stats() or {}
+    chosen = jax.config.jax_default_device                  # a device, the name of a backend, or None
+    device = chosen if isinstance(chosen, jax.Device) else jax.local_devices(backend=chosen)[0]
+    told = device.memory_stats() or {}
     return max(RESIDENT_BYTES, (told.get("bytes_limit", 0) - told.get("bytes_in_use", 0)) // RESIDENT_SHARE)
 
 
@@ -368,8 +370,8 @@ def size_of(tree: Any) -> int:
 
 
 def _resident(columns: Batch, batch_size: int, shuffle: bool | str, padded: bool) -> Resident:
-    with advised(f"The data are {size_of(columns) / 2**20:,.0f} MiB, too much for the device's memory: pass NumPy arrays, "
-                 "which go there slab by slab."):
+    with advised(f"The data are {size_of(columns) / 2**20:,.0f} MiB, too much for the device's memory: pass a generator or "
+                 "a jaxseq.utils.Sequence, which go there batch by batch."):
         return Resident(jax.device_put(columns), len(columns.x), batch_size, shuffle, padded)
 
 

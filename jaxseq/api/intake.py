@@ -258,7 +258,7 @@ def _is_all(rows: int, axes: int, array: Any) -> bool:
 
 
 def _is_input(model: Architecture, array: Any) -> bool:
-    """Whether an array in a list has the axes of the model's input: a row and what is in it, where that is not known yet."""
+    """Whether an array in a list has as many axes as the model's input; where that is not known yet, more than one."""
     return len(array.shape) == len(model.input) if model.input else len(array.shape) > 1
 
 

@@ -276,7 +276,9 @@ def get(identifier: Any) -> Optimizer | Transform:
     if isinstance(identifier, str):
         return pick("optimizer", identifier.lower(), TABLE)()
     if isinstance(identifier, Mapping):
-        return from_config("optimizer", identifier, CLASSES | TABLE)
+        name = identifier.get("class_name")
+        lower = {"class_name": name.lower()} if isinstance(name, str) else {}
+        return from_config("optimizer", {**identifier, **lower}, TABLE)
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
         return identifier()
     if isinstance(identifier, Optimizer):

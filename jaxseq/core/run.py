@@ -36,11 +36,9 @@ CPU_OPTIONS = {
 }
 GPU_OPTIONS = {
     "xla_gpu_deterministic_ops": True,              # sums in a fixed order, and kernels that are not chosen by the clock
-    "xla_gpu_gemm_rewrite_size_threshold": 2**14,   # (rows + columns) * depth, up to which a product is no call of cuBLAS
 }
-ONE_GPU = {             # where there is no other to hear from
+ONE_GPU = {             # what a CUDA graph may hold: XLA's own list, and loops and branches
     "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL",
-    "xla_gpu_command_buffer_scheduling_mode": "CONCURRENT",         # in the CUDA graph of a loop, what need not wait does not
 }
 ONE_CORE = {
     "xla_cpu_multi_thread_eigen": False,            # no product is shared among threads
@@ -399,7 +397,7 @@ def gather(data: Batch, rows: Array, padded: bool) -> tuple[Batch, Array | None]
 @functools.cache
 def compiler_options(*more: tuple[str, Any]) -> dict[str, Any] | None:
     """CPU_OPTIONS and more on the CPU; GPU_OPTIONS on a GPU, and ONE_GPU where it is alone; less what jaxlib does not know.
-    None where nothing is left."""
+    None where nothing is left, and on other backends."""
     if jax.default_backend() == "cpu":
         options = CPU_OPTIONS | dict(more)
     elif jax.default_backend() == "gpu":

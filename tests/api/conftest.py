@@ -11,6 +11,8 @@ from whole_steps import steps_of
 from jaxseq.layers import Dense, Dropout
 from jaxseq.models import Sequential
 
+pytest.register_assert_rewrite("bad_input")         # its contexts assert, too
+
 
 class Data(NamedTuple):
     """Forty rows of four features, and the class of each row, 0 to 2."""

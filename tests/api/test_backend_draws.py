@@ -7,6 +7,7 @@ import pytest
 from backend_data import X, refuses
 from numpy.testing import assert_allclose, assert_array_equal
 
+import jaxseq
 from jaxseq.api import backend as K
 
 DRAWS = {"random_normal": lambda seed: K.random_normal((1000, 20), 3.0, 2.0, seed=seed),
@@ -48,3 +49,13 @@ def test_draws_leave_numpy_alone():
     DRAWS["random_normal"](0)
     after = np.random.get_state(legacy=False)["state"]
     assert before["pos"] == after["pos"] and np.array_equal(before["key"], after["key"])
+
+
+def test_a_layer_in_keras_way_draws_with_its_key():
+    class Noise(jaxseq.layers.Layer):
+        def call(self, x, training=None):
+            return x + K.random_normal(x.shape, seed=self.draw_key()) if training else x
+
+    model = jaxseq.Sequential([jaxseq.Input((5,)), Noise()], seed=0)
+    assert_array_equal(model.predict(X[0]), X[0])
+    assert not np.array_equal(model(X[0], training=True), X[0])

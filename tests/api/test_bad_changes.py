@@ -1,4 +1,4 @@
-"""What a model cannot become or do is refused with one clear error, and it stays as it was.
+"""What a model cannot become or do, or a user's loss cannot give, is refused with one clear error, and it stays as it was.
 
 Most cases are a row in a table: what it is, the change, the error and its whole text.
 """
@@ -15,14 +15,12 @@ from bad_input import (
     HOOKED,
     ONES,
     OURS,
-    SEQUENCES,
     SHAPED,
     WHOLE,
     X,
     Y,
     nothing_compiled,
     put,
-    subject,
     table,
     unharmed,
 )
@@ -185,12 +183,6 @@ def test_x_that_the_first_layer_cannot_take_is_refused(refuses):
     assert model.input_shape is None
 
 
-def test_a_sequence_has_at_least_one_step(refuses):
-    model = Sequential([LSTM(1, input_shape=(None, 4))], seed=0)
-    with nothing_compiled(), refuses("x has shape (24, 0, 4): its rows are empty."):
-        model.predict(SEQUENCES[:, :0])
-
-
 def test_an_empty_model_says_so(refuses):
     model = Sequential()
     model.compile("sgd", "mse")
@@ -257,16 +249,6 @@ def test_a_loss_of_one_number_cannot_be_weighed(refuses):
             model.fit(X, BINARY, verbose=0, **words)
     assert model.fingerprint() == before
     assert np.isfinite(model.train_on_batch(X, Y))
-
-
-def test_check_inputs_false_lets_values_through_and_shapes_not(refuses):
-    model, x = subject("regressor").model, put(X, (5, 1), np.nan)
-    before = model.fingerprint()
-    assert np.isnan(model.evaluate(x, Y, verbose=0, check_inputs=False))
-    assert np.isnan(model.predict(x, check_inputs=False)).sum() == 1
-    with refuses("x has shape (24, 3), but the model wants (None, 4)."):
-        model.evaluate(x[:, :3], Y, verbose=0, check_inputs=False)
-    assert model.fingerprint() == before
 
 
 def test_what_is_compiled_is_noticed():

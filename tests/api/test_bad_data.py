@@ -22,6 +22,7 @@ from bad_input import (
     STEP_LABELS,
     X,
     Y,
+    nothing_compiled,
     put,
     subject,
     table,
@@ -174,6 +175,22 @@ def test_predict_within_jit_points_to_the_pure_functions(refuses):
     with unharmed("regressor") as model, refuses("x is being traced by jax.jit, jax.grad or the like: call the pure functions "
                                                  "of model.functional() there.", TypeError):
         jax.jit(model.predict)(X)
+
+
+def test_a_sequence_has_at_least_one_step(refuses):
+    model = Sequential([LSTM(1, input_shape=(None, 4))], seed=0)
+    with nothing_compiled(), refuses("x has shape (24, 0, 4): its rows are empty."):
+        model.predict(SEQUENCES[:, :0])
+
+
+def test_check_inputs_false_lets_values_through_and_shapes_not(refuses):
+    model, x = subject("regressor").model, put(X, (5, 1), np.nan)
+    before = model.fingerprint()
+    assert np.isnan(model.evaluate(x, Y, verbose=0, check_inputs=False))
+    assert np.isnan(model.predict(x, check_inputs=False)).sum() == 1
+    with refuses("x has shape (24, 3), but the model wants (None, 4)."):
+        model.evaluate(x[:, :3], Y, verbose=0, check_inputs=False)
+    assert model.fingerprint() == before
 
 
 # ---- y

@@ -39,7 +39,7 @@ def streams(monkeypatch):
             made.append(feed)
             return feed
 
-        monkeypatch.setattr(feeds, "RESIDENT_BYTES", 0)
+        monkeypatch.setattr(feeds, "resident_bytes", lambda: 0)
         monkeypatch.setattr(feeds, "Streamed", streamed)
         return made
 
@@ -126,16 +126,22 @@ def test_data_on_the_device_stay_there_whatever_their_size(rewind, data, streams
 def test_data_go_slab_by_slab_from_their_size_on(monkeypatch, data):
     held = data.x.nbytes + data.y.nbytes
     for limit, kind in (held, feeds.Resident), (held - 1, feeds.Streamed):
-        monkeypatch.setattr(feeds, "RESIDENT_BYTES", limit)
+        monkeypatch.setattr(feeds, "resident_bytes", lambda limit=limit: limit)
         assert type(feeds.training_feed(data.x, data.y, None, 7)) is kind
 
 
 @pytest.mark.parametrize(("memory", "most"), [(None, 64 * 2**20), ({}, 64 * 2**20), ({"bytes_limit": 2**20}, 64 * 2**20),
                                               ({"bytes_limit": 9 * 2**30, "bytes_in_use": 2**30}, 2**30)])
 def test_an_accelerator_takes_an_eighth_of_what_it_has_left(memory, most, monkeypatch):
+    asked = []
     device = SimpleNamespace(memory_stats=lambda: memory)
-    monkeypatch.setattr(feeds.jax, "local_devices", lambda: [device])
+    monkeypatch.setattr(feeds.jax, "local_devices", lambda backend: asked.append(backend) or [device])
     assert feeds.resident_bytes() == most
+    with jax.default_device("cpu"):
+        assert feeds.resident_bytes() == most
+    assert asked == [None, "cpu"]
+    with jax.default_device(jax.devices()[1]):                  # a CPU, which says nothing
+        assert feeds.resident_bytes() == 64 * 2**20
 
 
 def shapes_of(segments) -> list[list[tuple[int, ...]]]:

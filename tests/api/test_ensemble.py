@@ -206,7 +206,7 @@ def test_members_with_models_within():
 
 @pytest.mark.full
 def test_data_that_come_slab_by_slab(monkeypatch):
-    monkeypatch.setattr(data, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr(data, "resident_bytes", lambda: 100)
     monkeypatch.setattr(data, "STREAMED_SLAB_BYTES", 800)
     ensemble, alone = jaxseq.Ensemble(perceptron(), seeds=[1, 2]), perceptron(2)
     for model in ensemble, alone:

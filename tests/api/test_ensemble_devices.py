@@ -112,7 +112,7 @@ def test_states_that_are_carried_side_by_side():
 @pytest.mark.full
 @pytest.mark.usefixtures("side_by_side")
 def test_large_data_lie_on_the_device_as_a_whole(monkeypatch):
-    monkeypatch.setattr(data, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr(data, "resident_bytes", lambda: 100)
     together, alone = jaxseq.Ensemble(perceptron(), seeds=[1, 2]), perceptron(2)
     for model in together, alone:
         model.fit(X, Y, 16, epochs=2, verbose=0)

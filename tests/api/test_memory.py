@@ -69,8 +69,8 @@ def test_data_too_large_for_the_device_say_how_large_they_are(monkeypatch, no_no
     monkeypatch.setattr("jaxseq.api.data.jax.device_put", full)
     with pytest.raises(jax.errors.JaxRuntimeError) as caught:
         training_feed(jnp.zeros((2**18, 4)), jnp.zeros(2**18), None, 32)
-    assert caught.value.__notes__ == ["The data are 5 MiB, too much for the device's memory: pass NumPy arrays, which go there "
-                                      "slab by slab."]
+    assert caught.value.__notes__ == ["The data are 5 MiB, too much for the device's memory: pass a generator or a "
+                                      "jaxseq.utils.Sequence, which go there batch by batch."]
 
 
 def test_other_errors_of_the_device_get_no_advice():

@@ -356,7 +356,7 @@ def sent(monkeypatch):
 @pytest.mark.parametrize("given", TRAVEL)
 @pytest.mark.parametrize("resident", [0, 2**26])
 def test_data_are_sent_as_they_are(given, resident, sent, monkeypatch):
-    monkeypatch.setattr(feeds, "RESIDENT_BYTES", resident)
+    monkeypatch.setattr(feeds, "resident_bytes", lambda: resident)
     x = columns.column("x", WHOLE.astype(NUMPY.get(given, given)))
     assert x.dtype.name == TRAVEL[given]
     for feed in feeds.training_feed(x, Y, None, 8), feeds.evaluation_feed(x, Y, None, 8, False):

@@ -42,12 +42,18 @@ def test_another_error_is_not_taken_for_an_option_that_is_not_known(asked_anew, 
         run.compiler_options()
 
 
-@pytest.mark.parametrize(("devices", "more"), [(1, run.ONE_GPU), (2, {})])
+@pytest.mark.parametrize(("devices", "more"), [(1, {"xla_gpu_enable_command_buffer": "WHILE"}), (2, {})])
 def test_on_a_gpu_deterministic_operations_are_asked_for(devices, more, asked_anew, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(jax, "device_count", lambda: devices)
-    assert run.GPU_OPTIONS["xla_gpu_deterministic_ops"]
-    assert run.compiler_options() == run.GPU_OPTIONS | more
+    monkeypatch.setattr(run, "GPU_OPTIONS", {"xla_gpu_deterministic_ops": True})        # as without XLA_FLAGS
+    monkeypatch.setattr(run, "ONE_GPU", {"xla_gpu_enable_command_buffer": "WHILE"})
+    assert run.compiler_options() == {"xla_gpu_deterministic_ops": True} | more
+
+
+@pytest.mark.skipif(not run.ONE_GPU, reason="XLA_FLAGS name it")
+def test_jaxlib_knows_the_commands_of_a_graph():
+    assert jax.jit(lambda x: x + 1, compiler_options=run.ONE_GPU)(1) == 2
 
 
 def test_other_backends_are_left_alone(asked_anew, monkeypatch):

@@ -191,8 +191,8 @@ def test_lr_is_the_learning_rate():
 
 def test_names_in_lower_case_and_upper():
     for name, optimizer in optimizers.CLASSES.items():
-        assert optimizers.get(name) == optimizers.get(name.lower()) == optimizer()
-        for each in name, name.lower():
+        assert optimizers.get(name) == optimizers.get(name.lower()) == optimizers.get(name.upper()) == optimizer()
+        for each in name, name.lower(), name.upper():
             assert optimizers.get({"class_name": each, "config": {"learning_rate": 0.5}}) == optimizer(0.5)
 
 
