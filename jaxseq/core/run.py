@@ -40,9 +40,8 @@ GPU_OPTIONS = {
 ONE_GPU = {             # what a CUDA graph may hold: XLA's own list, and loops and branches
     "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL",
 }
-ONE_CORE = {
-    "xla_cpu_multi_thread_eigen": False,            # no product is shared among threads
-    "xla_cpu_enable_concurrency_optimized_scheduler": False,        # nor are operations handed from one to another
+ONE_CORE = {            # without threads for products XLA has another form of small ones, which rounds otherwise
+    "xla_cpu_enable_concurrency_optimized_scheduler": False,        # operations are not handed from one thread to another
 }
 LARGE = 2**14       # entries of an array that is dearer to copy than to wait for
 
@@ -268,7 +267,8 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 
 def compiled_for_one_core(function: Callable[..., Any]) -> Any:
-    """The same, for a program beside which others keep the other cores of a CPU busy: it takes none of them."""
+    """The same, for a program beside which others keep the other cores of a CPU busy: it asks for them for large products
+    alone. Its bits are those of `compiled`."""
     return jax.jit(function, compiler_options=compiler_options(*ONE_CORE.items()))
 
 

@@ -56,6 +56,16 @@ def test_jaxlib_knows_the_commands_of_a_graph():
     assert jax.jit(lambda x: x + 1, compiler_options=run.ONE_GPU)(1) == 2
 
 
+@pytest.mark.parametrize("shapes", [((16, 6), (6, 8)), ((16, 8), (8, 3)), ((64, 32), (32, 128)), ((64, 128), (128, 32)),
+                                    ((128, 64), (64, 64)), ((1, 32), (32, 128))])
+def test_a_program_for_one_core_multiplies_as_every_other(shapes):
+    """XLA:CPU has two forms of small products, which round alike on some processors only."""
+    draw = np.random.default_rng(0)
+    given = [draw.standard_normal(shape, np.float32) for shape in shapes]
+    usual, one_core = (make(jnp.matmul)(*given) for make in (run.compiled, run.compiled_for_one_core))
+    np.testing.assert_array_equal(usual, one_core)
+
+
 def test_other_backends_are_left_alone(asked_anew, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
     assert run.compiler_options() is None
