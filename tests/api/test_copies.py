@@ -145,6 +145,8 @@ def test_weights_are_listed_by_whether_they_are_trained():
 def test_classes_are_those_of_the_largest_output(units, activation):
     model = Sequential([Dense(units, activation=activation, input_shape=(4,))], seed=1)
     p = model.predict(X)
+    assert_array_equal(model.predict_proba(X), p)
+    assert_array_equal(model.predict_proba(X, batch_size=2), model.predict(X, batch_size=2))
     assert_allclose(model.predict_proba(X, batch_size=2), p, rtol=1e-6)      # products of other sizes may round otherwise
     expected = p.argmax(1) if units > 1 else (p > 0.5).astype("int32")
     assert_array_equal(model.predict_classes(X), expected)
